@@ -1,0 +1,40 @@
+# make app     install on first use, analyse the sample clip on first use, serve the page (PORT=8501)
+# make test    install what the tests need, run them
+# make check   style and types, without running anything
+PYTHON ?= python3.11
+PORT   ?= 8501
+VENV   := .venv
+PY     := $(VENV)/bin/python
+
+.PHONY: app test check
+.DELETE_ON_ERROR:
+
+app: $(VENV)/installed
+	@$(PY) -m freqviz.web.prepare
+	@echo "freqviz: open http://127.0.0.1:$(PORT) (Ctrl+C stops it)"
+	@$(PY) -m streamlit run app.py --server.port $(PORT)
+
+test: $(VENV)/installed-dev
+	$(PY) -m pytest
+
+check: $(VENV)/installed-dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+# The stamps: a second run installs nothing until a requirements file changes.
+$(VENV)/installed: requirements.txt
+	@echo "freqviz: installing into $(VENV) (once)."
+	@echo "  Downloads about 0.4 GB of libraries, and torch 2.13: 0.2 GB as the CPU build, about 3 GB with the"
+	@echo "  NVIDIA libraries that pip takes along on Linux. Nothing outside this folder is changed."
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; name yours: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("freqviz needs Python 3.11 or later, got " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install "$$(grep '^torch==' requirements.txt)"
+	$(PY) -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	@echo "freqviz: installing what the tests need (about 50 MB)."
+	$(PY) -m pip install --quiet -r requirements-dev.txt
+	@touch $@
