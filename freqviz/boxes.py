@@ -1,0 +1,174 @@
+"""Where the person is over time: the ladder of boxes, and how long a box is held.
+
+Convention: a box is tight, `x, y, w, h` in frame pixels, as in `crops`. Joints end inside the body, so the box of a
+pose is its joints' box grown by `PAD`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from freqviz import crops
+
+PAD = 1.1  # person box per joint box
+INNER = 0.8  # of the crop: joints that leave it ask for a new cut
+RESIZE = 0.2  # so does a size that differs by more
+SCORE = 0.2  # joints below it do not move a box
+FEWEST = 6  # joints that must count, as in the protocol
+
+Box = NDArray[np.float64]
+
+
+def checked(box: ArrayLike) -> Box:
+    """(4,) float box.
+
+    Raises:
+        ValueError: not four finite numbers with w and h > 0.
+    """
+    crops.scale(box)
+    return np.asarray(box, dtype=np.float64)
+
+
+def whole_frame(size: tuple[int, int]) -> Box:
+    """The box of a whole frame of (height, width), pixel edges included."""
+    return np.array([-0.5, -0.5, size[1], size[0]])
+
+
+def of_pose(keypoints: ArrayLike, scores: ArrayLike) -> Box | None:
+    """Person box of a pose: the box of its certain joints, grown by `PAD`.
+
+    Args:
+        keypoints: (J, 2) or, for the median of the last poses, (P, J, 2); frame pixels.
+        scores: (J,) or (P, J) in [0, 1].
+    Returns:
+        (4,), or None when fewer than six joints are certain.
+    """
+    points, certain = np.asarray(keypoints, np.float64), np.asarray(scores) >= SCORE
+    if points.ndim == 3:
+        certain = np.median(np.asarray(scores), 0) >= SCORE
+        points = np.median(points, 0)
+    if certain.sum() < FEWEST:
+        return None
+    return grown(crops.around(points[certain]), PAD)
+
+
+def grown(box: ArrayLike, factor: float) -> Box:
+    """The box with its extent multiplied around its centre."""
+    x, y, w, h = np.asarray(box, np.float64)
+    return np.array([x - w * (factor - 1) / 2, y - h * (factor - 1) / 2, w * factor, h * factor])
+
+
+def fits(held: ArrayLike, person: ArrayLike, size: tuple[int, int] = crops.SIZE) -> bool:
+    """Whether a held box still serves a person.
+
+    Args:
+        held, person: (4,) frame pixels.
+        size: (height, width) of the crop.
+    Returns:
+        False when the person's joints leave the inner 80 % of the crop, or its size differs by more than 20 %.
+    """
+    step = crops.scale(held, size)
+    ratio = crops.scale(person, size) / step
+    x, y, w, h = np.asarray(held, np.float64)
+    centre = np.array([x + w / 2, y + h / 2])
+    reach = INNER * step * np.array([size[1], size[0]]) / 2
+    left, top, width, height = grown(person, 1 / PAD)
+    inside = (left, top) >= centre - reach - 1e-9, (left + width, top + height) <= centre + reach + 1e-9
+    return bool(np.all(inside) and 1 - RESIZE <= ratio <= 1 + RESIZE)
+
+
+def frames_until_cut(held: ArrayLike, person: ArrayLike, velocity: ArrayLike, most: int) -> int:
+    """How many frames a person moving on at `velocity` (2,) pixels per frame stays served, 1 ... most."""
+    shift = np.zeros(4)
+    for count in range(1, most):
+        shift[:2] = count * np.asarray(velocity)
+        if not fits(held, np.asarray(person) + shift):
+            return count
+    return most
+
+
+def read_boxes(path: Path | str) -> dict[int, Box]:
+    """Boxes of key frames from a CSV with the columns frame, x, y, w, h (any order, others ignored).
+
+    Raises:
+        ValueError: unreadable, a column or a number is missing, a frame is negative or stands twice.
+    """
+    import csv
+
+    boxes: dict[int, Box] = {}
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, skipinitialspace=True)
+        names = [name.strip() for name in rows.fieldnames or ()]
+        rows.fieldnames = names
+        if missing := [name for name in ("frame", "x", "y", "w", "h") if name not in names]:
+            raise ValueError(f"{path} must have the columns frame, x, y, w, h; missing {', '.join(missing)}")
+        for line, row in enumerate(rows, start=2):
+            try:
+                frame = int(row["frame"])
+                box = checked([float(row[name]) for name in "xywh"])
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{path}, line {line}: {error}") from None
+            if frame < 0 or frame in boxes:
+                raise ValueError(f"{path}, line {line}: frame {frame} is {'negative' if frame < 0 else 'there twice'}")
+            boxes[frame] = box
+    if not boxes:
+        raise ValueError(f"{path} holds no box")
+    return boxes
+
+
+def between(key_boxes: dict[int, Box], frames: int) -> NDArray[np.float64]:
+    """(frames, 4) boxes of every frame: linear between key frames, held before the first and after the last."""
+    keys = sorted(key_boxes)
+    values = np.stack([checked(key_boxes[key]) for key in keys])
+    return np.stack([np.interp(np.arange(frames), keys, values[:, i]) for i in range(4)], 1)
+
+
+def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | None:
+    """Box of what moves in the first frame, camera motion removed: not a person detector.
+
+    The median over later frames of the difference to the first one is large where the first frame showed something
+    that is elsewhere in most of the others.
+
+    Args:
+        frames: the first and some later frames, (H, W, 3) uint8.
+        width: columns that the frames are reduced to.
+    Returns:
+        (4,) frame pixels, or None when nothing moves or everything does.
+    """
+    if len(frames) < 2:
+        return None
+    ratio = max(1.0, frames[0].shape[1] / width)
+    size = (round(frames[0].shape[1] / ratio), round(frames[0].shape[0] / ratio))
+    ratios = np.array([frames[0].shape[1] / size[0], frames[0].shape[0] / size[1]])
+    small = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames]
+    light = [cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0) for image in small]
+    hann = cv2.createHanningWindow(size, cv2.CV_32F)
+    differences = []
+    for image in light[1:]:
+        (dx, dy), _ = cv2.phaseCorrelate(light[0], image, hann)
+        back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
+        moved = cv2.warpAffine(image, back, size, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"))
+        differences.append(np.abs(moved - light[0]))
+    stack = np.stack(differences)
+    covered = np.isfinite(stack).any(0)
+    change = np.zeros(stack.shape[1:], np.float32)
+    change[covered] = np.nanmedian(stack[:, covered], 0)
+    noise = float(np.median(change))
+    moving = (change > max(6.0, 4 * noise)).astype(np.uint8)
+    reach = max(3, round(0.08 * min(size))) | 1
+    closed = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    count, labels = cv2.connectedComponents(closed)
+    if count < 2:
+        return None
+    energy = np.bincount(labels.ravel(), weights=(change * moving).ravel(), minlength=count)
+    rows, columns = np.nonzero((labels == 1 + int(energy[1:].argmax())) & (moving > 0))
+    low = np.array([np.quantile(columns, 0.01), np.quantile(rows, 0.01)])
+    high = np.array([np.quantile(columns, 0.99), np.quantile(rows, 0.99)]) + 1
+    share = float(np.prod((high - low) / np.array(size)))
+    if not 0.004 <= share <= 0.8:
+        return None
+    corner, extent = low * ratios - 0.5, (high - low) * ratios
+    return np.concatenate([corner, extent])

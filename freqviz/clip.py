@@ -1,0 +1,771 @@
+"""Open a clip and read its frames: upright, square pixels, the right frame at each index, never all held.
+
+Convention: a frame is uint8 RGB (H, W, 3). Frame `i` is the i-th picture in the order of presentation; `times`
+are seconds after the first frame, as the file states them. What had to be done stands in `clip.report`.
+A packet table made by demuxing (no decoding) says which frames there are; seeking goes by their time stamps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import cv2
+import numpy as np
+
+READERS = ("pyav", "decord")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_CHUNK = 32  # frames decoded together; fewer where frames are large
+_OPTIONS = {
+    # playlists, concat scripts and image patterns would lead to other files, so only plain containers open
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts",
+    "protocol_whitelist": "file",
+}
+
+
+class ClipError(ValueError):
+    """This cannot be opened as a clip; the message is one sentence for the person who chose it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a clip may ask for; counted on what is read, because a header may claim anything.
+
+    Attributes:
+        file_bytes: size of the file.
+        pixels: width times height of a frame.
+        frames: number of frames.
+        seconds: time from the first to the last frame.
+    """
+
+    file_bytes: int = 4 << 30
+    pixels: int = 4096 * 4096
+    frames: int = 200_000
+    seconds: float = 2 * 3600.0
+
+
+class _Source(Protocol):
+    """Where frames come from; `read` is asked for the same spans again and again, whatever the order."""
+
+    times: np.ndarray
+    fps: float
+    size: tuple[int, int]
+    report: list[str]
+    damaged: set[int]
+
+    def read(self, start: int, stop: int) -> np.ndarray: ...
+
+    def digest(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
+class Clip:
+    """A clip that reopens its file when needed and holds a bounded number of decoded frames.
+
+    It can be pickled (the copy holds no frames and no open file) and used from several threads.
+
+    Args:
+        path: a video file (mp4, mov, mkv, webm, avi, gif, ts), or a folder of images of one size.
+        reader: "pyav", or "decord", which is compared with the packet table and refused where it disagrees.
+        limits: what the clip may ask for.
+        cache_bytes: bound on the decoded frames held, at least one chunk is.
+        fps: frames per second of a folder of images; a video file has its own.
+    Raises:
+        ClipError: no clip, or beyond the limits; the message says which in one sentence.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        reader: str = "pyav",
+        limits: Limits | None = None,
+        cache_bytes: int = 64 << 20,
+        fps: float = 30.0,
+    ) -> None:
+        if reader not in READERS:
+            raise ClipError(f"no reader named {reader!r}; known readers: {', '.join(READERS)}")
+        limits = limits or Limits()
+        path = Path(path)
+        source: _Source
+        if path.is_dir():
+            source = _Images(path, fps, limits)
+        else:
+            video = _Video(path, limits)
+            source = video if reader == "pyav" else _Decord(video)
+        self._adopt(source, path, cache_bytes)
+
+    @classmethod
+    def from_frames(cls, frames: Sequence[np.ndarray] | str | Path, fps: float = 30.0) -> Clip:
+        """A clip of frames at hand.
+
+        Args:
+            frames: uint8 (H, W, 3) arrays of one size, at least one; or a folder of images.
+            fps: frames per second, > 0.
+        Raises:
+            ClipError: no frames, other shapes or types, fps not positive.
+        """
+        if isinstance(frames, str | Path):
+            return cls(frames, fps=fps)
+        clip = cls.__new__(cls)
+        clip._adopt(_Frames(frames, fps), None, 64 << 20)
+        return clip
+
+    def _adopt(self, source: _Source, path: Path | None, cache_bytes: int) -> None:
+        self.path = path
+        self._source = source
+        self._cache_bytes = cache_bytes
+        frame_bytes = 3 * source.size[0] * source.size[1]
+        self._chunk_frames = int(np.clip(cache_bytes // (2 * frame_bytes), 1, _CHUNK))
+        self._hash: str | None = None
+        self._wake()
+
+    def _wake(self) -> None:
+        self._held: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_held", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._wake()
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Clip({str(self.path)!r}, {len(self)} frames of {width}x{height}, {self.fps:.3f} frames/s)"
+
+    def __len__(self) -> int:
+        return len(self._source.times)
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds after the first frame, (N,), increasing; uneven where the frame rate varies."""
+        return self._source.times.copy()
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; the mean where the rate varies."""
+        return self._source.fps
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of every frame, in pixels."""
+        return self._source.size
+
+    @property
+    def report(self) -> list[str]:
+        """What was done to the clip and what is wrong with it, in sentences; may grow during reading."""
+        lines = list(self._source.report)
+        if self._source.damaged:
+            damaged = sorted(self._source.damaged)
+            shown = ", ".join(map(str, damaged[:8])) + (", ..." if len(damaged) > 8 else "")
+            lines.append(f"{len(damaged)} damaged frames ({shown}): concealed, or a neighbour stands in")
+        return lines
+
+    @property
+    def damaged(self) -> frozenset[int]:
+        """Frames that the decoder found damaged so far."""
+        return frozenset(self._source.damaged)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file (of all images, or of all frames), 64 hexadecimal digits."""
+        if self._hash is None:
+            self._hash = self._source.digest()
+        return self._hash
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Frame `index`, uint8 (H, W, 3), a copy; negative indices count from the end.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"frame {index} of a clip of {len(self)} frames")
+        number, offset = divmod(int(index) % len(self), self._chunk_frames)
+        return self._chunk(number)[offset].copy()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for _, frames in self.chunks(self._chunk_frames):
+            yield from frames
+
+    def chunks(self, count: int = 32) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (index of the first frame, frames uint8 (n, H, W, 3)); n = `count`, less at the end.
+
+        Raises:
+            ValueError: count < 1.
+        """
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+        for start in range(0, len(self), count):
+            stop = min(start + count, len(self))
+            frames = np.empty((stop - start, *self.size, 3), np.uint8)
+            i = start
+            while i < stop:
+                number, offset = divmod(i, self._chunk_frames)
+                part = self._chunk(number)[offset : offset + stop - i]
+                frames[i - start : i - start + len(part)] = part
+                i += len(part)
+            yield start, frames
+
+    def _chunk(self, number: int) -> np.ndarray:
+        with self._lock:
+            if number in self._held:
+                self._held.move_to_end(number)
+                return self._held[number]
+            start = number * self._chunk_frames
+            frames = self._source.read(start, min(start + self._chunk_frames, len(self)))
+            while self._held and self.held_bytes + frames.nbytes > self._cache_bytes:
+                self._held.popitem(last=False)
+            self._held[number] = frames
+            return frames
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of decoded frames held now."""
+        return sum(frames.nbytes for frames in self._held.values())
+
+    def close(self) -> None:
+        """Let go of the file and of all frames held; the next access opens it again."""
+        with self._lock:
+            self._held.clear()
+            self._source.close()
+
+    def __enter__(self) -> Clip:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# -------- frames at hand
+
+
+class _Frames:
+    def __init__(self, frames: Sequence[np.ndarray], fps: float) -> None:
+        if not len(frames):
+            raise ClipError("a clip needs at least one frame, got none")
+        first = np.shape(frames[0])
+        for i, frame in enumerate(frames):
+            _check_frame(frame, first, f"frame {i}")
+        self._frames = list(frames)
+        self.fps = _positive(fps)
+        self.times = np.arange(len(frames)) / self.fps
+        self.size = (int(first[0]), int(first[1]))
+        self.report: list[str] = []
+        self.damaged: set[int] = set()
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return np.stack(self._frames[start:stop])
+
+    def digest(self) -> str:
+        found = hashlib.sha256(repr((len(self.times), self.size, self.fps)).encode())
+        for frame in self._frames:
+            found.update(np.ascontiguousarray(frame).data)
+        return found.hexdigest()
+
+    def close(self) -> None:
+        pass
+
+
+class _Images:
+    def __init__(self, folder: Path, fps: float, limits: Limits) -> None:
+        names = (p for p in folder.iterdir() if p.suffix.lower() in IMAGES and not p.name.startswith("."))
+        self._paths = sorted(names, key=_natural)
+        if not self._paths:
+            raise ClipError(f"the folder {folder.name} holds no images ({', '.join(IMAGES)})")
+        if len(self._paths) > limits.frames:
+            raise ClipError(
+                f"the folder {folder.name} holds {len(self._paths)} images, more than {limits.frames}"
+            )
+        self.fps = _positive(fps)
+        self.times = np.arange(len(self._paths)) / self.fps
+        self._limits = limits
+        height, width = self._load(0).shape[:2]
+        self.size = (height, width)
+        self.report = [f"a folder of {len(self._paths)} images, shown at {fps:g} frames/s"]
+        self.damaged: set[int] = set()
+
+    def _load(self, i: int) -> np.ndarray:
+        path = self._paths[i]
+        if path.stat().st_size > self._limits.file_bytes:
+            raise ClipError(f"the image {path.name} is larger than {self._limits.file_bytes} bytes")
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+        if image is None:
+            raise ClipError(f"the image {path.name} cannot be decoded")
+        if image.shape[0] * image.shape[1] > self._limits.pixels:
+            raise ClipError(f"the image {path.name} has more than {self._limits.pixels} pixels")
+        return image
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        frames = np.empty((stop - start, *self.size, 3), np.uint8)
+        for i in range(start, stop):
+            frame = self._load(i)
+            _check_frame(frame, (*self.size, 3), f"the image {self._paths[i].name}")
+            frames[i - start] = frame
+        return frames
+
+    def digest(self) -> str:
+        found = hashlib.sha256()
+        for path in self._paths:
+            found.update(hashlib.sha256(path.read_bytes()).digest())
+        return found.hexdigest()
+
+    def close(self) -> None:
+        pass
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """frame2 before frame10."""
+    parts = re.findall(r"\d+|\D+", path.name.lower())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
+
+
+def _check_frame(frame: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3:
+        kind = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise ClipError(f"{name} must be uint8 (H, W, 3), got {kind}")
+    if frame.shape != shape:
+        raise ClipError(f"{name} is {frame.shape}, but the first frame is {shape}")
+
+
+def _positive(fps: float) -> float:
+    if not 0 < fps < 1e6:
+        raise ClipError(f"fps must be a positive number, got {fps}")
+    return float(fps)
+
+
+# -------- video files
+
+
+class _Video:
+    """The frames of one video file by PyAV."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path = path.resolve()  # an absolute name cannot be taken for a protocol
+        self._limits = limits
+        self.report: list[str] = []
+        self.damaged: set[int] = set()
+        self._container: Any = None
+        self._stream: Any = None
+        self._frames_ahead: Iterator[Any] = iter(())
+        self._pending: Any = None
+        self._position = -1
+        self._threads = "AUTO"
+        _look_at_file(self.path, limits)
+        self._bytes = self.path.stat().st_size
+        self._broken = False
+        self._open()
+        table = self._demux()
+        first = next(self._decoded(), None)
+        if first is not None:
+            self._describe(first)
+        if table is None or first is None or not self._last_frame_comes(*table):
+            table = self._decode_all()
+        self._pts, self._keys = table
+        if self._broken:
+            promised = f" of {self._promised} promised" if self._promised else ""
+            self.report.insert(
+                0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there"
+            )
+        self._index: dict[int | None, int] = {pts: i for i, pts in enumerate(self._pts)}
+        self._measure_times()
+        self.close()
+
+    # -- opening
+
+    def _open(self) -> None:
+        self.close()
+        if not self.path.is_file() or self.path.stat().st_size != self._bytes:
+            raise ClipError(f"{self.path.name} has gone or changed since it was opened")
+        try:
+            container = av.open(str(self.path), options=_OPTIONS)
+        except (av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ClipError(f"{self.path.name} cannot be read as a video: {reason}") from error
+        self._container = container
+        streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
+        if not streams:
+            self.close()
+            sound = " but sound" if container.streams.audio else ""
+            raise ClipError(f"{self.path.name} holds nothing{sound}: there is no video in it")
+        self._stream = streams[0]
+        context = self._stream.codec_context
+        self._check_pixels(context.height or 0, context.width or 0)
+        context.options = {"max_pixels": str(self._limits.pixels)}
+        context.thread_type = self._threads
+        self._frames_ahead = self._decoded()
+        self._pending = None
+        self._position = 0
+
+    def _check_pixels(self, height: int, width: int) -> None:
+        if height * width > self._limits.pixels:
+            self.close()
+            raise ClipError(
+                f"{self.path.name} has frames of {width}x{height}, more than {self._limits.pixels} pixels"
+            )
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        self._container = self._stream = self._pending = None
+        self._frames_ahead = iter(())
+        self._position = -1
+
+    def __getstate__(self) -> dict[str, Any]:
+        gone = dict.fromkeys(("_container", "_stream", "_pending"))
+        return {**vars(self), **gone, "_frames_ahead": iter(()), "_position": -1}
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets of the video stream; the reading of a damaged file ends where the container gives up."""
+        try:
+            yield from self._container.demux(self._stream)
+        except av.FFmpegError:
+            self._broken = True
+
+    def _decoded(self) -> Iterator[Any]:
+        """Decoded frames in the order of presentation; packets that the decoder refuses are passed over."""
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                continue
+            yield from frames
+
+    # -- the packet table
+
+    def _demux(self) -> tuple[list[int], list[int]] | None:
+        """Time stamps of the frames in order, and of key frames; None where the packets do not tell them."""
+        stamps: list[int | None] = []
+        keys: list[int] = []
+        self._open_groups = False  # a frame shown before the key frame that it is stored after
+        total = 0
+        for packet in self._packets():
+            if packet.size == 0:
+                continue
+            total += 1
+            if total > self._limits.frames:
+                raise ClipError(f"{self.path.name} has more than {self._limits.frames} frames")
+            self._broken |= packet.is_corrupt
+            if packet.is_discard:
+                continue
+            stamps.append(packet.pts)
+            if packet.is_keyframe and packet.pts is not None:
+                keys.append(packet.pts)
+            elif keys and packet.pts is not None and packet.pts < keys[-1]:
+                self._open_groups = True
+        self._promised = self._stream.frames
+        self._broken |= total < self._promised
+        self._open()
+        known = [pts for pts in stamps if pts is not None]
+        if self._broken or not known or len(set(known)) != len(stamps):
+            return None
+        return sorted(known), sorted(keys)
+
+    def _last_frame_comes(self, stamps: list[int], keys: list[int]) -> bool:
+        self._pts, self._keys = stamps, keys
+        self._seek(len(stamps) - 1)
+        return any(_stamp(frame) == stamps[-1] for frame in self._ahead())
+
+    def _decode_all(self) -> tuple[list[int], list[int]]:
+        """The table by decoding everything once: for damaged files and packets without time stamps."""
+        self._threads = "SLICE"  # frame threads lose the last frames of damaged files
+        self._open()
+        stamps: list[int] = []
+        keys: list[int] = []
+        for frame in self._decoded():
+            if not hasattr(self, "_shape"):
+                self._describe(frame)
+            stamp = _stamp(frame)
+            if stamp is None or (stamps and stamp <= stamps[-1]):
+                continue  # no place in time: a repeated or damaged picture
+            if frame.is_corrupt:
+                self.damaged.add(len(stamps))
+            if frame.key_frame:
+                keys.append(stamp)
+            stamps.append(stamp)
+            if len(stamps) > self._limits.frames:
+                raise ClipError(f"{self.path.name} has more than {self._limits.frames} frames")
+        if not stamps:
+            self.close()
+            raise ClipError(f"{self.path.name} holds no frame that can be decoded")
+        return stamps, keys
+
+    def _measure_times(self) -> None:
+        base = float(self._stream.time_base)
+        ticks = np.array(self._pts, dtype=np.int64)
+        self.times = (ticks - ticks[0]) * base
+        steps = np.diff(self.times)
+        if self.times[-1] > self._limits.seconds:
+            raise ClipError(
+                f"{self.path.name} lasts {self.times[-1]:.0f} s, more than {self._limits.seconds:g} s"
+            )
+        stated = self._stream.average_rate or self._stream.guessed_rate
+        if len(steps):
+            self.fps = float(1 / steps.mean())
+            if stated and abs(self.fps / float(stated) - 1) < 1e-3:
+                self.fps = float(stated)  # free of the rounding of time stamps
+            if np.ptp(steps) > 2.01 * base and np.ptp(steps) > 0.05 * np.median(steps):
+                span = f"{1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms between frames"
+                self.report.append(f"the frame rate varies ({span}): times are kept")
+        else:
+            self.fps = float(stated) if stated else 30.0
+
+    # -- what a frame needs to be upright, with square pixels
+
+    def _describe(self, frame: Any) -> None:
+        aspect = self._stream.sample_aspect_ratio or Fraction(1)
+        height, width = frame.height, max(1, round(frame.width * float(aspect)))
+        self._check_pixels(height, width)
+        self._shape = (height, width)
+        turns, rest = divmod(frame.rotation, 90)
+        self._turns = int(turns) % 4 if rest == 0 else 0
+        self.size = (width, height) if self._turns % 2 else (height, width)
+        self._coded = (frame.height, frame.width)
+        report = self.report
+        if self._turns:
+            report.append(f"turned by {self._turns * 90} degrees anticlockwise, as the file asks")
+        if rest:
+            report.append(f"the file asks for a rotation of {frame.rotation} degrees, which was not applied")
+        if width != frame.width:
+            report.append(f"non-square pixels ({aspect}) resampled: {frame.width} to {width} columns")
+        bits = max(c.bits for c in frame.format.components)
+        if bits > 8:
+            report.append(f"{bits} bit colour converted to 8 bit")
+        if frame.color_trc in (16, 18):  # SMPTE 2084 (PQ) and ARIB STD-B67 (HLG)
+            report.append(
+                "high dynamic range shown without tone mapping: light and blur in it are not to scale"
+            )
+        if frame.interlaced_frame:
+            report.append("interlaced: each frame holds two moments, shown as they are")
+
+    def _upright(self, frame: Any) -> np.ndarray:
+        if (frame.height, frame.width) != self._coded:
+            line = "the frame size changes within the clip: later frames resized to the first"
+            if line not in self.report:
+                self.report.append(line)
+        height, width = self._shape
+        # more threads in the conversion cost more than they give (PyAV #2250)
+        image = frame.to_ndarray(format="rgb24", width=width, height=height, threads=1)
+        return np.rot90(image, self._turns)
+
+    # -- reading
+
+    def _ahead(self) -> Iterator[Any]:
+        if self._pending is not None:
+            frame, self._pending = self._pending, None
+            yield frame
+        while (frame := next(self._frames_ahead, None)) is not None:  # `yield from` would close it with us
+            yield frame
+
+    def _seek(self, index: int) -> None:
+        """Stand before frame `index`: on the last key frame not after it, or an earlier one if that is late."""
+        target = self._pts[index]
+        for key in reversed(self._keys[1 : bisect_right(self._keys, target)][-3:]):
+            try:
+                self._container.seek(key, stream=self._stream)
+            except av.FFmpegError:
+                break
+            self._frames_ahead = self._decoded()
+            landing = next((f for f in self._frames_ahead if f.key_frame), None)
+            if landing is not None and (_stamp(landing) or 0) <= target:
+                self._pending = landing
+                return
+        self._open()
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if self._container is None:
+            self._open()
+        if self._position != start:
+            self._seek(start)
+        frames = np.empty((stop - start, *self.size, 3), np.uint8)
+        there = np.zeros(stop - start, bool)
+        for frame in self._ahead():
+            i = self._index.get(_stamp(frame), -1)
+            if i >= stop:
+                self._pending = frame
+                break
+            if i >= start:
+                frames[i - start] = self._upright(frame)
+                there[i - start] = True
+                if frame.is_corrupt:
+                    self.damaged.add(i)
+            if i == stop - 1:
+                break
+        self._position = stop
+        if not there.all():
+            self._stand_in(frames, there, start)
+        return frames
+
+    def _stand_in(self, frames: np.ndarray, there: np.ndarray, start: int) -> None:
+        """Frames that the decoder did not give show their nearest neighbour of the chunk, or grey."""
+        held = np.flatnonzero(there)
+        for i in np.flatnonzero(~there):
+            frames[i] = frames[held[np.abs(held - i).argmin()]] if len(held) else 128
+            self.damaged.add(start + int(i))
+
+    def digest(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stamp(frame: Any) -> int | None:
+    return frame.pts if frame.pts is not None else frame.dts
+
+
+def _look_at_file(path: Path, limits: Limits) -> None:
+    """Refuse what is no video by its first bytes, whatever its name says."""
+    if not path.is_file():
+        raise ClipError(f"there is no file {path.name}")
+    size = path.stat().st_size
+    if size == 0:
+        raise ClipError(f"{path.name} is empty (0 bytes)")
+    if size > limits.file_bytes:
+        raise ClipError(f"{path.name} has {size} bytes, more than {limits.file_bytes}")
+    with path.open("rb") as file:
+        head = file.read(1024)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith((b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<ASX")):
+        raise ClipError(f"{path.name} is a playlist: it leads to other files and is not opened")
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) or head[8:12] == b"WEBP":
+        raise ClipError(f"{path.name} is a still image; a folder of images can be opened as a clip")
+    if head.startswith((b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3")) or head[8:12] == b"WAVE":
+        raise ClipError(f"{path.name} holds sound, or a container that is not read: there is no video in it")
+    known = (
+        head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+        or head.startswith((b"\x1a\x45\xdf\xa3", b"GIF8"))
+        or (head.startswith(b"RIFF") and head[8:11] == b"AVI")
+        or head[:1] == b"\x47"
+        and head[188:189] in (b"\x47", b"")
+        or head[4:5] == b"\x47"
+        and head[196:197] in (b"\x47", b"")
+    )
+    if not known:
+        kind = "text" if not any(b < 9 or 13 < b < 32 for b in head) else "no known container"
+        raise ClipError(
+            f"{path.name} is not a video (its content is {kind}); mp4, mov, mkv, webm, avi, gif, ts are read"
+        )
+
+
+class _Decord:
+    """The same file read by decord, where it agrees with the packet table."""
+
+    def __init__(self, video: _Video) -> None:
+        self._video = video
+        self.times, self.fps, self.size = video.times, video.fps, video.size
+        self.report, self.damaged = video.report, video.damaged
+        self._reader: Any = None
+        name = video.path.name
+        if any("cut off" in line or "non-square" in line for line in video.report) or video.damaged:
+            raise ClipError(
+                f"decord cannot read {name} rightly ({'; '.join(video.report)}); use reader='pyav'"
+            )
+        if video._open_groups:
+            raise ClipError(f"decord seeks wrongly in {name} (open groups of pictures); use reader='pyav'")
+        reader = self._opened()
+        if len(reader) != len(video.times):
+            counts = f"{len(reader)} frames in {name}, its packets hold {len(video.times)}"
+            raise ClipError(f"decord finds {counts}; use reader='pyav'")
+        starts = reader.get_frame_timestamp(range(len(reader)))[:, 0]
+        error = np.abs(starts - starts[0] - self.times).max()
+        if error > 0.002:
+            raise ClipError(
+                f"decord's times in {name} differ by {error:.3f} s from its packets; use reader='pyav'"
+            )
+        for i in sorted({0, len(self.times) // 2, len(self.times) - 1}):
+            ours, theirs = video.read(i, i + 1), self.read(i, i + 1)
+            if ours.shape != theirs.shape or np.abs(ours.astype(int) - theirs).mean() > 4:
+                raise ClipError(
+                    f"decord shows another frame {i} of {name} than its packets; use reader='pyav'"
+                )
+        video.close()
+
+    def _opened(self) -> Any:
+        if self._reader is None:
+            try:
+                import decord
+
+                decord.logging.set_level(decord.logging.QUIET)
+            except (ImportError, OSError) as error:
+                raise ClipError(f"decord is not installed here ({error}); use reader='pyav'") from error
+            try:
+                self._reader = decord.VideoReader(str(self._video.path), num_threads=1)
+            except Exception as error:  # decord raises its own kinds
+                reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+                raise ClipError(
+                    f"decord cannot open {self._video.path.name} ({reason}); use reader='pyav'"
+                ) from error
+        return self._reader
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_reader": None}
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self._opened().get_batch(range(start, stop)).asnumpy()
+
+    def digest(self) -> str:
+        return self._video.digest()
+
+    def close(self) -> None:
+        self._reader = None
+
+
+# -------- writing
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 18) -> Path:
+    """Write an mp4 that plays everywhere: H.264, yuv420p, BT.709, index in front.
+
+    The file is written aside and renamed, so `path` never holds half a clip. Colour is stored at half
+    the size (4:2:0), which needs even sizes: an odd one gains a repeated last row or column.
+
+    Args:
+        path: where to; replaced if there.
+        frames: uint8 (H, W, 3) of one size, at least one; taken one at a time.
+        fps: frames per second, > 0.
+        crf: quality of x264, 0 (lossless) to 51; 18 looks unchanged.
+    Returns:
+        the path.
+    Raises:
+        ClipError: no frames, other shapes or types, fps not positive.
+    """
+    path = Path(path)
+    rate = Fraction(_positive(fps)).limit_denominator(1001)
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    shape: tuple[int, ...] = ()
+    try:
+        with av.open(str(aside), "w", format="mp4", container_options={"movflags": "faststart"}) as container:
+            stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+            for i, frame in enumerate(frames):
+                shape = shape or np.shape(frame)
+                _check_frame(frame, shape, f"frame {i}")
+                odd = ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0))
+                frame = np.ascontiguousarray(np.pad(frame, odd, mode="edge"))
+                if i == 0:
+                    stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
+                    context = stream.codec_context
+                    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+                    context.color_range = 1  # 16 to 235
+                picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(
+                    format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
+                )
+                container.mux(stream.encode(picture))
+            if not shape:
+                raise ClipError("a clip needs at least one frame, got none")
+            container.mux(stream.encode())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path

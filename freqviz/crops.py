@@ -1,0 +1,135 @@
+"""How a person is cut out of a frame: the one place, for learning, evaluation, command line and page.
+
+Convention: points are (x, y), y down, the centre of the top-left pixel is (0, 0); a box is `x, y, w, h` in the
+same coordinates and is *tight*; the cut grows its shorter side to the aspect of the network, then both by 1.25.
+Sizes are (height, width).
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SIZE = (192, 144)  # input of every network of the project
+MARGIN = 1.25  # of the grown box; DCPose, FAMI-Pose and mmpose use the same
+
+
+def scale(box: ArrayLike, size: tuple[int, int] = SIZE) -> float:
+    """Frame pixels per crop pixel.
+
+    Args:
+        box: (4,) x, y, w, h; frame pixels, w and h > 0.
+        size: (height, width) of the crop; pixels.
+    Raises:
+        ValueError: the box is not four finite numbers with a positive extent.
+    """
+    x, y, w, h = _checked(box)
+    return MARGIN * max(w / size[1], h / size[0])
+
+
+def matrix(
+    box: ArrayLike,
+    size: tuple[int, int] = SIZE,
+    rotation: float = 0.0,
+    zoom: float = 1.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+    flip: bool = False,
+) -> NDArray[np.float64]:
+    """Affine map from frame to crop.
+
+    Args:
+        box: (4,) x, y, w, h; frame pixels.
+        size: (height, width) of the crop; pixels.
+        rotation: radians, from x towards y; augmentation only, like the following.
+        zoom: > 1 makes the person smaller in the crop.
+        shift: (x, y) moves the crop window; fraction of its extent.
+        flip: mirror left and right.
+    Returns:
+        (2, 3) so that crop = matrix @ (x, y, 1).
+    """
+    x, y, w, h = _checked(box)
+    step = scale(box, size) * zoom
+    height, width = size
+    centre = np.array([x + w / 2, y + h / 2]) + np.array(shift) * step * np.array([width, height])
+    cosine, sine = np.cos(rotation), np.sin(rotation)
+    linear = np.array([[cosine, -sine], [sine, cosine]]) / step
+    if flip:
+        linear = np.diag([-1.0, 1.0]) @ linear
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return np.column_stack([linear, middle - linear @ centre])
+
+
+def warp(frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
+    """Resample a frame through an affine map, black outside; areas are averaged when it shrinks.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        to_crop: (2, 3) frame to crop.
+        size: (height, width) of the result; pixels.
+    Returns:
+        (height, width, 3) uint8.
+    Raises:
+        ValueError: `frame` is not (H, W, 3) uint8.
+    """
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise ValueError(f"frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+    step = 1 / np.sqrt(abs(np.linalg.det(to_crop[:, :2])))
+    if step > 1.6:  # bilinear sampling would skip pixels: average areas first
+        rows, columns = (max(1, round(n / step)) for n in frame.shape[:2])
+        ratio = np.array([frame.shape[1] / columns, frame.shape[0] / rows])  # frame pixels per small pixel
+        frame = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
+        offset = to_crop[:, 2] + to_crop[:, :2] @ (ratio / 2 - 0.5)  # centre of the small top-left pixel
+        to_crop = np.column_stack([to_crop[:, :2] * ratio, offset])
+    return cv2.warpAffine(frame, to_crop, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+
+
+def cut(frame: NDArray[np.uint8], box: ArrayLike, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
+    """The person in `box`, as every network sees it; black outside the frame.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        box: (4,) tight x, y, w, h; frame pixels.
+        size: (height, width) of the crop; pixels.
+    Returns:
+        (height, width, 3) uint8.
+    """
+    return warp(frame, matrix(box, size), size)
+
+
+def to_crop(points: ArrayLike, box: ArrayLike, size: tuple[int, int] = SIZE) -> NDArray[np.float64]:
+    """Points of the frame in crop pixels; (..., 2) to (..., 2)."""
+    return transform(points, matrix(box, size))
+
+
+def to_frame(points: ArrayLike, box: ArrayLike, size: tuple[int, int] = SIZE) -> NDArray[np.float64]:
+    """Points of the crop in frame pixels; (..., 2) to (..., 2)."""
+    return transform(points, cv2.invertAffineTransform(matrix(box, size)))
+
+
+def transform(points: ArrayLike, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map points (..., 2) by an affine (2, 3)."""
+    points = np.asarray(points, dtype=np.float64)
+    if points.shape[-1:] != (2,):
+        raise ValueError(f"points must be (..., 2), got {points.shape}")
+    return points @ affine[:, :2].T + affine[:, 2]
+
+
+def around(points: ArrayLike) -> NDArray[np.float64]:
+    """Smallest box of points (N, 2); NaN points are left out.
+
+    Raises:
+        ValueError: no finite point.
+    """
+    points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    points = points[np.isfinite(points).all(1)]
+    if not len(points):
+        raise ValueError("a box needs at least one finite point, got none")
+    low, high = points.min(0), points.max(0)
+    return np.concatenate([low, np.maximum(high - low, 1.0)])
+
+
+def _checked(box: ArrayLike) -> tuple[float, float, float, float]:
+    values = np.asarray(box, dtype=np.float64)
+    if values.shape != (4,) or not np.isfinite(values).all() or values[2] <= 0 or values[3] <= 0:
+        raise ValueError(f"box must be four finite numbers x, y, w, h with w and h > 0, got {box}")
+    x, y, w, h = values.tolist()
+    return x, y, w, h

@@ -1,0 +1,330 @@
+"""Real people for learning and evaluation: LSPET stills and JHMDB clips, in their official layouts.
+
+Convention: joints in LSPET's order, (x, y) pixels from 0 (both data sets count from 1, as MATLAB does).
+JHMDB joints outside the frame are guesses of its puppet; they never count.
+Nothing here needs a video library but OpenCV: clips are decoded once, in order, into one packed file.
+"""
+
+import csv
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+from freqviz import blur, crops, poses
+
+LSPET, JHMDB = 0, 1  # whose convention a joint follows
+FROM_JHMDB = (13, 9, 5, 6, 10, 14, 11, 7, 3, 4, 8, 12, 0, 2)  # its joints in our order; belly is left out
+MINIMUM_JOINTS = 6
+VALIDATION_TITLES = 40
+PIXEL = 0.75  # crop pixels per "px" of PROTOCOL.md, which are 1/256 of the crop's height (192)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person in one picture."""
+
+    joints: NDArray[np.float32]  # (14, 2) pixels
+    counts: NDArray[np.bool_]  # (14,) labelled and inside the picture
+    convention: int
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """Tight box of the joints that count."""
+        return crops.around(self.joints[self.counts])
+
+
+@dataclass(frozen=True)
+class Stills:
+    """LSPET: `images/im*.jpg`, `images.txt`, `joints.mat`."""
+
+    root: Path
+    names: list[str] = field(default_factory=list)
+    joints: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 14, 3), np.float32))
+
+    @classmethod
+    def open(cls, root: Path) -> "Stills":
+        for needed in ("images.txt", "joints.mat"):
+            if not (root / needed).is_file():
+                raise FileNotFoundError(f"LSPET needs {needed} in {root}; see the README for its layout")
+        names = (root / "images.txt").read_text().split()
+        joints = loadmat(root / "joints.mat")["joints"].astype(np.float32).transpose(2, 0, 1)
+        if len(names) != len(joints):
+            raise ValueError(f"images.txt names {len(names)} pictures, joints.mat holds {len(joints)}")
+        return cls(root, names, joints)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, i: int) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB."""
+        return cv2.imread(str(self.root / "images" / self.names[i]), cv2.IMREAD_COLOR)[..., ::-1]
+
+    def person(self, i: int, size: tuple[int, int]) -> Person:
+        points = self.joints[i, :, :2] - 1
+        return Person(points, (self.joints[i, :, 2] > 0) & poses.inside(points, size), LSPET)
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """One line of `split1.csv`."""
+
+    name: str
+    action: str
+    split: str
+    full_body: bool
+    exact_scale: bool
+    frames: int
+
+    @property
+    def title(self) -> str:
+        """The film: the part of the name before the action."""
+        return self.name.rsplit(f"_{self.action}_", 1)[0]
+
+    @property
+    def source(self) -> str:
+        """The source video as intervals are resampled: the film title."""
+        return self.title
+
+
+def list_clips(root: Path) -> list[ClipInfo]:
+    """Every clip of JHMDB's split 1, in the order of the file."""
+    table = root / "split1.csv"
+    if not table.is_file():
+        raise FileNotFoundError(f"JHMDB needs split1.csv in {root}; see the README for its layout")
+    with open(table, newline="") as lines:
+        return [
+            ClipInfo(r["clip"], r["action"], r["split"], r["full_body"] == "1", r["exact_scale"] == "1", int(r["frames"]))
+            for r in csv.DictReader(lines)
+        ]
+
+
+def split(clips: list[ClipInfo], part: str) -> list[ClipInfo]:
+    """Clips of "train", "validation" or "test".
+
+    Test are the full-body test clips. Validation are whole film titles of the full-body training clips; titles that
+    also occur in test are in neither.
+    """
+    if part == "test":
+        return [c for c in clips if c.split == "test" and c.full_body]
+    tested = {c.title for c in clips if c.split == "test"}
+    train = [c for c in clips if c.split == "train" and c.title not in tested]
+    titles = sorted({c.title for c in train if c.full_body}, key=lambda t: hashlib.sha256(t.encode()).hexdigest())
+    held = set(titles[:VALIDATION_TITLES])
+    if part == "validation":
+        return [c for c in train if c.title in held and c.full_body]
+    if part == "train":
+        return [c for c in train if c.title not in held]
+    raise ValueError(f"part must be train, validation or test, got '{part}'")
+
+
+def read_frames(path: Path) -> NDArray[np.uint8]:
+    """All frames of a short clip, decoded in order by OpenCV; (T, H, W, 3) RGB."""
+    reader, frames = cv2.VideoCapture(str(path)), []
+    while True:
+        done, frame = reader.read()
+        if not done:
+            break
+        frames.append(frame[..., ::-1])
+    if not frames:
+        raise ValueError(f"no frame could be decoded from {path}")
+    return np.stack(frames)
+
+
+def video_path(root: Path, clip: ClipInfo) -> Path:
+    """`videos/<action>/<clip>.avi`, or `.mp4`."""
+    for suffix in (".avi", ".mp4"):
+        path = root / "videos" / clip.action / (clip.name + suffix)
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"no video of {clip.name} in {root / 'videos' / clip.action}")
+
+
+def read_joints(root: Path, clip: ClipInfo) -> NDArray[np.float32]:
+    """(T, 14, 2) pixels from 0."""
+    file = loadmat(root / "joint_positions" / clip.action / clip.name / "joint_positions.mat")
+    return file["pos_img"].transpose(2, 1, 0)[:, FROM_JHMDB].astype(np.float32) - 1
+
+
+class Clips:
+    """JHMDB clips of one part, their frames packed in one file that is made on first use.
+
+    Args:
+        root: the data set.
+        part: "train", "validation" or "test".
+        cache: folder of the packed file.
+    """
+
+    def __init__(self, root: Path, part: str, cache: Path):
+        self.infos = split(list_clips(root), part)
+        self.joints = [read_joints(root, clip) for clip in self.infos]
+        lengths = [len(j) for j in self.joints]
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self.packed = cache / f"jhmdb-{part}.npy"
+        if not self.packed.is_file():
+            self._pack(root, cache, lengths)
+        self.frames = np.load(self.packed, mmap_mode="r")  # (all frames, 240, 320, 3)
+        if len(self.frames) != self.starts[-1]:
+            raise ValueError(f"{self.packed} holds {len(self.frames)} frames, expected {self.starts[-1]}: remove it")
+
+    def _pack(self, root: Path, cache: Path, lengths: list[int]) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        part = self.packed.with_suffix(".part")
+        packed = np.lib.format.open_memmap(part, "w+", np.uint8, (int(self.starts[-1]), 240, 320, 3))
+        for clip, start, length in zip(self.infos, self.starts, lengths, strict=False):
+            frames = read_frames(video_path(root, clip))
+            if len(frames) < length:
+                raise ValueError(f"{clip.name} has {len(frames)} frames, its joints {length}")
+            packed[start : start + length] = frames[:length]
+        packed.flush()
+        part.rename(self.packed)
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def frame(self, clip: int, t: int) -> NDArray[np.uint8]:
+        """(240, 320, 3) RGB."""
+        return np.ascontiguousarray(self.frames[self.starts[clip] + t])
+
+    def person(self, clip: int, t: int) -> Person:
+        points = self.joints[clip][t]
+        return Person(points, poses.inside(points, (240, 320)), JHMDB)
+
+    def window(self, clip: int, t: int, radius: int = 2) -> list[int]:
+        """Frame numbers t-radius … t+radius; a missing neighbour is the key frame."""
+        length = len(self.joints[clip])
+        return [i if 0 <= i < length else t for i in range(t - radius, t + radius + 1)]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One draw, the same for all frames of a window."""
+
+    rotation: float
+    zoom: float
+    shift: tuple[float, float]
+    flip: bool
+    gain: NDArray[np.float32]  # (3,) of the colours
+    offset: float
+    grey: bool
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Augmentation":
+        turned = rng.random() < 0.6
+        return cls(
+            rotation=float(np.clip(rng.normal(0, np.radians(18)), -0.8, 0.8)) if turned else 0.0,
+            zoom=float(np.exp(rng.uniform(-0.22, 0.3))),
+            shift=(float(rng.uniform(-0.07, 0.07)), float(rng.uniform(-0.07, 0.07))),
+            flip=bool(rng.random() < 0.5),
+            gain=(rng.uniform(0.7, 1.3) * rng.uniform(0.85, 1.15, 3)).astype(np.float32),
+            offset=float(rng.uniform(-20, 20)),
+            grey=bool(rng.random() < 0.1),
+        )
+
+    def colours(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Gain, offset and sometimes grey."""
+        table = np.clip(np.arange(256)[:, None] * self.gain + self.offset, 0, 255).astype(np.uint8)
+        crop = np.stack([cv2.LUT(crop[..., c], table[:, c]) for c in range(3)], -1)
+        if self.grey:
+            crop = np.repeat(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None], 3, -1)
+        return crop
+
+
+def half_body(person: Person, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Box of the upper or the lower half, for crops that show only a part."""
+    half = list(range(6)) if rng.random() < 0.3 else list(range(6, 14))
+    keep = np.array([j for j in half if person.counts[j]])
+    return crops.around(person.joints[keep]) if len(keep) >= 5 else person.box
+
+
+def occlude(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cover a random rectangle by another part of the crop."""
+    height, width = crop.shape[:2]
+    h, w = int(height * rng.uniform(0.08, 0.3)), int(width * rng.uniform(0.08, 0.35))
+    y, x = rng.integers(0, height - h), rng.integers(0, width - w)
+    v, u = rng.integers(0, height - h), rng.integers(0, width - w)
+    crop = crop.copy()
+    crop[y : y + h, x : x + w] = crop[v : v + h, u : u + w][:, ::-1]
+    return crop
+
+
+class FrameSamples:
+    """An endless stream of augmented, degraded single crops; sample i is the same in every run.
+
+    Args:
+        stills, clips: the people.
+        seed: of the stream.
+        size: (height, width) of the crops.
+        blurred: share of crops with motion blur of up to `longest` px (1/256 of the crop's height).
+        first: number of the first sample.
+        count: how many.
+    """
+
+    def __init__(
+        self,
+        stills: Stills,
+        clips: Clips,
+        seed: int,
+        size: tuple[int, int],
+        first: int,
+        count: int,
+        blurred: float = 0.35,
+        longest: float = 47.0,
+    ):
+        self.stills, self.clips, self.seed, self.size = stills, clips, seed, size
+        self.first, self.count, self.blurred, self.longest = first, count, blurred, longest
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, i: int) -> dict[str, NDArray]:
+        rng = np.random.default_rng((self.seed, self.first + i))
+        while True:
+            if rng.random() < 0.5:
+                n = int(rng.integers(len(self.stills)))
+                frame = self.stills.read(n)
+                person = self.stills.person(n, frame.shape[:2])
+            else:
+                c = int(rng.integers(len(self.clips)))
+                t = int(rng.integers(len(self.clips.joints[c])))
+                person = self.clips.person(c, t)
+                if person.counts.sum() < MINIMUM_JOINTS:
+                    continue
+                frame = self.clips.frame(c, t)
+            if person.counts.sum() >= MINIMUM_JOINTS:
+                return self._sample(frame, person, rng)
+
+    def _sample(self, frame: NDArray[np.uint8], person: Person, rng: np.random.Generator) -> dict[str, NDArray]:
+        draw = Augmentation.draw(rng)
+        box = half_body(person, rng) if rng.random() < 0.2 else person.box
+        affine = crops.matrix(box, self.size, draw.rotation, draw.zoom, draw.shift, draw.flip)
+        crop = draw.colours(crops.warp(np.ascontiguousarray(frame), affine, self.size))
+        if rng.random() < 0.25:
+            crop = occlude(crop, rng)
+        length = rng.uniform(0, self.longest) * self.size[0] / 256 if rng.random() < self.blurred else 0.0
+        if length or rng.random() < 0.6:
+            crop = blur.degrade(
+                crop, length, rng.uniform(0, np.pi), rng.uniform(0, 0.02), int(rng.integers(50, 96)), rng
+            )
+        joints, counts = place(person, affine, self.size, draw.flip)
+        return {
+            "frames": crop.transpose(2, 0, 1).copy(),
+            "joints": joints,
+            "counts": counts,
+            "convention": np.array(person.convention),
+        }
+
+
+def place(
+    person: Person, affine: NDArray[np.float64], size: tuple[int, int], flip: bool
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Joints in the crop, and which of them count there; mirrored names when flipped."""
+    joints = crops.transform(person.joints, affine).astype(np.float32)
+    counts = person.counts & poses.inside(joints, size)
+    if flip:
+        joints, counts = joints[list(poses.FLIPS)], counts[list(poses.FLIPS)]
+    return joints, counts

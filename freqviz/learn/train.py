@@ -1,0 +1,216 @@
+"""Training: one loop for every network, checkpoints that resume exactly, a queue for slots of minutes.
+
+Sample i of a run is the same in every run and on every machine (it is drawn from (seed, i)), so a resumed run sees what
+an uninterrupted one would have seen. A run lives in `runs/<name>/`: state.pt (parameters, averages, optimiser, step; not
+for git), log.csv (step, seconds, loss terms, validation), and the finished checkpoint goes to `models/weights/`.
+"""
+
+import copy
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+import models
+from freqviz import crops, poses
+from freqviz.learn import data
+
+from models.spatial_frame import SpatialFrame
+
+SIGMA = 1.25  # of the target density; heatmap cells
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is trained."""
+
+    network: str
+    steps: int
+    batch: int = 64
+    rate: float = 2e-3  # peak learning rate
+    decay: float = 0.05  # weight decay
+    warmup: int = 200  # steps
+    average: float = 0.998  # of the exponential moving average
+    small: float = 0.55  # share of the steps on 128x96 crops, which are 2.2 times as fast
+    seed: int = 0
+    validate_every: int = 500
+    save_every: int = 200
+
+
+RECIPES = {
+    "spatial-frame": Recipe("spatial-frame", steps=5200),
+}
+
+
+def targets(joints: Tensor, size: tuple[int, int], stride: int, sigma: float = SIGMA) -> Tensor:
+    """Densities of a Gaussian at each joint; (N, J, 2) crop pixels to (N, J, h, w), each sums to 1."""
+    h, w = size
+    cells = (joints - (stride - 1) / 2) / stride
+    x = torch.arange(w, device=joints.device) - cells[..., 0:1]
+    y = torch.arange(h, device=joints.device) - cells[..., 1:2]
+    bell = torch.exp(-(y**2) / (2 * sigma**2))[..., :, None] * torch.exp(-(x**2) / (2 * sigma**2))[..., None, :]
+    return bell / bell.sum((-2, -1), keepdim=True).clamp_min(1e-12)
+
+
+def cross_entropy(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
+    """Cross entropy between densities, averaged over the joints that count; nats."""
+    logs = torch.log_softmax(logits.float().flatten(-2), -1)
+    each = -(target.flatten(-2) * logs).sum(-1)
+    return (each * counts).sum() / counts.sum().clamp_min(1)
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < recipe.warmup:
+        return recipe.rate * (step + 1) / recipe.warmup
+    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW; no decay on norms and biases."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
+
+
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of parameters; buffers are copied."""
+    decay = min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
+        for mean, now in zip(average.buffers(), network.buffers(), strict=True):
+            mean.copy_(now)
+
+
+class Log:
+    """A csv that grows by a row; columns are fixed by the first."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def add(self, **row: float) -> None:
+        new = not self.path.exists()
+        with open(self.path, "a", newline="") as lines:
+            writer = csv.DictWriter(lines, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({name: f"{value:.5g}" for name, value in row.items()})
+
+
+def validate_frames(network: SpatialFrame, clips: data.Clips, every: int = 12) -> NDArray[np.float64]:
+    """PCK at .05, .1, .2 of a single-frame network on undegraded key frames with true boxes; box norm."""
+    crops_, boxes, truths, counts = [], [], [], []
+    for c in range(len(clips)):
+        for t in range(0, len(clips.joints[c]), every):
+            person = clips.person(c, t)
+            if person.counts.sum() >= data.MINIMUM_JOINTS:
+                crops_.append(crops.cut(clips.frame(c, t), person.box))
+                boxes.append(person.box)
+                truths.append(person.joints)
+                counts.append(person.counts)
+    found = []
+    network.eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, len(crops_), 32):
+            batch = torch.from_numpy(np.stack(crops_[start : start + 32])).permute(0, 3, 1, 2).float() / 255
+            found.append(network(batch[:, None]).float().numpy())
+    keypoints, _ = poses.decode(np.concatenate(found))
+    placed = np.stack([crops.to_frame(k, b) for k, b in zip(keypoints, boxes, strict=True)])
+    truth, chosen = np.stack(truths), np.stack(counts)
+    return poses.pck(placed, truth, poses.box_norm(truth, chosen), chosen)
+
+
+def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print) -> bool:
+    """Train the single-frame network; True when it came to its last step, False when the minutes ran out."""
+    run.mkdir(parents=True, exist_ok=True)
+    stills = data.Stills.open(root / "lspet")
+    clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
+    held = data.Clips(root / "jhmdb", "validation", run.parent / "cache")
+    torch.manual_seed(recipe.seed)
+    network = models.build(recipe.network).to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network).eval()
+    solver = optimiser(network, recipe)
+    state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
+    if state.is_file():
+        held_state = torch.load(state, weights_only=True)
+        network.load_state_dict(held_state["network"])
+        average.load_state_dict(held_state["average"])
+        solver.load_state_dict(held_state["solver"])
+        step, spent = held_state["step"], held_state["seconds"]
+    begun = time.monotonic()
+
+    def save() -> None:
+        part = state.with_suffix(".part")
+        seconds = spent + time.monotonic() - begun
+        torch.save(
+            {"network": network.state_dict(), "average": average.state_dict(), "solver": solver.state_dict(),
+             "step": step, "seconds": seconds}, part,
+        )  # fmt: skip
+        part.rename(state)
+
+    switch = int(recipe.steps * recipe.small)
+    running, seen = 0.0, 0
+    while step < recipe.steps:
+        size = (128, 96) if step < switch else crops.SIZE
+        until = switch if step < switch else recipe.steps
+        samples = data.FrameSamples(
+            stills, clips, recipe.seed, size, step * recipe.batch, (until - step) * recipe.batch
+        )
+        loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=3, worker_init_fn=_calm)
+        for batch in loader:
+            network.train()
+            for group in solver.param_groups:
+                group["lr"] = learning_rate(recipe, step)
+            frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                encoded = network.encode(frames)
+                logits = network.logits(encoded["f4"], encoded["f8"], encoded["f16"])
+            logits = logits.unflatten(1, (2, -1))[torch.arange(len(frames)), batch["convention"]]
+            loss = cross_entropy(logits, targets(batch["joints"], logits.shape[-2:], 4), batch["counts"])
+            solver.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            solver.step()
+            step += 1
+            update_average(average, network, recipe.average, step)
+            running, seen = running + loss.item(), seen + 1
+            if step % recipe.validate_every == 0 or step == recipe.steps:
+                score = validate_frames(average, held)
+                seconds = spent + time.monotonic() - begun
+                log.add(step=step, seconds=seconds, loss=running / seen, pck05=score[0], pck10=score[1], pck20=score[2])
+                say(f"{recipe.network} {step}/{recipe.steps} {seconds:.0f}s loss {running / seen:.3f} PCK {score.round(3)}")
+                running, seen = 0.0, 0
+            elif step % 50 == 0:
+                say(f"{recipe.network} {step}/{recipe.steps} {spent + time.monotonic() - begun:.0f}s loss {running / seen:.3f}")
+            if step % recipe.save_every == 0 or step == recipe.steps:
+                save()
+            if time.monotonic() - begun > 60 * minutes:
+                save()
+                return False
+    return True
+
+
+def _calm(_: int) -> None:
+    torch.set_num_threads(1)
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def main(name: str, root: Path, runs: Path = Path("runs"), minutes: float = math.inf, **changes: float) -> bool:
+    """Train a network by its recipe."""
+    recipe = replace(RECIPES[name], **changes)  # type: ignore[arg-type]
+    return train_frames(recipe, Path(root), Path(runs) / name, minutes)

@@ -1,0 +1,98 @@
+"""How things look: the one place of colours by role, colour maps and widths.
+
+Colours are Okabe and Ito's, made to be told apart by colour-blind readers. Printed in grey, two roles differ by
+lightness or by dash and marker. A person's right side has the role's full colour, the left side a lighter shade.
+Everything here is plain data, so that the canvas of the page and the video writer draw the same.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Role:
+    """What one role looks like."""
+
+    colour: str  # "#rrggbb"
+    dash: str = "solid"  # solid, dash, dot, dashdot
+    marker: str = "circle"  # circle, square, diamond, triangle, cross, ring
+
+
+ROLES = {
+    "frequency": Role("#0072b2"),
+    "spatial": Role("#e69f00", "dash", "square"),
+    "frame": Role("#cc79a7", "dot", "diamond"),  # a network that sees a single frame
+    "truth": Role("#009e73", "dashdot", "cross"),
+    "blur": Role("#d55e00", "dash", "triangle"),
+    "energy": Role("#0072b2"),
+    "sharp": Role("#009e73", "dash", "square"),
+    "data": Role("#333333"),
+    "reference": Role("#777777", "dot", "square"),  # a level to compare with, such as equal weights
+    "key": Role("#f0e442", "solid", "square"),  # the key frame: a field behind the marks
+    "cursor": Role("#d55e00", "solid", "ring"),  # what is selected now
+    "box": Role("#f0e442", "solid", "square"),
+    "extra-1": Role("#56b4e9", "dashdot", "triangle"),
+    "extra-2": Role("#7a5195", "dash", "cross"),
+    "extra-3": Role("#000000", "dot", "circle"),
+    "extra-4": Role("#8c6d1f", "solid", "triangle"),
+}
+NETWORKS = {"freq-video": "frequency", "spatial-video": "spatial", "spatial-frame": "frame"}
+EXTRAS = ("extra-1", "extra-2", "extra-3", "extra-4")
+
+# 17 stops each of cividis, RdBu (reversed) and twilight, as Matplotlib has them: both renderers interpolate these
+MAPS = {
+    "magnitude": (
+        "#00224e", "#002e6a", "#1a386f", "#32436d", "#434e6c", "#535a6d", "#61656f", "#6f7073", "#7d7c78",
+        "#8c8878", "#9b9476", "#aba072", "#bcae6c", "#cdbb63", "#dec958", "#f0d846", "#fee838",
+    ),
+    "signed": (
+        "#053061", "#175290", "#2a71b2", "#3f8ec0", "#6bacd1", "#9bc9e0", "#c2ddec", "#e0ecf3", "#f7f6f6",
+        "#fbe5d8", "#fbccb4", "#f5aa89", "#e48066", "#d05548", "#ba2832", "#930e26", "#67001f",
+    ),
+    "phase": (
+        "#e2d9e2", "#c4ced4", "#95b5c7", "#7297c1", "#6276ba", "#5e51ad", "#592a8f", "#45135c", "#2f1436",
+        "#4a1342", "#741e4f", "#983550", "#b25652", "#c27c63", "#cca389", "#d8c7be", "#e2d9e2",
+    ),
+}  # fmt: skip
+
+WIDTHS = {  # inches on paper
+    "CVPR column": 3.25, "CVPR text": 6.875, "IEEE column": 3.5, "IEEE text": 7.16, "NeurIPS text": 5.5,
+    "ECCV text": 4.8,
+}  # fmt: skip
+TEXT, GRID, CASING = "#222222", "#e3e3e3", "#ffffff"
+LINE_WIDTH, MARKER_SIZE, BAND_OPACITY = 2.0, 7.0, 0.25  # screen pixels; opacity of bands and fields
+PAPER_LINE_WIDTH, PAPER_MARKER_SIZE, PAPER_FONT_SIZE = 1.1, 3.6, 7.5  # points
+SCREEN_FONTS, PAPER_FONTS = "Inter, Helvetica, Arial, sans-serif", ("STIXGeneral", "DejaVu Serif")
+
+
+def role(name: str) -> Role:
+    """The look of a role; a LookupError names the known roles."""
+    if name not in ROLES:
+        raise LookupError(f"no role named {name!r}; known roles: {', '.join(ROLES)}")
+    return ROLES[name]
+
+
+def colours(name: str) -> tuple[str, ...]:
+    """The stops of a colour map, low to high; a LookupError names the known maps."""
+    if name not in MAPS:
+        raise LookupError(f"no colour map named {name!r}; known maps: {', '.join(MAPS)}")
+    return MAPS[name]
+
+
+def shade(name: str, side: str = "right") -> str:
+    """The colour "#rrggbb" of a role for a person's "right", "left" (half way to white) or neither ("")."""
+    colour = role(name).colour
+    if side != "left":
+        return colour
+    return "#" + "".join(f"{(int(colour[i : i + 2], 16) + 255) // 2:02x}" for i in (1, 3, 5))
+
+
+def network_roles(names: Any) -> dict[str, str]:
+    """A role for each network: the three main ones have their own, others take the extras in the order given."""
+    others = [name for name in names if name not in NETWORKS]
+    return {name: NETWORKS.get(name) or EXTRAS[others.index(name) % len(EXTRAS)] for name in names}
+
+
+def palette() -> dict[str, dict[str, str]]:
+    """Every role as plain data (colour, left, dash, marker), for the canvas and for video."""
+    return {name: asdict(ROLES[name]) | {"left": shade(name, "left")} for name in ROLES}

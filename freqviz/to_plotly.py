@@ -1,0 +1,291 @@
+"""Panels on the screen: a Plotly figure with our own template, and hover texts that carry units.
+
+Heatmaps travel as float32 with at most 256 cells a side, pictures as JPEG with at most 1,024 pixels a side.
+"""
+
+import base64
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import plotly.graph_objects as go
+
+from freqviz import look, panel
+from freqviz.panel import Axis, Mark, Panel, Sheet
+
+CELLS, PIXELS, POINTS = 256, 1024, 1000  # largest heatmap and picture side; more points than this use WebGL
+HATCHES = {"solid": "", "dash": "/", "dot": ".", "dashdot": "x"}
+SYMBOLS = {"triangle": "triangle-up", "ring": "circle-open"}
+_LINES = dict(showline=True, linecolor=look.TEXT, mirror=True, ticks="outside", ticklen=4, zeroline=False)
+
+TEMPLATE = go.layout.Template(
+    layout=dict(
+        font=dict(family=look.SCREEN_FONTS, size=13, color=look.TEXT),
+        paper_bgcolor="#ffffff",
+        plot_bgcolor="#ffffff",
+        colorway=[role.colour for role in look.ROLES.values()],
+        xaxis=_LINES | dict(gridcolor=look.GRID, title=dict(standoff=6)),
+        yaxis=_LINES | dict(gridcolor=look.GRID, title=dict(standoff=6)),
+        title=dict(x=0, xref="paper", xanchor="left", yref="container", y=1, yanchor="top", pad=dict(t=10)),
+        legend=dict(orientation="h", x=0, xanchor="left", y=1.01, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
+        hoverlabel=dict(align="left"),
+        barmode="overlay",
+    )
+)
+
+
+def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None) -> go.Figure:
+    """A Plotly figure of one panel, or of a sheet (or several panels in a row) as subplots.
+
+    Args:
+        figure: what to draw; its limits, labels and colours are kept as they are.
+        height: of the whole figure in screen pixels; None: 360 a row, 460 where pictures keep their aspect.
+    Returns:
+        A figure whose traces name their mark in `meta` ({"panel": index, "mark": index}).
+    Raises:
+        TypeError: something is not a panel.
+    """
+    sheet = panel.sheet_of(figure)
+    single = len(sheet.panels) == 1
+    result = go.Figure(layout=dict(template=TEMPLATE))
+    named: set[tuple[str, str]] = set()
+    for index, one in enumerate(sheet.panels):
+        suffix = str(index + 1) if index else ""
+        places = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+        across, down = _domains(sheet, index)
+        for number, mark in enumerate(one.marks):
+            key = (mark.role, mark.name)
+            legend = dict(
+                name=mark.name, legendgroup=" ".join(key), showlegend=bool(mark.name) and key not in named
+            )
+            named.add(key)
+            if isinstance(mark, panel.Rule):
+                result.add_shape(_rule(mark, suffix), **legend)
+                continue
+            for part, trace in enumerate(_traces(mark, one, f"coloraxis{suffix}")):
+                legend["showlegend"] = legend["showlegend"] and trace.showlegend is not False
+                trace.update(places | legend | dict(meta={"panel": index, "mark": number, "part": part}))
+                result.add_trace(trace)
+                if trace.showlegend:
+                    legend["showlegend"] = False
+        result.update_layout(
+            {
+                f"xaxis{suffix}": _axis(one, "x") | dict(domain=across, anchor=f"y{suffix}"),
+                f"yaxis{suffix}": _axis(one, "y") | dict(domain=down, anchor=f"x{suffix}"),
+            }
+        )
+        if one.equal:
+            result.update_layout(
+                {
+                    f"xaxis{suffix}": dict(constrain="domain"),
+                    f"yaxis{suffix}": dict(scaleanchor=f"x{suffix}", constrain="domain"),
+                }
+            )
+        if one.colour:
+            bar = dict(
+                title=dict(text=one.colour.title, side="right"), thickness=14, outlinewidth=0, len=down[1] - down[0],
+                y=(down[0] + down[1]) / 2, x=across[1] + 0.015,
+            )  # fmt: skip
+            low, high = one.colour.limits or (0, 1)
+            shade = dict(cmin=low, cmax=high, colorscale=_colorscale(_palette(one)), colorbar=bar)
+            result.update_layout({f"coloraxis{suffix}": shade})
+        if not single:
+            result.add_annotation(
+                text=f"<b>{one.title}</b>" + "".join(f"<br>{line}" for line in textwrap.wrap(one.note, 60)),
+                x=across[0], y=down[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom", align="left",
+                showarrow=False,
+            )  # fmt: skip
+    notes = textwrap.wrap(sheet.panels[0].note, 95) if single else []
+    legend_rows = 1 if any(mark.name for one in sheet.panels for mark in one.marks) else 0
+    row = 460 if any(one.equal for one in sheet.panels) else 360
+    result.update_layout(
+        height=height or row * sheet.rows,
+        margin=dict(l=60, r=20, b=50, t=(38 if single else 56) + 17 * len(notes) + 24 * legend_rows),
+    )
+    if single:
+        result.update_layout(title=dict(text=f"<b>{sheet.panels[0].title}</b>", font=dict(size=15)))
+        if notes:
+            result.update_layout(title=dict(subtitle=dict(text="<br>".join(notes), font=dict(size=12))))
+    elif legend_rows:
+        result.update_layout(legend=dict(yref="container", y=1, yanchor="top"))
+    return result
+
+
+def _domains(sheet: Sheet, index: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where panel `index` lies, as fractions across and (from below) up; room for a colour bar beside it."""
+    row, column = divmod(index, sheet.columns)
+    left, right = column / sheet.columns, (column + 1) / sheet.columns
+    inner = 0.0 if sheet.columns == 1 else 0.06
+    bar = 0.12 if sheet.columns > 1 and sheet.panels[index].colour else 0.0
+    width = right - left
+    gap = 0.0 if sheet.rows == 1 else 0.24 / sheet.rows
+    below, above = 1 - (row + 1) / sheet.rows, 1 - row / sheet.rows
+    return (left + inner * width * (column > 0), right - (inner + bar) * width), (
+        below + gap * (row < sheet.rows - 1),
+        above,
+    )
+
+
+def _axis(one: Panel, name: str) -> dict[str, Any]:
+    axis: Axis = getattr(one, name)
+    limits = one.limits(name)
+    log = axis.scale == "log"
+    described: dict[str, Any] = {"title": {"text": axis.title}, "type": "log" if log else "linear"}
+    described["range"] = [float(np.log10(value)) for value in limits] if log else list(limits)
+    if axis.ticks:
+        described |= dict(tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks])
+    if one.equal:
+        described["showgrid"] = False
+    return described
+
+
+def _colorscale(palette: str) -> list[list[Any]]:
+    stops = look.colours(palette)
+    return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
+
+
+def _palette(one: Panel) -> str:
+    return next(
+        mark.palette
+        for mark in one.marks
+        if isinstance(mark, panel.Heatmap | panel.Points) and mark.colour is not None
+    )
+
+
+def _value(axis: Axis, letter: str, digits: str = ".4~g") -> str:
+    """One line of a hover text: label, number, unit."""
+    return f"{axis.label}: %{{{letter}:{digits}}}" + (f" {axis.unit}" if axis.unit else "")
+
+
+def _rule(mark: panel.Rule, suffix: str) -> dict[str, Any]:
+    role = look.role(mark.role)
+    line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
+    if mark.axis == "x":
+        ends = dict(xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.value, x1=mark.value, y0=0, y1=1)
+    else:
+        ends = dict(yref=f"y{suffix}", xref=f"x{suffix} domain", y0=mark.value, y1=mark.value, x0=0, x1=1)
+    return dict(type="line", line=line, layer="above") | ends
+
+
+def _traces(mark: Mark, one: Panel, coloraxis: str) -> Iterator[Any]:
+    role = look.role(mark.role)
+    line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
+    symbol = SYMBOLS.get(role.marker, role.marker)
+    size = look.MARKER_SIZE
+    hover = f"{_value(one.x, 'x')}<br>{_value(one.y, 'y')}<extra>{mark.name}</extra>"
+    if isinstance(mark, panel.Points):
+        style: dict[str, Any] = dict(symbol=symbol, size=size, color=role.colour, line=dict(width=0))
+        if role.marker == "ring":
+            style |= dict(size=2 * size, line=dict(width=look.LINE_WIDTH + 1, color=role.colour))
+        if mark.colour is not None:
+            style |= dict(color=_small(mark.values), coloraxis=coloraxis, line=dict(width=0.5, color=look.TEXT))
+            hover = f"{_value(mark.colour, 'marker.color')}<br>{hover}"
+        kind = go.Scattergl if len(mark.x) > POINTS else go.Scatter
+        if mark.texts:
+            hover = f"%{{text}}<br>{hover}"
+        yield kind(
+            x=_small(mark.x), y=_small(mark.y), mode="markers", marker=style, text=list(mark.texts) or None,
+            hovertemplate=hover,
+        )  # fmt: skip
+    elif isinstance(mark, panel.Line):
+        yield go.Scatter(x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
+    elif isinstance(mark, panel.Bars):
+        pattern = dict(shape=HATCHES[role.dash], fgcolor="#ffffff", solidity=0.25)
+        yield go.Bar(
+            x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
+            marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),
+        )  # fmt: skip
+    elif isinstance(mark, panel.Band):
+        yield go.Scatter(
+            x=_small(np.r_[mark.x, mark.x[::-1]]), y=_small(np.r_[mark.lower, mark.upper[::-1]]), mode="lines",
+            fill="toself", fillcolor=_clear(role.colour), line=dict(width=0), hoverinfo="skip",
+        )  # fmt: skip
+    elif isinstance(mark, panel.Heatmap):
+        small = mark.reduced(CELLS)
+        value = _value(mark.colour, "z")
+        yield go.Heatmap(
+            z=_small(small.values), x=_small(small.x), y=_small(small.y), coloraxis=coloraxis,
+            hovertemplate=f"{value}<br>{hover}", hoverongaps=False,
+        )  # fmt: skip
+    elif isinstance(mark, panel.Image):
+        yield _picture(mark)
+    elif isinstance(mark, panel.Arrows):
+        ends = f"{_value(one.x, 'x')}<br>{_value(one.y, 'y')}<br>moved by (%{{u:.3~g}}, %{{v:.3~g}}) {one.x.unit}"
+        yield go.Quiver(
+            x=_small(mark.x), y=_small(mark.y), u=_small(mark.u), v=_small(mark.v), anchor="tail",
+            arrowref="data", lengthmode="raw", lengthfactor=1, hovertemplate=f"{ends}<extra>{mark.name}</extra>",
+            marker=dict(color=role.colour, line=dict(width=1.5)),
+        )  # fmt: skip
+    elif isinstance(mark, panel.Skeleton):
+        yield from _skeleton(mark, line, symbol, one.x.unit)
+    else:
+        raise TypeError(f"no way to draw {type(mark).__name__} on the screen")
+
+
+def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str) -> Iterator[Any]:
+    """A light casing, then the edges and joints of each side; the centre's trace stands in the legend."""
+    sides = ("left", "right", "")
+    parts = [_broken(mark.segments(side)) for side in sides]
+    casing = dict(color=look.CASING, width=look.LINE_WIDTH + 3)
+    everything = np.concatenate(parts)
+    yield go.Scatter(
+        x=_small(everything[:, 0]), y=_small(everything[:, 1]), mode="lines", line=casing, opacity=0.55,
+        hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    for side, part in zip(sides, parts, strict=True):
+        colour = look.shade(mark.role, side)
+        yield go.Scatter(
+            x=_small(part[:, 0]), y=_small(part[:, 1]), mode="lines", line=line | dict(color=colour),
+            hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+    shown = np.flatnonzero(mark.shown)
+    x, y = mark.keypoints[shown].T
+    yield go.Scatter(
+        x=_small(x), y=_small(y), mode="markers", showlegend=True,
+        text=[f"{mark.joints[joint]}, score {mark.scores[joint]:.2f}" for joint in shown],
+        hovertemplate=f"%{{text}}<br>x %{{x:.1f}}, y %{{y:.1f}} {unit}<extra>{mark.name}</extra>",
+        marker=dict(
+            symbol=symbol, size=look.MARKER_SIZE, color=[look.shade(mark.role, mark.side(joint)) for joint in shown],
+            opacity=opacity(mark.scores[shown]), line=dict(width=1, color=look.CASING),
+        ),
+    )  # fmt: skip
+
+
+def opacity(scores: Any) -> list[float]:
+    """How solid joints of these scores are drawn: 0.35 for a score of 0, 1 for 1 or for an unknown score."""
+    return [float(value) for value in 0.35 + 0.65 * np.clip(np.nan_to_num(scores, nan=1.0), 0, 1)]
+
+
+def _broken(segments: Any) -> Any:
+    """(E, 2, 2) ends as one (3E, 2) path with gaps."""
+    gaps = np.full((len(segments), 1, 2), np.nan)
+    return np.concatenate([segments, gaps], axis=1).reshape(-1, 2)
+
+
+def _picture(mark: panel.Image) -> Any:
+    pixels = mark.pixels
+    height, width = pixels.shape[:2]
+    step = max(height, width) / PIXELS
+    if step > 1:
+        pixels = cv2.resize(
+            pixels, (max(1, round(width / step)), max(1, round(height / step))), interpolation=cv2.INTER_AREA
+        )
+    kind = ".jpg" if max(height, width) > CELLS else ".png"  # small ones are read pixel by pixel
+    stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    data = base64.b64encode(cv2.imencode(kind, stored)[1].tobytes()).decode()
+    dx, dy = width / pixels.shape[1], height / pixels.shape[0]
+    source = f"data:image/{'jpeg' if kind == '.jpg' else 'png'};base64,{data}"
+    return go.Image(
+        source=source, x0=dx / 2 - 0.5, y0=dy / 2 - 0.5, dx=dx, dy=dy, zsmooth="fast", hoverinfo="skip"
+    )
+
+
+def _small(values: Any) -> Any:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _clear(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{look.BAND_OPACITY})"

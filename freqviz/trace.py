@@ -1,0 +1,306 @@
+"""What a network showed, as values: the border where tensors become read-only arrays.
+
+Two tiers. A `Trace` is deep: every probed tensor of one window. A `LightTrace` is light: what is worth keeping of
+every frame of a clip. Neither holds a tensor or a network, so caches may share them between visitors.
+Convention: slots of a window run from -T//2 to T//2 around the key frame; a quantity that a network does not have
+is NaN (or None where its size would be unknown).
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from freqviz import crops, poses
+from models.probe import Probe, probes
+
+BYTES_PER_FRAME = 64_000  # a light trace that is larger is not light
+SLOTS = 5  # of the project's windows; networks of one frame leave them NaN
+
+Window = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One probed tensor of one window, without the batch axis; copied and read-only."""
+
+    quantity: str  # word of the glossary
+    stage: str  # dotted path of the probe
+    axes: tuple[str, ...]
+    stride: int  # input pixels per cell; 0 where the quantity has no place in the image
+    values: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != len(self.axes):
+            raise ValueError(
+                f"{self.quantity} at {self.stage} must have the axes {' '.join(self.axes)}, got {self.values.shape}"
+            )
+        object.__setattr__(self, "values", _frozen(self.values))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The deep tier: everything that one window showed, in the order of the computation."""
+
+    network: str
+    records: tuple[Record, ...]
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The words held, each once."""
+        return tuple(dict.fromkeys(record.quantity for record in self.records))
+
+    def stages(self, quantity: str) -> tuple[str, ...]:
+        """Where a quantity was probed; empty where it was not."""
+        return tuple(record.stage for record in self.records if record.quantity == quantity)
+
+    def get(self, quantity: str, stage: str | None = None) -> Record:
+        """One record; of several stages the finest (smallest stride), unless one is named.
+
+        Raises:
+            LookupError: not held; the message names what is.
+        """
+        found = [r for r in self.records if r.quantity == quantity and stage in (None, r.stage)]
+        if not found:
+            if here := self.stages(quantity):
+                raise LookupError(f"no {quantity} at '{stage}' in {self.network}; stages: {', '.join(here)}")
+            held = ", ".join(self.quantities) or "nothing"
+            raise LookupError(f"no {quantity} in {self.network}; trace holds {held}")
+        return min(found, key=lambda record: record.stride)
+
+    def save(self, path: Path) -> None:
+        """Write one npz: the arrays, and a JSON header that names them."""
+        header = [[r.quantity, r.stage, list(r.axes), r.stride] for r in self.records]
+        arrays = {f"r{i}": record.values for i, record in enumerate(self.records)}
+        np.savez_compressed(path, header=json.dumps([self.network, header]), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "Trace":
+        """Read what `save` wrote."""
+        with np.load(path) as held:
+            network, header = json.loads(str(held["header"]))
+            records = (Record(q, s, tuple(a), n, held[f"r{i}"]) for i, (q, s, a, n) in enumerate(header))
+            return cls(network, tuple(records))
+
+
+@contextmanager
+def watching(
+    network: nn.Module, see: Callable[[str, Probe, Tensor], None], only: Mapping[str, Probe] | None = None
+) -> Iterator[None]:
+    """Call `see(path, probe, tensor)` whenever a tensor passes a probe; no hook survives the block.
+
+    A network may serve several threads: only what this thread computes is seen.
+
+    Args:
+        see: gets the tensor itself; what it keeps it must copy.
+        only: probes by path; default all of the network.
+    """
+    thread = threading.get_ident()
+
+    def hook_for(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(probe: nn.Module, inputs: Any, output: Tensor) -> None:
+            if threading.get_ident() == thread:
+                see(path, probe, output)  # type: ignore[arg-type]
+
+        return hook
+
+    chosen = probes(network) if only is None else only
+    handles = [probe.register_forward_hook(hook_for(path)) for path, probe in chosen.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.inference_mode()
+def trace_window(network: nn.Module, window: ArrayLike | Tensor | Window, name: str = "") -> Trace:
+    """Run one window and keep every probed tensor.
+
+    Args:
+        network: a PoseNetwork, in eval mode.
+        window: frames (T, 3, H, W) RGB in [0, 1]; or encoded frames, each (T, ...), which leaves out what only
+            `encode` shows.
+        name: of the network in the trace; default its class.
+    Returns:
+        Trace of float arrays on the CPU.
+    Raises:
+        ValueError: not T frames, or a probe whose tensor has other axes than it says.
+    """
+    seen: list[Record] = []
+
+    def keep(path: str, probe: Probe, tensor: Tensor) -> None:
+        values, axes = tensor.detach().cpu().numpy(), probe.axes
+        if values.ndim == len(axes) + 1 and len(values) == 1:
+            values = values[0]  # the batch of one window
+        elif values.ndim == len(axes) + 1 and "frame" not in axes:
+            axes = ("frame", *axes)  # inside `encode` the batch are the frames
+        times = sum(record.stage.split("#")[0] == path for record in seen)
+        seen.append(Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values))
+
+    device = next(network.parameters()).device
+    with watching(network, keep):
+        if isinstance(window, dict):
+            network.estimate({key: maps[None].to(device) for key, maps in window.items()})  # type: ignore[operator]
+        else:
+            frames = torch.as_tensor(np.asarray(window) if not isinstance(window, Tensor) else window)
+            if frames.ndim != 4 or frames.shape[:2] != (network.frames, 3):
+                raise ValueError(f"window must be ({network.frames}, 3, H, W), got {tuple(frames.shape)}")
+            network(frames[None].to(device, torch.float32))
+    return Trace(name or type(network).__name__, tuple(seen))
+
+
+@dataclass(frozen=True)
+class LightTrace:
+    """The light tier: what one network said about every frame of a clip. N frames, J joints, S slots."""
+
+    network: str
+    keypoints: NDArray[np.float64]  # (N, J, 2) x, y; frame pixels
+    scores: NDArray[np.float64]  # (N, J) in [0, 1]
+    boxes: NDArray[np.float64]  # (N, 4) x, y, w, h; frame pixels: the box that the key frame's window was cut by
+    frame_weights: NDArray[np.float64]  # (N, S) mean over the person region; sums to 1, or NaN
+    key_box_segment: NDArray[np.int64]  # (N,) which held box, from 0
+    band_energy: NDArray[np.float64] | None  # (N, bands) log, of the key frame over the person region
+    channel_attention: NDArray[np.float64] | None  # (N, C) of the key frame
+    median_offset: NDArray[np.float64]  # (N, S, 2) dx, dy over the person region; input pixels
+    effective_frames: NDArray[np.float64]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
+    joints: tuple[str, ...] = poses.JOINTS
+
+    def __post_init__(self) -> None:
+        n, j = np.shape(self.scores) if np.ndim(self.scores) == 2 else (-1, -1)
+        s = np.shape(self.frame_weights)[-1] if np.ndim(self.frame_weights) == 2 else -1
+        shapes: dict[str, tuple[int | None, ...]] = {
+            "scores": (n, j), "keypoints": (n, j, 2), "boxes": (n, 4), "frame_weights": (n, s),
+            "key_box_segment": (n,), "band_energy": (n, None), "channel_attention": (n, None),
+            "median_offset": (n, s, 2), "effective_frames": (n,),
+        }  # fmt: skip
+        size = 0
+        for name, shape in shapes.items():
+            if (values := getattr(self, name)) is None and name in ("band_energy", "channel_attention"):
+                continue
+            array = _frozen(values, np.int64 if name == "key_box_segment" else np.float64)
+            if array.ndim != len(shape) or any(a != b for a, b in zip(array.shape, shape, strict=True) if b is not None):
+                raise ValueError(f"{name} of {n} frames, {j} joints, {s} slots must be {shape}, got {array.shape}")
+            object.__setattr__(self, name, array)
+            size += array.nbytes
+        if len(self.joints) != j:
+            raise ValueError(f"{j} joints need {j} names, got {len(self.joints)}")
+        sums = self.frame_weights.sum(1)
+        if not np.all(np.isnan(sums) | (np.abs(sums - 1) < 1e-3)):
+            raise ValueError(f"frame_weights must sum to 1, got sums from {np.nanmin(sums):.4f} to {np.nanmax(sums):.4f}")
+        if size > BYTES_PER_FRAME * max(n, 1):
+            raise ValueError(f"a light trace holds at most {BYTES_PER_FRAME} bytes per frame, got {size / n:.0f}")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def slots(self) -> NDArray[np.int64]:
+        """(S,) frames from the key frame, e.g. -2 ... 2."""
+        count = self.frame_weights.shape[1]
+        return np.arange(count) - count // 2
+
+    def window(self, key: int) -> NDArray[np.int64]:
+        """(S,) the frames that the window of a key frame shows; a missing neighbour is the key frame."""
+        frames = key + self.slots
+        return np.where((frames < 0) | (frames >= len(self)), key, frames)
+
+    def save(self, path: Path) -> None:
+        """Write one npz."""
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None})
+
+    @classmethod
+    def load(cls, path: Path) -> "LightTrace":
+        """Read what `save` wrote, and check it."""
+        with np.load(path) as held:
+            values = {f.name: held[f.name] if f.name in held else None for f in fields(cls)}
+        values["network"], values["joints"] = str(values["network"]), tuple(map(str, values["joints"]))
+        return cls(**values)
+
+
+@torch.inference_mode()
+def light_rows(network: nn.Module, window: Window, box: ArrayLike, light: bool = True) -> dict[str, NDArray[Any]]:
+    """Poses of B windows that share one box, and the light tier beside them.
+
+    Args:
+        network: a PoseNetwork, in eval mode.
+        window: encoded frames, each (B, T, ...), on the network's device.
+        box: (4,) frame pixels; also the person region over which maps are averaged.
+        light: False for poses only.
+    Returns:
+        Arrays of B rows by the names of `LightTrace`, without those that the network does not have.
+    """
+    rows: dict[str, Tensor] = {}
+    height, width = network.input_size  # type: ignore[misc]
+    slot = network.frames // 2  # type: ignore[operator]
+
+    def see(path: str, probe: Probe, tensor: Tensor) -> None:
+        if probe.quantity == "frame_weights":
+            cells = _cells(tensor, probe, box, (height, width), keep=("frame",))  # (B, T, cells)
+            rows["frame_weights"] = cells.mean(-1)
+            rows["effective_frames"] = (1 / cells.square().sum(1)).mean(-1)
+        elif probe.quantity == "band_energy":
+            rows["band_energy"] = _cells(tensor, probe, box, (height, width), keep=("frame", "band"))[:, slot].mean(-1)
+        elif probe.quantity == "alignment_offset":
+            offsets = _cells(tensor, probe, box, (height, width), keep=("frame", "xy"))
+            rows["median_offset"] = offsets.median(-1).values
+        else:
+            keep = tuple(axis for axis in ("frame", "channel") if axis in probe.axes)
+            attention = _cells(tensor, probe, box, (height, width), keep=keep).mean(-1)
+            rows["channel_attention"] = attention[:, slot] if "frame" in keep else attention
+
+    with watching(network, see, only=_light_probes(network) if light else {}):
+        heatmaps = network.estimate(window)  # type: ignore[operator]
+    arrays: dict[str, NDArray[Any]] = {name: value.double().cpu().numpy() for name, value in rows.items()}
+    points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)  # type: ignore[arg-type]
+    arrays["keypoints"] = crops.to_frame(points, box, (height, width))
+    return arrays
+
+
+def _light_probes(network: nn.Module) -> dict[str, Probe]:
+    """The finest probe of each quantity that the light tier keeps."""
+    chosen: dict[str, tuple[str, Probe]] = {}
+    for path, probe in probes(network).items():
+        if probe.quantity in ("frame_weights", "band_energy", "alignment_offset", "channel_attention"):
+            held = chosen.get(probe.quantity)
+            if held is None or probe.stride < held[1].stride:
+                chosen[probe.quantity] = (path, probe)
+    return dict(chosen.values())
+
+
+def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], keep: tuple[str, ...]) -> Tensor:
+    """(B, *keep, values): all other axes flattened, cells outside the tight person box left out."""
+    if tensor.ndim != len(probe.axes) + 1:
+        raise ValueError(f"{probe.quantity} must be (B, {', '.join(probe.axes)}), got {tuple(tensor.shape)}")
+    axes = list(probe.axes)
+    order = [axes.index(name) + 1 for name in keep]
+    others = [i + 1 for i, name in enumerate(axes) if name not in (*keep, "y", "x")]
+    if "y" not in axes:
+        moved = tensor.permute(0, *order, *others)
+        return moved.reshape(*moved.shape[: len(keep) + 1], -1)
+    moved = tensor.permute(0, *order, *others, axes.index("y") + 1, axes.index("x") + 1)
+    mask = _person(tuple(moved.shape[-2:]), probe.stride, box, size)
+    return moved[..., torch.from_numpy(mask).to(tensor.device)].flatten(len(keep) + 1)
+
+
+def _person(cells: tuple[int, ...], stride: int, box: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(h, w) cells whose centre lies in the tight box; all cells if none does."""
+    x, y, w, h = np.asarray(box, dtype=np.float64)
+    (left, top), (right, bottom) = crops.to_crop([[x, y], [x + w, y + h]], box, size)
+    rows, columns = (np.arange(n) * stride + (stride - 1) / 2 for n in cells)
+    mask = ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))[None]
+    return mask if mask.any() else np.ones_like(mask)
+
+
+def _frozen(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:
+    array = np.array(values, dtype=dtype)  # a copy: an in-place operation after the probe would rewrite it
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,55 @@
+"""The clips of this machine: the sample, and what visitors uploaded, one file each in runs/clips."""
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from freqviz.clip import Clip, ClipError
+
+PROJECT = Path(__file__).resolve().parents[2]
+RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
+CLIPS, RESULTS = RUNS / "clips", RUNS / "results"
+SAMPLE = "sample"
+SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
+SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
+
+
+def clips() -> dict[str, Path]:
+    """Every clip that can be chosen, by the name under which links know it: the sample, then uploads, youngest first.
+
+    The name of an upload is that of its file with eight digits of its SHA-256: `backflip-3fa2c1d4.mp4`.
+    """
+    uploads = sorted(CLIPS.glob("*-????????.*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return {SAMPLE: SAMPLE_FILE} | {path.name: path for path in uploads}
+
+
+def add(name: str, data: bytes) -> str:
+    """Keep an uploaded clip if it can be opened.
+
+    Args:
+        name: of the uploaded file; only its plain characters are used, and only for people.
+        data: the file.
+    Returns:
+        The clip's name in `clips`.
+    Raises:
+        ClipError: no clip, or beyond the limits of `Clip`; one sentence. Nothing is kept.
+    """
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    for known in CLIPS.glob(f"*-{digest}.*"):
+        return known.name
+    plain = Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
+    suffix = plain.suffix[:6] or ".mp4"
+    CLIPS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CLIPS) as folder:
+        path = Path(folder) / f"{plain.stem[:50] or 'clip'}{suffix}"  # the name that an error shows
+        path.write_bytes(data)
+        try:
+            with Clip(path) as clip:
+                clip[0]
+        except ClipError:
+            raise
+        except (OSError, ValueError, IndexError) as error:
+            raise ClipError(f"{path.name} cannot be read as a video: {error}") from error
+        return path.rename(CLIPS / f"{path.stem}-{digest}{suffix}").name

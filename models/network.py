@@ -1,0 +1,67 @@
+"""What every network of the project offers."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+JOINTS = (
+    "right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle", "right wrist",
+    "right elbow", "right shoulder", "left shoulder", "left elbow", "left wrist", "neck", "head",
+)  # fmt: skip
+EDGES = (
+    (0, 1), (1, 2), (2, 12), (3, 12), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (9, 12), (9, 10), (10, 11), (12, 13),
+)  # fmt: skip
+FLIPS = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # a joint's name in the mirror
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Names, edges and mirror partners of the joints a network predicts."""
+
+    names: tuple[str, ...] = JOINTS
+    edges: tuple[tuple[int, int], ...] = EDGES
+    flips: tuple[int, ...] = FLIPS
+
+
+Encoded = dict[str, Tensor]  # maps of single frames, each (N, ...); of windows, each (B, T, ...)
+
+
+class PoseNetwork(nn.Module):
+    """From frames to heatmaps, in two steps: `encode` sees one frame at a time, `estimate` a window of them."""
+
+    frames = 1  # of a window; the key frame is the middle one
+    input_size = (192, 144)  # height, width: the resolution that the persons of JHMDB and LSPET have
+    stride = 4  # input pixels per heatmap cell
+    task = "pose"
+    skeleton = Skeleton()
+
+    def encode(self, frames: Tensor) -> Encoded:
+        """Maps of single frames.
+
+        Args:
+            frames: (N, 3, H, W) RGB in [0, 1].
+        """
+        raise NotImplementedError
+
+    def estimate(self, window: Encoded) -> Tensor:
+        """Heatmaps of the key frame.
+
+        Args:
+            window: maps of encoded frames, each (B, T, ...).
+        Returns:
+            (B, J, H/4, W/4) densities: each map sums to 1.
+        """
+        raise NotImplementedError
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, T, 3, H, W) in [0, 1] to heatmaps (B, J, H/4, W/4)."""
+        if frames.ndim != 5 or frames.shape[1] != self.frames or frames.shape[2] != 3:
+            raise ValueError(f"frames must be (B, {self.frames}, 3, H, W), got {tuple(frames.shape)}")
+        encoded = self.encode(frames.flatten(0, 1))
+        return self.estimate({name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()})
+
+
+def density(logits: Tensor) -> Tensor:
+    """Softmax over the cells of each map; (..., h, w), float32."""
+    return torch.softmax(logits.float().flatten(-2), -1).view(logits.shape)
