@@ -37,7 +37,7 @@ MEASURES = {
     "spectral_index": Measure(
         "Sharpness index S",
         "log ratio",
-        "log mean P(.08 < f < .25) - log mean P(.01 < f < .04), noise floor (f > .4) subtracted",
+        "log(mean P(.08 < f < .25) - noise floor) - log mean P(.01 < f < .04); floor from f > .4",
         "own; band ratio after Field and Brady, Vision Research 1997",
         True,
     ),
@@ -136,8 +136,8 @@ def measures(frame: np.ndarray, box: np.ndarray) -> dict[str, float]:
 def spectral_index(image: np.ndarray, guard: bool = True) -> float:
     """Default index S: log mean P(.08 < f < .25) - log mean P(.01 < f < .04).
 
-    Blind to contrast. The guard subtracts the power of white noise, seen above f = .4; it never takes more
-    than 90 % of a band, so noise alone reads low instead of minus infinity.
+    Blind to contrast. The guard subtracts the power of white noise, seen above f = .4, from the high band; it
+    leaves at least 3 % (what the mean of the band is uncertain by), so noise alone reads about -3.5.
 
     Args:
         image: (H, W) luma, both sides at least 3.
@@ -225,8 +225,9 @@ def edge_width(image: np.ndarray) -> float:
 def cepstral_blur(image: np.ndarray) -> MotionBlur:
     """Length and angle of uniform motion blur, from the zeros that it cuts into the spectrum.
 
-    Always names some length: read the confidence first. Reliable without noise (length within 2 px for 7 to
-    35 px), in three of four images at noise .005, and hardly ever at noise .02.
+    Always names some length: read the confidence first. Right (2 px, 10 degrees) for all of 15 whole frames
+    without noise; for 8-bit person boxes of about 150 px at 7, 15, 25 px in 93, 73, 40 % of them, and no
+    wrong answer there came with a confidence above 5.5. With noise .02 it hardly ever works.
 
     Args:
         image: (H, W) luma, both sides at least 16.
@@ -273,8 +274,8 @@ def _index(power: np.ndarray, guard: bool) -> float:
     if _flat(power) or not all(c.any() for c in cells):
         return float("nan")
     floor = float(noise_floor(power)) if guard else 0.0
-    high, low = (max(float(p) - floor, 0.1 * float(p)) for p in (power[c].mean() for c in cells))
-    return float(np.log(high) - np.log(low))
+    high, low = (float(power[c].mean()) for c in cells)
+    return float(np.log(max(high - floor, 0.03 * high)) - np.log(low))
 
 
 def _high_ratio(power: np.ndarray, cutoff: float) -> float:
