@@ -1,17 +1,20 @@
-"""Where the person is over time: the ladder of boxes, and how long a box is held.
+"""Where the person is over time: the ladder of boxes, and how long one is held.
 
-Convention: a box is tight, `x, y, w, h` in frame pixels, as in `crops`. Joints end inside the body, so the box of a
-pose is its joints' box grown by `PAD`.
+Convention: a box is tight, `x, y, w, h` in frame pixels, as in `crops`. Joints end inside the body, so the
+box of a pose is its joints' box grown by `PAD`.
 """
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import crops
+from freqviz.spectra import phase_correlation
 
 PAD = 1.1  # person box per joint box
 INNER = 0.8  # of the crop: joints that leave it ask for a new cut
@@ -68,7 +71,7 @@ def fits(held: ArrayLike, person: ArrayLike, size: tuple[int, int] = crops.SIZE)
         held, person: (4,) frame pixels.
         size: (height, width) of the crop.
     Returns:
-        False when the person's joints leave the inner 80 % of the crop, or its size differs by more than 20 %.
+        False when its joints leave the inner 80 % of the crop, or its size differs by more than 20 %.
     """
     step = crops.scale(held, size)
     ratio = crops.scale(person, size) / step
@@ -78,6 +81,14 @@ def fits(held: ArrayLike, person: ArrayLike, size: tuple[int, int] = crops.SIZE)
     left, top, width, height = grown(person, 1 / PAD)
     inside = (left, top) >= centre - reach - 1e-9, (left + width, top + height) <= centre + reach + 1e-9
     return bool(np.all(inside) and 1 - RESIZE <= ratio <= 1 + RESIZE)
+
+
+def visible(box: ArrayLike, size: tuple[int, int]) -> bool:
+    """Whether at least a quarter of a box lies in the frame of (height, width)."""
+    x, y, w, h = np.asarray(box, np.float64)
+    across = min(x + w, size[1] - 0.5) - max(x, -0.5)
+    down = min(y + h, size[0] - 0.5) - max(y, -0.5)
+    return bool(across > 0 and down > 0 and across * down >= w * h / 4)
 
 
 def frames_until_cut(held: ArrayLike, person: ArrayLike, velocity: ArrayLike, most: int) -> int:
@@ -96,8 +107,6 @@ def read_boxes(path: Path | str) -> dict[int, Box]:
     Raises:
         ValueError: unreadable, a column or a number is missing, a frame is negative or stands twice.
     """
-    import csv
-
     boxes: dict[int, Box] = {}
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file, skipinitialspace=True)
@@ -112,7 +121,9 @@ def read_boxes(path: Path | str) -> dict[int, Box]:
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {line}: {error}") from None
             if frame < 0 or frame in boxes:
-                raise ValueError(f"{path}, line {line}: frame {frame} is {'negative' if frame < 0 else 'there twice'}")
+                raise ValueError(
+                    f"{path}, line {line}: frame {frame} is {'negative' if frame < 0 else 'there twice'}"
+                )
             boxes[frame] = box
     if not boxes:
         raise ValueError(f"{path} holds no box")
@@ -120,7 +131,7 @@ def read_boxes(path: Path | str) -> dict[int, Box]:
 
 
 def between(key_boxes: dict[int, Box], frames: int) -> NDArray[np.float64]:
-    """(frames, 4) boxes of every frame: linear between key frames, held before the first and after the last."""
+    """(frames, 4) boxes of all frames: linear between key frames, held before the first, after the last."""
     keys = sorted(key_boxes)
     values = np.stack([checked(key_boxes[key]) for key in keys])
     return np.stack([np.interp(np.arange(frames), keys, values[:, i]) for i in range(4)], 1)
@@ -129,8 +140,8 @@ def between(key_boxes: dict[int, Box], frames: int) -> NDArray[np.float64]:
 def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | None:
     """Box of what moves in the first frame, camera motion removed: not a person detector.
 
-    The median over later frames of the difference to the first one is large where the first frame showed something
-    that is elsewhere in most of the others.
+    The median over later frames of the difference to the first one is large where the first frame showed
+    something that is elsewhere in most of the others.
 
     Args:
         frames: the first and some later frames, (H, W, 3) uint8.
@@ -143,21 +154,16 @@ def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | N
     ratio = max(1.0, frames[0].shape[1] / width)
     size = (round(frames[0].shape[1] / ratio), round(frames[0].shape[0] / ratio))
     ratios = np.array([frames[0].shape[1] / size[0], frames[0].shape[0] / size[1]])
-    small = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames]
+    small = [
+        cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames
+    ]
     light = [cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0) for image in small]
-    hann = cv2.createHanningWindow(size, cv2.CV_32F)
-    differences = []
-    for image in light[1:]:
-        (dx, dy), _ = cv2.phaseCorrelate(light[0], image, hann)
-        back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
-        moved = cv2.warpAffine(image, back, size, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"))
-        differences.append(np.abs(moved - light[0]))
-    stack = np.stack(differences)
+    stack = np.stack([_difference(light[0], image) for image in light[1:]])
     covered = np.isfinite(stack).any(0)
     change = np.zeros(stack.shape[1:], np.float32)
     change[covered] = np.nanmedian(stack[:, covered], 0)
-    noise = float(np.median(change))
-    moving = (change > max(6.0, 4 * noise)).astype(np.uint8)
+    floor, peak = float(np.median(change)), float(np.quantile(change, 0.995))
+    moving = (change > max(6.0, 4 * floor, 0.2 * peak)).astype(np.uint8)
     reach = max(3, round(0.08 * min(size))) | 1
     closed = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
     count, labels = cv2.connectedComponents(closed)
@@ -172,3 +178,16 @@ def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | N
         return None
     corner, extent = low * ratios - 0.5, (high - low) * ratios
     return np.concatenate([corner, extent])
+
+
+def _difference(first: NDArray[Any], later: NDArray[Any]) -> NDArray[Any]:
+    """|later - first| with the camera's motion undone; NaN where `later` does not reach.
+
+    Phase correlation may follow the person instead of the ground, so a shift has to explain more than none.
+    """
+    (dx, dy), _ = phase_correlation(first, later)
+    back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
+    size = first.shape[::-1]
+    moved = cv2.warpAffine(later, back, size, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"))
+    still, shifted = np.abs(later - first), np.abs(moved - first)
+    return shifted if np.nanmedian(shifted) < np.median(still) else still

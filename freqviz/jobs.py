@@ -1,7 +1,7 @@
 """Work of seconds beside the page: one worker thread per device, a ticket for each job.
 
-A job is a function of `progress` and `cancelled`; it reports (done, total) and stops between chunks by raising
-`Cancelled` when asked. Knows no Streamlit and no network.
+A job is a function of `progress` and `cancelled`; it reports (done, total) and stops between chunks by
+raising `Cancelled` when asked. Knows no Streamlit and no network.
 """
 
 import itertools
@@ -88,8 +88,8 @@ class Worker:
         Args:
             work: called with (progress, cancelled); what it returns becomes `ticket.result`.
             label: for people.
-            key: of the result. While a job of the same key is waiting or running its ticket is returned and `work`
-                dropped; a cancelled one does not count.
+            key: of the result. While a job of the same key is waiting or running its ticket is returned and
+                `work` dropped; a cancelled one does not count.
         """
         with self._lock:
             for ticket in self._open:
@@ -130,7 +130,11 @@ class Worker:
             ticket.state = CANCELLED
         except Exception as error:  # a job must not take its worker down
             text = str(error).strip() or type(error).__name__
-            ticket.message = text if isinstance(error, ValueError | LookupError | OSError) else f"{type(error).__name__}: {text}"
+            ticket.message = (
+                text
+                if isinstance(error, ValueError | LookupError | OSError)
+                else f"{type(error).__name__}: {text}"
+            )
             ticket.state = FAILED
 
 

@@ -1,6 +1,7 @@
 """Where results lie: one folder per run key, complete or absent.
 
-A folder is written aside and renamed, so a reader never sees half a result, and two writers of one key leave one.
+A folder is written aside and renamed, so a reader never sees half a result, and two writers of one key leave
+one.
 """
 
 import hashlib
@@ -38,10 +39,12 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
     What was there is replaced; when `write` fails it stays as it was and nothing else is left.
 
     Raises:
-        FileExistsError: `folder` is a file, or a folder that holds no run.json and is not empty: it is not ours.
+        FileExistsError: `folder` is a file, or holds other things than a run: it is not ours.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and ((folder / "run.json").exists() or not any(folder.iterdir()))):
+    if folder.exists() and not (
+        folder.is_dir() and ((folder / "run.json").exists() or not any(folder.iterdir()))
+    ):
         raise FileExistsError(f"{folder} is not a run folder (no run.json); it is left as it is")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=folder.parent))
@@ -95,7 +98,9 @@ class Store:
 
     def folders(self) -> list[Path]:
         """Complete results, the youngest first."""
-        found = [f for f in self.root.glob("*/") if (f / "run.json").is_file() and not f.name.startswith(_ASIDE)]
+        found = [
+            f for f in self.root.glob("*/") if (f / "run.json").is_file() and not f.name.startswith(_ASIDE)
+        ]
         return sorted(found, key=lambda f: f.stat().st_mtime, reverse=True)
 
     def size(self) -> int:

@@ -1,9 +1,9 @@
 """What a network showed, as values: the border where tensors become read-only arrays.
 
-Two tiers. A `Trace` is deep: every probed tensor of one window. A `LightTrace` is light: what is worth keeping of
-every frame of a clip. Neither holds a tensor or a network, so caches may share them between visitors.
-Convention: slots of a window run from -T//2 to T//2 around the key frame; a quantity that a network does not have
-is NaN (or None where its size would be unknown).
+Two tiers. A `Trace` is deep: every probed tensor of one window. A `LightTrace` is light: what is worth
+keeping of every frame of a clip. Neither holds a tensor or a network, so caches may share them.
+Convention: slots of a window run from -(T // 2) to T // 2 around the key frame; a quantity that a network
+does not have is NaN (or None where its size would be unknown).
 """
 
 import json
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from freqviz import crops, poses
+from models.network import PoseNetwork
 from models.probe import Probe, probes
 
 BYTES_PER_FRAME = 64_000  # a light trace that is larger is not light
@@ -40,9 +41,8 @@ class Record:
 
     def __post_init__(self) -> None:
         if self.values.ndim != len(self.axes):
-            raise ValueError(
-                f"{self.quantity} at {self.stage} must have the axes {' '.join(self.axes)}, got {self.values.shape}"
-            )
+            axes = " ".join(self.axes)
+            raise ValueError(f"{self.quantity} at {self.stage} must be ({axes}), got {self.values.shape}")
         object.__setattr__(self, "values", _frozen(self.values))
 
 
@@ -80,7 +80,7 @@ class Trace:
         """Write one npz: the arrays, and a JSON header that names them."""
         header = [[r.quantity, r.stage, list(r.axes), r.stride] for r in self.records]
         arrays = {f"r{i}": record.values for i, record in enumerate(self.records)}
-        np.savez_compressed(path, header=json.dumps([self.network, header]), **arrays)
+        np.savez_compressed(path, allow_pickle=False, header=json.dumps([self.network, header]), **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Trace":
@@ -122,13 +122,13 @@ def watching(
 
 
 @torch.inference_mode()
-def trace_window(network: nn.Module, window: ArrayLike | Tensor | Window, name: str = "") -> Trace:
+def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name: str = "") -> Trace:
     """Run one window and keep every probed tensor.
 
     Args:
         network: a PoseNetwork, in eval mode.
-        window: frames (T, 3, H, W) RGB in [0, 1]; or encoded frames, each (T, ...), which leaves out what only
-            `encode` shows.
+        window: frames (T, 3, H, W) RGB in [0, 1]; or encoded frames, each (T, ...), which leaves out what
+            only `encode` shows.
         name: of the network in the trace; default its class.
     Returns:
         Trace of float arrays on the CPU.
@@ -144,12 +144,14 @@ def trace_window(network: nn.Module, window: ArrayLike | Tensor | Window, name: 
         elif values.ndim == len(axes) + 1 and "frame" not in axes:
             axes = ("frame", *axes)  # inside `encode` the batch are the frames
         times = sum(record.stage.split("#")[0] == path for record in seen)
-        seen.append(Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values))
+        seen.append(
+            Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values)
+        )
 
     device = next(network.parameters()).device
     with watching(network, keep):
         if isinstance(window, dict):
-            network.estimate({key: maps[None].to(device) for key, maps in window.items()})  # type: ignore[operator]
+            network.estimate({key: maps[None].to(device) for key, maps in window.items()})
         else:
             frames = torch.as_tensor(np.asarray(window) if not isinstance(window, Tensor) else window)
             if frames.ndim != 4 or frames.shape[:2] != (network.frames, 3):
@@ -165,13 +167,17 @@ class LightTrace:
     network: str
     keypoints: NDArray[np.float64]  # (N, J, 2) x, y; frame pixels
     scores: NDArray[np.float64]  # (N, J) in [0, 1]
-    boxes: NDArray[np.float64]  # (N, 4) x, y, w, h; frame pixels: the box that the key frame's window was cut by
+    boxes: NDArray[
+        np.float64
+    ]  # (N, 4) x, y, w, h; frame pixels: the box that the key frame's window was cut by
     frame_weights: NDArray[np.float64]  # (N, S) mean over the person region; sums to 1, or NaN
     key_box_segment: NDArray[np.int64]  # (N,) which held box, from 0
     band_energy: NDArray[np.float64] | None  # (N, bands) log, of the key frame over the person region
     channel_attention: NDArray[np.float64] | None  # (N, C) of the key frame
     median_offset: NDArray[np.float64]  # (N, S, 2) dx, dy over the person region; input pixels
-    effective_frames: NDArray[np.float64]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
+    effective_frames: NDArray[
+        np.float64
+    ]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
     joints: tuple[str, ...] = poses.JOINTS
 
     def __post_init__(self) -> None:
@@ -187,17 +193,25 @@ class LightTrace:
             if (values := getattr(self, name)) is None and name in ("band_energy", "channel_attention"):
                 continue
             array = _frozen(values, np.int64 if name == "key_box_segment" else np.float64)
-            if array.ndim != len(shape) or any(a != b for a, b in zip(array.shape, shape, strict=True) if b is not None):
-                raise ValueError(f"{name} of {n} frames, {j} joints, {s} slots must be {shape}, got {array.shape}")
+            if array.ndim != len(shape) or any(
+                a != b for a, b in zip(array.shape, shape, strict=True) if b is not None
+            ):
+                raise ValueError(
+                    f"{name} of {n} frames, {j} joints, {s} slots must be {shape}, got {array.shape}"
+                )
             object.__setattr__(self, name, array)
             size += array.nbytes
         if len(self.joints) != j:
             raise ValueError(f"{j} joints need {j} names, got {len(self.joints)}")
         sums = self.frame_weights.sum(1)
         if not np.all(np.isnan(sums) | (np.abs(sums - 1) < 1e-3)):
-            raise ValueError(f"frame_weights must sum to 1, got sums from {np.nanmin(sums):.4f} to {np.nanmax(sums):.4f}")
+            raise ValueError(
+                f"frame_weights must sum to 1, got sums from {np.nanmin(sums):.4f} to {np.nanmax(sums):.4f}"
+            )
         if size > BYTES_PER_FRAME * max(n, 1):
-            raise ValueError(f"a light trace holds at most {BYTES_PER_FRAME} bytes per frame, got {size / n:.0f}")
+            raise ValueError(
+                f"a light trace holds at most {BYTES_PER_FRAME} bytes per frame, got {size / n:.0f}"
+            )
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -215,19 +229,23 @@ class LightTrace:
 
     def save(self, path: Path) -> None:
         """Write one npz."""
-        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None})
+        np.savez(
+            path, **{f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        )
 
     @classmethod
     def load(cls, path: Path) -> "LightTrace":
         """Read what `save` wrote, and check it."""
         with np.load(path) as held:
-            values = {f.name: held[f.name] if f.name in held else None for f in fields(cls)}
+            values = {f.name: held.get(f.name) for f in fields(cls)}
         values["network"], values["joints"] = str(values["network"]), tuple(map(str, values["joints"]))
         return cls(**values)
 
 
 @torch.inference_mode()
-def light_rows(network: nn.Module, window: Window, box: ArrayLike, light: bool = True) -> dict[str, NDArray[Any]]:
+def light_rows(
+    network: PoseNetwork, window: Window, box: ArrayLike, light: bool = True
+) -> dict[str, NDArray[Any]]:
     """Poses of B windows that share one box, and the light tier beside them.
 
     Args:
@@ -239,8 +257,8 @@ def light_rows(network: nn.Module, window: Window, box: ArrayLike, light: bool =
         Arrays of B rows by the names of `LightTrace`, without those that the network does not have.
     """
     rows: dict[str, Tensor] = {}
-    height, width = network.input_size  # type: ignore[misc]
-    slot = network.frames // 2  # type: ignore[operator]
+    height, width = network.input_size
+    slot = network.frames // 2
 
     def see(path: str, probe: Probe, tensor: Tensor) -> None:
         if probe.quantity == "frame_weights":
@@ -248,7 +266,9 @@ def light_rows(network: nn.Module, window: Window, box: ArrayLike, light: bool =
             rows["frame_weights"] = cells.mean(-1)
             rows["effective_frames"] = (1 / cells.square().sum(1)).mean(-1)
         elif probe.quantity == "band_energy":
-            rows["band_energy"] = _cells(tensor, probe, box, (height, width), keep=("frame", "band"))[:, slot].mean(-1)
+            rows["band_energy"] = _cells(tensor, probe, box, (height, width), keep=("frame", "band"))[
+                :, slot
+            ].mean(-1)
         elif probe.quantity == "alignment_offset":
             offsets = _cells(tensor, probe, box, (height, width), keep=("frame", "xy"))
             rows["median_offset"] = offsets.median(-1).values
@@ -258,9 +278,9 @@ def light_rows(network: nn.Module, window: Window, box: ArrayLike, light: bool =
             rows["channel_attention"] = attention[:, slot] if "frame" in keep else attention
 
     with watching(network, see, only=_light_probes(network) if light else {}):
-        heatmaps = network.estimate(window)  # type: ignore[operator]
+        heatmaps = network.estimate(window)
     arrays: dict[str, NDArray[Any]] = {name: value.double().cpu().numpy() for name, value in rows.items()}
-    points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)  # type: ignore[arg-type]
+    points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)
     arrays["keypoints"] = crops.to_frame(points, box, (height, width))
     return arrays
 
@@ -276,7 +296,9 @@ def _light_probes(network: nn.Module) -> dict[str, Probe]:
     return dict(chosen.values())
 
 
-def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], keep: tuple[str, ...]) -> Tensor:
+def _cells(
+    tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], keep: tuple[str, ...]
+) -> Tensor:
     """(B, *keep, values): all other axes flattened, cells outside the tight person box left out."""
     if tensor.ndim != len(probe.axes) + 1:
         raise ValueError(f"{probe.quantity} must be (B, {', '.join(probe.axes)}), got {tuple(tensor.shape)}")

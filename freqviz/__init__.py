@@ -1,0 +1,36 @@
+"""See what video pose networks do in the frequency domain.
+
+The public names load what they need when first used, so that learning works where no video library is installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import models as models
+    from freqviz.clip import Clip as Clip
+    from freqviz.run import analyse as analyse
+    from freqviz.run import load_analysis as load_analysis
+    from freqviz.run import predict as predict
+
+__version__ = "0.1.0"
+__all__ = ["Clip", "analyse", "load_analysis", "models", "predict"]
+
+_HOMES = {
+    "Clip": "freqviz.clip",
+    "analyse": "freqviz.run",
+    "load_analysis": "freqviz.run",
+    "predict": "freqviz.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "models":
+        return import_module("models")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'freqviz' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,604 @@
+"""From a clip to poses and the light tier: the box held over segments, every frame through the backbone once.
+
+Convention: frame pixels of the upright square-pixel frame, centre of the top-left pixel = (0, 0); times in
+seconds after the first frame. A window shows T frames around its key frame, all cut by the key frame's box; a
+neighbour that the clip does not have is the key frame.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+import models as networks
+from freqviz import boxes as ladder
+from freqviz import crops, sharpness, spectra
+from freqviz.clip import Clip
+from freqviz.jobs import Cancelled, Progress, never, silent
+from freqviz.store import RunKey, Store, write_folder
+from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_rows, trace_window
+from models.network import PoseNetwork
+
+STEP = 8  # windows estimated together at most; the box is looked at between steps
+LAST = 3  # poses whose median tells where the person is now
+BOX = ("box_x", "box_y", "box_w", "box_h")
+DEFAULT_MODELS = ("spatial-video", "freq-video")
+
+Chosen = Sequence[str] | Mapping[str, PoseNetwork]
+Device = Literal["auto", "cpu", "cuda"] | str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What `analyse` found; tables are tidy, one row per observation."""
+
+    traces: dict[str, LightTrace]
+    frames: (
+        pd.DataFrame
+    )  # frame, time, box_x, box_y, box_w, box_h, box_source, sharpness measures, band_0 ...
+    provenance: dict[str, Any]
+    deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, key frame)
+
+    @cached_property
+    def poses(self) -> pd.DataFrame:
+        """model, person, frame, time, joint, x, y (frame pixels), score (0 ... 1)."""
+        return pd.concat(
+            [_pose_table(trace, self.frames["time"]) for trace in self.traces.values()], ignore_index=True
+        )
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """model, key_frame, slot (-2 ... 2), frame, weight; networks without frame weights have no rows."""
+        tables = [_weight_table(t) for t in self.traces.values() if np.isfinite(t.frame_weights).any()]
+        empty = pd.DataFrame(columns=["model", "key_frame", "slot", "frame", "weight"])
+        return pd.concat(tables, ignore_index=True) if tables else empty
+
+    def save(self, folder: Path | str) -> Path:
+        """Write poses.csv, frames.csv, weights.csv, the traces and run.json; aside, then renamed.
+
+        Raises:
+            FileExistsError: the folder holds something else than a run.
+        """
+        return write_folder(Path(folder), self.write)
+
+    def write(self, folder: Path) -> None:
+        """Fill an empty folder."""
+        self.poses.to_csv(folder / "poses.csv", index=False, float_format="%.5f")
+        self.weights.to_csv(folder / "weights.csv", index=False, float_format="%.6f")
+        self.frames.to_csv(folder / "frames.csv", index=False)
+        for name, trace in self.traces.items():
+            trace.save(folder / f"trace-{name}.npz")
+        for (name, key), deep in self.deep.items():
+            deep.save(folder / f"deep-{name}-{key}.npz")
+        held = {**self.provenance, "deep": [[name, key] for name, key in self.deep]}
+        (folder / "run.json").write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
+
+
+def load_analysis(folder: Path | str) -> Analysis:
+    """Read what `Analysis.save` wrote.
+
+    Raises:
+        FileNotFoundError: no run.json, or a file that it names is missing.
+    """
+    folder = Path(folder)
+    if not (folder / "run.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no run.json: it is not a run folder")
+    provenance = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    deep = {
+        (name, key): Trace.load(folder / f"deep-{name}-{key}.npz") for name, key in provenance.pop("deep")
+    }
+    return Analysis(
+        traces={name: LightTrace.load(folder / f"trace-{name}.npz") for name in provenance["models"]},
+        frames=pd.read_csv(folder / "frames.csv", float_precision="round_trip"),
+        provenance=provenance,
+        deep=deep,
+    )
+
+
+def analyse(
+    clip: Clip | Path | str,
+    models: Chosen = DEFAULT_MODELS,
+    box: ArrayLike | None = None,
+    boxes: Path | str | Mapping[int, ArrayLike] | None = None,
+    whole_frame: bool = False,
+    device: Device = "auto",
+    progress: Progress = silent,
+    deep: Sequence[int] = (),
+    out: Path | str | None = None,
+    cancelled: Callable[[], bool] = never,
+    store: Store | None = None,
+    step: int = STEP,
+) -> Analysis:
+    """Poses, frame weights and the rest of the light tier of one person, by one or more networks.
+
+    At most one of `box`, `boxes`, `whole_frame`; with none the first box is where something moves. A first
+    box is held while the last poses of the first network stay in it, and cut anew around them otherwise.
+
+    Args:
+        clip: a Clip, or the path of one.
+        models: names, or networks by name; the first one moves the box.
+        box: (4,) tight x, y, w, h in the first frame; frame pixels.
+        boxes: boxes by frame, or a CSV frame,x,y,w,h; linear between these key frames.
+        whole_frame: the person fills the frame.
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        progress: called with (frames done, frames).
+        deep: key frames whose window is kept whole.
+        out: folder to save to.
+        cancelled: asked between steps.
+        store: where a run of the same key is looked up, and put.
+        step: windows estimated together at most.
+    Raises:
+        ValueError: clip, box, device or a deep frame is wrong; the message says what was expected.
+        LookupError: no network of that name.
+        Cancelled: `cancelled()` said so.
+    """
+    run = Run(clip, models, box, boxes, whole_frame, device, deep, step)
+    found = store.find(run.key) if store else None
+    if found:
+        analysis = load_analysis(found)
+        progress(len(run.clip), len(run.clip))
+    else:
+        analysis = run.analysis(progress, cancelled)
+        if store:
+            store.put(run.key, analysis.write)
+    if out is not None:
+        analysis.save(out)
+    return analysis
+
+
+def predict(
+    clip: Clip | Path | str,
+    model: str | Mapping[str, PoseNetwork] = "freq-video",
+    box: ArrayLike | None = None,
+    boxes: Path | str | Mapping[int, ArrayLike] | None = None,
+    whole_frame: bool = False,
+    device: Device = "auto",
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = never,
+) -> pd.DataFrame:
+    """Only the poses: the same numbers as `analyse(...).poses`, without the light tier.
+
+    Returns:
+        Columns model, person, frame, time, joint, x, y, score.
+    """
+    chosen = [model] if isinstance(model, str) else model
+    run = Run(clip, chosen, box, boxes, whole_frame, device)
+    return run.analysis(progress, cancelled, light=False).poses
+
+
+def deep_trace(clip: Clip, model: str, key: int, box: ArrayLike, device: Device = "auto") -> Trace:
+    """Everything that one window showed, recomputed.
+
+    Args:
+        key: the key frame.
+        box: (4,) the box its window is cut by: `light_trace.boxes[key]`.
+    Raises:
+        ValueError: no such frame.
+    """
+    network = load_network(model, device)
+    _require_frames(clip, [key])
+    frames = {i: clip[i] for i in set(_window(key, network.frames, len(clip)))}
+    return _deep(network, model, key, len(clip), frames, ladder.checked(box))
+
+
+def choose_device(device: Device = "auto") -> str:
+    """The device that work runs on.
+
+    Raises:
+        ValueError: unknown, or no CUDA here.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, got '{device}'")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' was asked for, but PyTorch sees none here; use --device cpu")
+    return device
+
+
+def load_network(name: str, device: Device = "auto") -> PoseNetwork:
+    """A network with its checkpoint, in eval mode; loaded once per checkpoint and device."""
+    return _load(name, networks.checkpoint_hash(name), choose_device(device))
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, checkpoint: str, device: str) -> PoseNetwork:
+    return networks.load(name, device).eval()
+
+
+class Run:
+    """One run: its inputs checked, its key, and the loop over the clip.
+
+    Arguments as in `analyse`. Cheap to make: no frame is decoded, unless the box has to be found from motion.
+    """
+
+    def __init__(
+        self,
+        clip: Clip | Path | str,
+        models: Chosen = DEFAULT_MODELS,
+        box: ArrayLike | None = None,
+        boxes: Path | str | Mapping[int, ArrayLike] | None = None,
+        whole_frame: bool = False,
+        device: Device = "auto",
+        deep: Sequence[int] = (),
+        step: int = STEP,
+    ):
+        if step < 1:
+            raise ValueError(f"step must be at least 1 window, got {step}")
+        self.clip = clip if isinstance(clip, Clip) else Clip(clip)
+        self.device, self.step = choose_device(device), step
+        self.deep = tuple(sorted(set(deep)))
+        _require_frames(self.clip, self.deep)
+        if isinstance(models, Mapping):
+            self.networks = {name: network.to(self.device).eval() for name, network in models.items()}
+            self.checkpoints = {name: _parameters_hash(network) for name, network in models.items()}
+        else:
+            self.networks = {name: load_network(name, self.device) for name in dict.fromkeys(models)}
+            self.checkpoints = {name: networks.checkpoint_hash(name) for name in self.networks}
+        if not self.networks:
+            raise ValueError("at least one network is needed, got none")
+        self.first, self.imported, self.rung = self._boxes(box, boxes, whole_frame)
+
+    def _boxes(
+        self, box: ArrayLike | None, boxes: Path | str | Mapping[int, ArrayLike] | None, whole_frame: bool
+    ) -> tuple[ladder.Box | None, NDArray[np.float64] | None, str]:
+        """First box, imported boxes and the rung; the first box is None where motion has yet to tell."""
+        if sum((box is not None, boxes is not None, whole_frame)) > 1:
+            raise ValueError("give one of box, boxes and whole_frame, got more than one")
+        if boxes is not None:
+            if isinstance(boxes, Mapping):
+                keys = {int(frame): ladder.checked(values) for frame, values in boxes.items()}
+            else:
+                keys = ladder.read_boxes(boxes)
+            _require_frames(self.clip, sorted(keys))
+            imported = ladder.between(keys, len(self.clip))
+            return imported[0], imported, "imported"
+        if whole_frame:
+            return ladder.whole_frame(self.clip.size), None, "whole frame"
+        if box is None:
+            return None, None, "motion"
+        first = ladder.checked(box)
+        height, width = self.clip.size
+        overlap = np.minimum(first[:2] + first[2:], (width, height)) - np.maximum(first[:2], 0)
+        if (overlap <= 0).any():
+            raise ValueError(f"box {first.tolist()} lies outside the frame of {width} x {height} pixels")
+        return first, None, "drawn"
+
+    @property
+    def key(self) -> RunKey:
+        """What the result depends on."""
+        values = self.imported if self.imported is not None else self.first
+        boxes = self.rung if values is None else f"{self.rung} {hashlib.sha256(values.tobytes()).hexdigest()}"
+        return RunKey(
+            clip=self.clip.hash,
+            boxes=boxes,
+            checkpoints=tuple(self.checkpoints.items()),
+            settings=json.dumps({"step": self.step, "deep": self.deep}, sort_keys=True),
+            code=code_version(),
+        )
+
+    def analysis(
+        self, progress: Progress = silent, cancelled: Callable[[], bool] = never, light: bool = True
+    ) -> Analysis:
+        """Run the networks over the clip; `light=False` leaves out all but poses and boxes."""
+        rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
+        frames: list[dict[str, Any]] = []
+        deep: dict[tuple[str, int], Trace] = {}
+        progress(0, len(self.clip))
+        for part in self._steps(light, cancelled):
+            for name, more in part.rows.items():
+                rows[name].append(more)
+            for key in part.keys:
+                frames.append(self._frame_row(part.frames[key], key, part.box, part.source, light))
+                frames[-1]["segment"] = part.segment
+                if key in self.deep:
+                    for name, network in self.networks.items():
+                        deep[name, key] = _deep(network, name, key, len(self.clip), part.frames, part.box)
+            progress(part.keys.stop, len(self.clip))
+        table = pd.DataFrame(frames)
+        held, segments = (
+            table[list(BOX)].to_numpy(),
+            table.pop("segment").to_numpy(),
+        )
+        table.insert(1, "time", self.clip.times)
+        traces = {
+            name: _light_trace(name, network, rows[name], held, segments)
+            for name, network in self.networks.items()
+        }
+        return Analysis(traces, table, self._provenance(table), deep)
+
+    def _frame_row(
+        self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool
+    ) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "frame": key,
+            **dict(zip(BOX, box, strict=True)),
+        }
+        row["box_source"] = source
+        if light:
+            row |= sharpness.measures(frame, box)
+            energies = spectra.band_energies(spectra.luma(crops.cut(frame, box)))
+            row |= {f"band_{i}": value for i, value in enumerate(np.log(np.maximum(energies, 1e-12)))}
+        return row
+
+    def _steps(self, light: bool, cancelled: Callable[[], bool]) -> "Iterator[_Step]":
+        """Groups of key frames that share a box, in order; between them the box is looked at."""
+        total, most = len(self.clip), self.step
+        frames, coming = dict[int, NDArray[np.uint8]](), enumerate(iter(self.clip))
+        backbones = _backbones(self.networks)
+        reach = max(backbone.reach for backbone in backbones)
+        box, source = (self.first, self.rung) if self.first is not None else self._from_motion()
+        follows = self.rung in ("drawn", "motion")
+        key, segment, ahead = 0, 0, most
+        last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
+        while key < total:
+            if cancelled():
+                raise Cancelled(f"cancelled at frame {key} of {total}")
+            stop = min(key + min(ahead, most), total)
+            if self.imported is not None:
+                stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
+            keys = range(key, stop)
+            while len(frames) == 0 or max(frames) < min(stop + reach, total) - 1:
+                i, frame = next(coming)
+                frames[i] = frame
+            try:
+                rows: dict[str, dict[str, NDArray[Any]]] = {}
+                for backbone in backbones:
+                    rows |= backbone.estimate(keys, total, frames, box, self.device, light)
+            except torch.OutOfMemoryError:
+                if most == 1:
+                    raise
+                most = max(1, most // 2)
+                torch.cuda.empty_cache()
+                continue
+            yield _Step(keys, box, source, segment, rows, frames)
+            leader = rows[next(iter(self.networks))]
+            last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
+            person, ahead = self._next(box, stop, last, follows, most)
+            if person is not None and stop < total:
+                box, source, segment = (
+                    person,
+                    "imported" if self.imported is not None else "poses",
+                    segment + 1,
+                )
+                for backbone in backbones:
+                    backbone.encoded.clear()
+            key = stop
+            for i in [i for i in frames if i < key - reach]:
+                del frames[i]
+
+    def _next(
+        self,
+        box: ladder.Box,
+        key: int,
+        last: list[tuple[NDArray[Any], NDArray[Any]]],
+        follows: bool,
+        most: int,
+    ) -> tuple[ladder.Box | None, int]:
+        """A new box if the held one no longer serves frame `key`, and how many frames the box may serve."""
+        if self.imported is not None:
+            wanted = self.imported[min(key, len(self.imported) - 1)]
+            return (None if ladder.fits(box, wanted) else wanted), most
+        if not follows:
+            return None, most
+        keypoints, scores = (np.stack(values) for values in zip(*last, strict=True))
+        person = ladder.of_pose(keypoints, scores)
+        if person is None or not ladder.visible(person, self.clip.size):
+            return None, most  # lost: stay where the person was last seen
+        middles = np.median(keypoints, 1)
+        velocity = (middles[-1] - middles[0]) / max(1, len(middles) - 1)
+        cut = not ladder.fits(box, person, crops.SIZE)
+        ahead = ladder.frames_until_cut(person if cut else box, person, velocity, most)
+        return (person if cut else None), ahead
+
+    def _from_motion(self) -> tuple[ladder.Box, str]:
+        """Where something moves in the first frame, or the whole frame."""
+        span = min(len(self.clip), max(2, round(0.8 * self.clip.fps)))
+        some = np.unique(np.linspace(0, span - 1, 13).round().astype(int))
+        box = ladder.motion_box([self.clip[int(i)] for i in some])
+        return (ladder.whole_frame(self.clip.size), "whole frame") if box is None else (box, "motion")
+
+    def _provenance(self, table: pd.DataFrame) -> dict[str, Any]:
+        return {
+            "models": list(self.networks),
+            "checkpoints": self.checkpoints,
+            "clip": {
+                "name": Path(self.clip.path).name if self.clip.path else "",
+                "hash": self.clip.hash,
+                "frames": len(self.clip),
+                "fps": float(self.clip.fps),
+                "size": list(self.clip.size),
+                "report": list(self.clip.report),
+            },
+            "settings": {
+                "rung": self.rung,
+                "first_box": [float(table[name].iloc[0]) for name in BOX],
+                "boxes_follow": next(iter(self.networks)),
+                "step": self.step,
+                "deep": list(self.deep),
+                "band_edges": list(spectra.BAND_EDGES),
+            },
+            "device": self.device,
+            "code": code_version(),
+            "versions": {"python": platform.python_version(), **_versions()},
+            "key": self.key.digest,
+        }
+
+
+@dataclass(frozen=True)
+class _Step:
+    keys: range
+    box: ladder.Box
+    source: str
+    segment: int
+    rows: dict[str, dict[str, NDArray[Any]]]  # by network
+    frames: dict[int, NDArray[np.uint8]]  # around the keys
+
+
+class _Backbone:
+    """Networks that share one backbone, and the encoded frames of the current segment."""
+
+    def __init__(self, members: dict[str, PoseNetwork]):
+        self.members = members
+        self.network = next(iter(members.values()))
+        self.reach = max(network.frames // 2 for network in members.values())
+        self.encoded: dict[int, Window] = {}
+
+    @torch.inference_mode()
+    def estimate(
+        self,
+        keys: range,
+        total: int,
+        frames: dict[int, NDArray[np.uint8]],
+        box: ladder.Box,
+        device: str,
+        light: bool,
+    ) -> dict[str, dict[str, NDArray[Any]]]:
+        """Rows of every member for the windows of `keys`; frames not yet encoded in this segment are."""
+        needed = range(max(0, keys.start - self.reach), min(total, keys.stop + self.reach))
+        for i in [i for i in self.encoded if i < needed.start]:
+            del self.encoded[i]
+        if new := [i for i in needed if i not in self.encoded]:
+            cuts = np.stack([crops.cut(frames[i], box, self.network.input_size) for i in new])
+            maps = self.network.encode(to_tensor(cuts, device))
+            for row, i in enumerate(new):
+                self.encoded[i] = {name: values[row] for name, values in maps.items()}
+        rows = {}
+        for name, network in self.members.items():
+            windows = [[self.encoded[i] for i in _window(key, network.frames, total)] for key in keys]
+            stacked = {
+                part: torch.stack([torch.stack([maps[part] for maps in window]) for window in windows])
+                for part in windows[0][0]
+            }
+            rows[name] = light_rows(network, stacked, box, light)
+        return rows
+
+
+def _backbones(chosen: dict[str, PoseNetwork]) -> list[_Backbone]:
+    """Networks grouped by `backbone_key`; one that has none stands alone."""
+    groups: dict[Any, dict[str, PoseNetwork]] = {}
+    for name, network in chosen.items():
+        groups.setdefault(getattr(network, "backbone_key", None) or id(network), {})[name] = network
+    return [_Backbone(members) for members in groups.values()]
+
+
+def to_tensor(cuts: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
+    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [0, 1], as every network takes it."""
+    return torch.from_numpy(cuts).to(device).permute(0, 3, 1, 2).float().div(255)
+
+
+def _window(key: int, count: int, total: int) -> list[int]:
+    """Frames of the window of a key frame; a missing neighbour is the key frame."""
+    frames = range(key - count // 2, key + count // 2 + 1)
+    return [i if 0 <= i < total else key for i in frames]
+
+
+def _deep(
+    network: PoseNetwork,
+    name: str,
+    key: int,
+    total: int,
+    frames: Mapping[int, NDArray[np.uint8]],
+    box: ladder.Box,
+) -> Trace:
+    cuts = np.stack(
+        [crops.cut(frames[i], box, network.input_size) for i in _window(key, network.frames, total)]
+    )
+    return trace_window(network, to_tensor(cuts), name)
+
+
+def _light_trace(
+    name: str,
+    network: PoseNetwork,
+    rows: list[dict[str, NDArray[Any]]],
+    boxes: NDArray[np.float64],
+    segments: NDArray[np.int64],
+) -> LightTrace:
+    n = len(boxes)
+    found = {part: np.concatenate([row[part] for row in rows]) for part in rows[0]}
+    slots = max(network.frames, SLOTS)
+    return LightTrace(
+        network=name,
+        keypoints=found["keypoints"],
+        scores=found["scores"],
+        boxes=boxes,
+        frame_weights=found.get("frame_weights", np.full((n, slots), np.nan)),
+        key_box_segment=segments,
+        band_energy=found.get("band_energy"),
+        channel_attention=found.get("channel_attention"),
+        median_offset=found.get("median_offset", np.full((n, slots, 2), np.nan)),
+        effective_frames=found.get("effective_frames", np.full(n, np.nan)),
+        joints=network.skeleton.names,
+    )
+
+
+def _pose_table(trace: LightTrace, times: "pd.Series[float]") -> pd.DataFrame:
+    n, j = trace.scores.shape
+    return pd.DataFrame(
+        {
+            "model": trace.network,
+            "person": 0,
+            "frame": np.repeat(np.arange(n), j),
+            "time": np.repeat(np.asarray(times, float), j),
+            "joint": np.tile(trace.joints, n),
+            "x": trace.keypoints[..., 0].ravel(),
+            "y": trace.keypoints[..., 1].ravel(),
+            "score": trace.scores.ravel(),
+        }
+    )
+
+
+def _weight_table(trace: LightTrace) -> pd.DataFrame:
+    n, s = trace.frame_weights.shape
+    return pd.DataFrame(
+        {
+            "model": trace.network,
+            "key_frame": np.repeat(np.arange(n), s),
+            "slot": np.tile(trace.slots, n),
+            "frame": np.concatenate([trace.window(key) for key in range(n)]),
+            "weight": trace.frame_weights.ravel(),
+        }
+    )
+
+
+def _require_frames(clip: Clip, frames: Sequence[int]) -> None:
+    for frame in frames:
+        if not 0 <= frame < len(clip):
+            raise ValueError(f"frame {frame} is not in the clip; it has the frames 0 to {len(clip) - 1}")
+
+
+def _parameters_hash(network: PoseNetwork) -> str:
+    found = hashlib.sha256()
+    for name, values in network.state_dict().items():
+        found.update(name.encode())
+        found.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Hash of the sources that a result depends on, 12 hexadecimal digits."""
+    here = Path(__file__).parent
+    names = ("crops", "poses", "spectra", "sharpness", "boxes", "clip", "trace", "run")
+    files = [here / f"{name}.py" for name in names] + sorted(Path(str(networks.__file__)).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("torch", "numpy", "scipy", "opencv-python-headless", "av", "pandas"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found

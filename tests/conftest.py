@@ -1,0 +1,81 @@
+"""Hand-made things that several tests share."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from freqviz.clip import Clip
+from models.network import Encoded, PoseNetwork, Skeleton, density
+from models.probe import Probe
+
+
+class TinyNetwork(PoseNetwork):
+    """The interface of a video network on a few pixels: poses mean nothing, all probes are there."""
+
+    frames = 5
+    skeleton = Skeleton()
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.stem = nn.Conv2d(3, 4, 5, 4, 2)
+        self.head = nn.Conv2d(4, 14, 3, 1, 1)
+        self.encoded_frames = 0
+        self.feature = Probe("feature", "channel y x", 4)
+        self.logits = Probe("energy_logit", "frame y x", 8)
+        self.weights = Probe("frame_weights", "frame y x", 8)
+        self.energy = Probe("band_energy", "frame band y x", 16)
+        self.offset = Probe("alignment_offset", "frame tap xy y x", 8)
+        self.attention = Probe("channel_attention", "channel")
+        self.filter = Probe("learned_filter", "channel v u")
+        self.heatmap = Probe("heatmap", "joint y x", 4)
+
+    def encode(self, frames: Tensor) -> Encoded:
+        self.encoded_frames += len(frames)
+        return {"maps": self.feature(self.stem(frames))}
+
+    def estimate(self, window: Encoded) -> Tensor:
+        maps = window["maps"]  # (B, T, 4, 48, 36)
+        coarse = nn.functional.avg_pool2d(maps.flatten(0, 1), 2).unflatten(0, maps.shape[:2])
+        weights = self.weights(torch.softmax(self.logits(20 * coarse.square().mean(2)), 1))  # (B, T, 24, 18)
+        energy = nn.functional.avg_pool2d(maps.flatten(0, 1), 4).unflatten(0, maps.shape[:2])
+        self.energy(energy[:, :, :3].square().log())
+        slots = torch.arange(maps.shape[1], device=maps.device) - maps.shape[1] // 2
+        offset = slots.view(1, -1, 1, 1, 1, 1) * maps.new_tensor([2.0, -1.0]).view(1, 1, 1, 2, 1, 1)
+        self.offset(offset.expand(len(maps), -1, 9, -1, *coarse.shape[-2:]))
+        gain = self.attention(torch.sigmoid(maps.mean((1, 3, 4))))  # (B, 4)
+        self.filter(torch.fft.rfft2(self.stem.weight[:, 0]))
+        full = nn.functional.interpolate(weights, maps.shape[-2:])
+        fused = (maps * full[:, :, None]).sum(1) * gain[..., None, None]
+        return self.heatmap(density(30 * self.head(fused)))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20)
+
+
+@pytest.fixture
+def tiny() -> TinyNetwork:
+    return TinyNetwork().eval()
+
+
+def walking_frames(count: int, step: float = 3.0, size: tuple[int, int] = (120, 160)) -> list[np.ndarray]:
+    """A textured block of 24 x 48 pixels that moves `step` pixels per frame over a textured ground."""
+    rng = np.random.default_rng(7)
+    ground = rng.integers(60, 100, (*size, 3), dtype=np.uint8)
+    block = rng.integers(150, 255, (48, 24, 3), dtype=np.uint8)
+    frames = []
+    for i in range(count):
+        frame = ground.copy()
+        left = 20 + round(i * step)
+        frame[40:88, left : left + 24] = block[:, : max(0, size[1] - left)]
+        frames.append(frame)
+    return frames
+
+
+@pytest.fixture
+def walk() -> Clip:
+    """20 frames in which something walks from x = 20 to x = 77, 24 wide and 48 tall at y = 40."""
+    return Clip.from_frames(walking_frames(20), fps=25)
