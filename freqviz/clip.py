@@ -1,8 +1,8 @@
-"""Open a clip and read its frames: upright, square pixels, the right frame at each index, never all held.
+"""Open a clip and read its frames: upright, square pixels, the right one at each index, few held.
 
-Convention: a frame is uint8 RGB (H, W, 3). Frame `i` is the i-th picture in the order of presentation; `times`
-are seconds after the first frame, as the file states them. What had to be done stands in `clip.report`.
-A packet table made by demuxing (no decoding) says which frames there are; seeking goes by their time stamps.
+Convention: a frame is uint8 RGB (H, W, 3); frame `i` is the i-th picture in the order of presentation.
+`times` are seconds after the first frame, as the file states them. What had to be done stands in `report`.
+A packet table, made by demuxing without decoding, says which frames there are; seeks go by time stamp.
 """
 
 from __future__ import annotations
@@ -362,11 +362,14 @@ class _Video:
         self._stream: Any = None
         self._frames_ahead: Iterator[Any] = iter(())
         self._pending: Any = None
-        self._position = -1
+        self._position = -1  # the frame that comes next
+        self._before: int | None = None  # the frame that came last
+        self._tainted = False  # it, or one that it is drawn from, is damaged
         self._threads = "AUTO"
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
-        self._broken = False
+        self._broken = False  # cut off, or given up by the container
+        self._torn: set[int | None] = set()  # time stamps of incomplete packets
         self._open()
         table = self._demux()
         first = next(self._decoded(), None)
@@ -374,13 +377,12 @@ class _Video:
             self._describe(first)
         if table is None or first is None or not self._last_frame_comes(*table):
             table = self._decode_all()
-        self._pts, self._keys = table
+        self._adopt(*table)
         if self._broken:
             promised = f" of {self._promised} promised" if self._promised else ""
             self.report.insert(
                 0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there"
             )
-        self._index: dict[int | None, int] = {pts: i for i, pts in enumerate(self._pts)}
         self._measure_times()
         self.close()
 
@@ -409,6 +411,7 @@ class _Video:
         self._frames_ahead = self._decoded()
         self._pending = None
         self._position = 0
+        self._before, self._tainted = None, False
 
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
@@ -458,7 +461,8 @@ class _Video:
             total += 1
             if total > self._limits.frames:
                 raise ClipError(f"{self.path.name} has more than {self._limits.frames} frames")
-            self._broken |= packet.is_corrupt
+            if packet.is_corrupt:
+                self._torn.add(packet.pts)
             if packet.is_discard:
                 continue
             stamps.append(packet.pts)
@@ -467,7 +471,10 @@ class _Video:
             elif keys and packet.pts is not None and packet.pts < keys[-1]:
                 self._open_groups = True
         self._promised = self._stream.frames
-        self._broken |= total < self._promised
+        if self._container.format.name == "avi":  # whose count includes slots without a picture
+            self._promised = 0
+            self._broken |= _riff_bytes(self.path) > self._bytes
+        self._broken |= total < self._promised or bool(self._torn)
         self._open()
         known = [pts for pts in stamps if pts is not None]
         if self._broken or not known or len(set(known)) != len(stamps):
@@ -475,12 +482,18 @@ class _Video:
         return sorted(known), sorted(keys)
 
     def _last_frame_comes(self, stamps: list[int], keys: list[int]) -> bool:
+        self._adopt(stamps, keys)
+        last = len(stamps) - 1
+        self._seek(last)
+        return any(i == last for i, _ in self._ahead())
+
+    def _adopt(self, stamps: list[int], keys: list[int]) -> None:
         self._pts, self._keys = stamps, keys
-        self._seek(len(stamps) - 1)
-        return any(_stamp(frame) == stamps[-1] for frame in self._ahead())
+        self._index: dict[int | None, int] = {pts: i for i, pts in enumerate(stamps)}
 
     def _decode_all(self) -> tuple[list[int], list[int]]:
         """The table by decoding everything once: for damaged files and packets without time stamps."""
+        self.damaged.clear()
         self._threads = "SLICE"  # frame threads lose the last frames of damaged files
         self._open()
         stamps: list[int] = []
@@ -491,8 +504,6 @@ class _Video:
             stamp = _stamp(frame)
             if stamp is None or (stamps and stamp <= stamps[-1]):
                 continue  # no place in time: a repeated or damaged picture
-            if frame.is_corrupt:
-                self.damaged.add(len(stamps))
             if frame.key_frame:
                 keys.append(stamp)
             stamps.append(stamp)
@@ -517,7 +528,9 @@ class _Video:
             self.fps = float(1 / steps.mean())
             if stated and abs(self.fps / float(stated) - 1) < 1e-3:
                 self.fps = float(stated)  # free of the rounding of time stamps
-            if np.ptp(steps) > 2.01 * base and np.ptp(steps) > 0.05 * np.median(steps):
+            clock = 1 / (float(stated) * base) if stated else 0.5  # ticks per frame
+            rounding = 0.01 if abs(clock - round(clock)) < 1e-6 else 2.01
+            if np.ptp(steps) > rounding * base and np.ptp(steps) > 0.05 * np.median(steps):
                 span = f"{1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms between frames"
                 self.report.append(f"the frame rate varies ({span}): times are kept")
         else:
@@ -563,15 +576,30 @@ class _Video:
 
     # -- reading
 
-    def _ahead(self) -> Iterator[Any]:
-        if self._pending is not None:
+    def _ahead(self) -> Iterator[tuple[int, Any]]:
+        """Frames of the table from here on, with their index; notes the damaged ones.
+
+        What follows a damaged or missing frame is drawn from it, up to the next key frame.
+        """
+        while True:
             frame, self._pending = self._pending, None
-            yield frame
-        while (frame := next(self._frames_ahead, None)) is not None:  # `yield from` would close it with us
-            yield frame
+            if frame is None:
+                frame = next(self._frames_ahead, None)
+            if frame is None:
+                return
+            i = self._index.get(_stamp(frame), -1)
+            if i < 0:
+                continue
+            torn = frame.is_corrupt or self._pts[i] in self._torn
+            follows = self._before is None or i <= self._before + 1
+            self._tainted = torn or not frame.key_frame and (self._tainted or not follows)
+            self._before = i
+            if self._tainted:
+                self.damaged.add(i)
+            yield i, frame
 
     def _seek(self, index: int) -> None:
-        """Stand before frame `index`: on the last key frame not after it, or an earlier one if that is late."""
+        """Stand before frame `index`: on the last key frame not after it, or an earlier one if late."""
         target = self._pts[index]
         for key in reversed(self._keys[1 : bisect_right(self._keys, target)][-3:]):
             try:
@@ -582,6 +610,7 @@ class _Video:
             landing = next((f for f in self._frames_ahead if f.key_frame), None)
             if landing is not None and (_stamp(landing) or 0) <= target:
                 self._pending = landing
+                self._before, self._tainted = None, False
                 return
         self._open()
 
@@ -590,18 +619,16 @@ class _Video:
             self._open()
         if self._position != start:
             self._seek(start)
+        self._position = -1  # until all has gone well
         frames = np.empty((stop - start, *self.size, 3), np.uint8)
         there = np.zeros(stop - start, bool)
-        for frame in self._ahead():
-            i = self._index.get(_stamp(frame), -1)
+        for i, frame in self._ahead():
             if i >= stop:
                 self._pending = frame
                 break
             if i >= start:
                 frames[i - start] = self._upright(frame)
                 there[i - start] = True
-                if frame.is_corrupt:
-                    self.damaged.add(i)
             if i == stop - 1:
                 break
         self._position = stop
@@ -619,6 +646,11 @@ class _Video:
     def digest(self) -> str:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _riff_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(8)[4:], "little") + 8
 
 
 def _stamp(frame: Any) -> int | None:
