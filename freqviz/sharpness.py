@@ -227,7 +227,8 @@ def cepstral_blur(image: np.ndarray) -> MotionBlur:
 
     Always names some length: read the confidence first. Right (2 px, 10 degrees) for all of 15 whole frames
     without noise; for 8-bit person boxes of about 150 px at 7, 15, 25 px in 93, 73, 40 % of them, and no
-    wrong answer there came with a confidence above 5.5. With noise .02 it hardly ever works.
+    wrong answer there came with a confidence above 5.5. With noise .02 it hardly ever works;
+    pictures of upright rectangles, out of focus, read 4 to 6 px with a confidence of up to 12.
 
     Args:
         image: (H, W) luma, both sides at least 16.

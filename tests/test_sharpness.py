@@ -106,8 +106,12 @@ def test_the_cepstrum_finds_length_and_angle_of_motion(rng, length, angle):
     assert found.confidence > 6
 
 
-def test_the_cepstrum_does_not_believe_in_blur_of_a_sharp_picture(rng):
-    assert sharpness.cepstral_blur(picture(rng)).confidence < 6
+@pytest.mark.parametrize("sigma", [0, 1, 2])
+def test_the_cepstrum_does_not_believe_in_motion_where_there_is_none(rng, sigma):
+    f = np.hypot(np.fft.fftfreq(240)[:, None], np.fft.fftfreq(256)[None])
+    gain = np.exp(-2 * (np.pi * sigma * f) ** 2) / np.maximum(f, 1 / 256)  # a natural slope, out of focus
+    soft = np.fft.ifft2(np.fft.fft2(rng.standard_normal((240, 256))) * gain).real
+    assert sharpness.cepstral_blur(soft / np.ptp(soft)).confidence < 6
 
 
 def test_measures_are_those_of_the_grown_box_and_no_other_pixel(rng):
