@@ -1,12 +1,12 @@
 """How things look: the one place of colours by role, colour maps and widths.
 
-Colours are Okabe and Ito's, made to be told apart by colour-blind readers. Printed in grey, two roles differ by
-lightness or by dash and marker. A person's right side has the role's full colour, the left side a lighter shade.
-Everything here is plain data, so that the canvas of the page and the video writer draw the same.
+Colours are Okabe and Ito's, made to be told apart by colour-blind readers. Printed in grey, two roles differ
+by lightness or by dash and marker. A person's right side has the role's full colour, the left side a lighter
+shade. Everything here is plain data, so that the canvas of the page and the video writer draw the same.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ ROLES = {
 NETWORKS = {"freq-video": "frequency", "spatial-video": "spatial", "spatial-frame": "frame"}
 EXTRAS = ("extra-1", "extra-2", "extra-3", "extra-4")
 
-# 17 stops each of cividis, RdBu (reversed) and twilight, as Matplotlib has them: both renderers interpolate these
+# 17 stops each of cividis, RdBu (reversed) and twilight, as Matplotlib has them; both renderers interpolate
 MAPS = {
     "magnitude": (
         "#00224e", "#002e6a", "#1a386f", "#32436d", "#434e6c", "#535a6d", "#61656f", "#6f7073", "#7d7c78",
@@ -87,8 +87,9 @@ def shade(name: str, side: str = "right") -> str:
     return "#" + "".join(f"{(int(colour[i : i + 2], 16) + 255) // 2:02x}" for i in (1, 3, 5))
 
 
-def network_roles(names: Any) -> dict[str, str]:
-    """A role for each network: the three main ones have their own, others take the extras in the order given."""
+def network_roles(names: Iterable[str]) -> dict[str, str]:
+    """A role for each network: the three main ones have their own, others take the extras in order."""
+    names = list(names)
     others = [name for name in names if name not in NETWORKS]
     return {name: NETWORKS.get(name) or EXTRAS[others.index(name) % len(EXTRAS)] for name in names}
 

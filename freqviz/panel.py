@@ -1,7 +1,7 @@
 """A figure as data: panels, axes and marks. What to draw is said here, how to draw it by the two renderers.
 
-Convention: data units. Images and everything laid over them use pixels, y down, centre of the top-left pixel =
-(0, 0); an axis whose limits descend runs backwards, so an image's y axis has the limits (H - 0.5, -0.5).
+Convention: data units. Images and everything laid over them use pixels, y down, centre of the top-left pixel
+= (0, 0); an axis whose limits descend runs backwards, so an image's y axis has the limits (H - 0.5, -0.5).
 Arrays are copied and made read-only; values that are not finite are gaps.
 """
 
@@ -22,8 +22,8 @@ Limits = tuple[float, float]
 class Axis:
     """What a direction (or a colour) means.
 
-    `limits` are the natural range, first value at the left or bottom; None: the data's own. `scale` is "linear" or
-    "log". `ticks` are values to mark, with a text each; empty: the renderer chooses.
+    `limits` are the natural range, first value at the left or bottom; None: the data's own. `scale` is
+    "linear" or "log". `ticks` are values to mark, with a text each; empty: the renderer chooses.
     """
 
     label: str
@@ -168,7 +168,7 @@ class Bars(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Heatmap(Mark):
-    """Values (H, W) of cells centred at x (W,) and y (H,), which are evenly spaced; `colour` has the colour limits."""
+    """Values (H, W) of cells centred at x (W,) and y (H,), evenly spaced; `colour` has the colour limits."""
 
     values: Any
     x: Any
@@ -181,7 +181,8 @@ class Heatmap(Mark):
         self._keep(values=2, x=1, y=1)
         if self.values.shape != (len(self.y), len(self.x)) or 0 in self.values.shape:
             raise ValueError(
-                f"Heatmap.values must be (len(y), len(x)) = ({len(self.y)}, {len(self.x)}), got {self.values.shape}"
+                f"Heatmap.values must be (len(y), len(x)) = ({len(self.y)}, {len(self.x)}), "
+                f"got {self.values.shape}"
             )
         for name, centres in (("x", self.x), ("y", self.y)):
             steps = np.diff(centres)
@@ -227,7 +228,7 @@ def _step(centres: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Image(Mark):
-    """A picture, uint8 (H, W, 3) or (H, W); pixel (row, column) is the unit square centred at (column, row)."""
+    """A picture, uint8 (H, W, 3) or (H, W); pixel (row, column) is the unit square at (column, row)."""
 
     pixels: Any
 
@@ -294,10 +295,11 @@ class Band(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Skeleton(Mark):
-    """A person: keypoints (J, 2) pixels (NaN: not seen), scores (J,) in [0, 1], joints' names, edges of indices.
+    """A person: keypoints (J, 2) pixels (NaN: not seen), scores (J,) in [0, 1], joints' names, edges of
+    indices.
 
-    Joints whose name begins with "left" or "right" are drawn in the role's two shades; an edge has the side of its
-    ends. Joints scored below `threshold` are left out, with their edges.
+    Joints whose name begins with "left" or "right" are drawn in the role's two shades; an edge has the side
+    of its ends. Joints scored below `threshold` are left out, with their edges.
     """
 
     keypoints: Any
@@ -369,8 +371,9 @@ class Rule(Mark):
 class Panel:
     """One figure: two axes and the marks in drawing order.
 
-    `note` states results (sample sizes, intervals) under the title; `guide` says in one sentence how to read it;
-    `formula` and `source` say what is computed and who proposed it. `equal`: one unit of x is as long as one of y.
+    `note` states results (sample sizes, intervals) under the title; `guide` says in one sentence how to read
+    it; `formula` and `source` say what is computed and who proposed it. `equal`: one unit of x is as long as
+    one of y.
     """
 
     title: str
@@ -392,7 +395,7 @@ class Panel:
             isinstance(mark, Heatmap | Image | Arrows | Skeleton) for mark in self.marks
         ):
             raise ValueError("pictures, heatmaps, arrows and skeletons need linear axes, got a log axis")
-        coloured = {mark.colour for mark in self.marks if _colour(mark)}
+        coloured = {axis for axis in map(_colour, self.marks) if axis}
         if len(coloured) > 1:
             raise ValueError(
                 f"a panel has one colour axis, got {', '.join(sorted(axis.title for axis in coloured))}"
@@ -403,8 +406,15 @@ class Panel:
         """The colour axis, if a mark has one."""
         return next((axis for axis in map(_colour, self.marks) if axis), None)
 
+    @property
+    def palette(self) -> str:
+        """The colour map that goes with the colour axis."""
+        return next(
+            (mark.palette for mark in self.marks if isinstance(mark, Heatmap | Points) and mark.colour), ""
+        )
+
     def limits(self, axis: str) -> Limits:
-        """Where the "x" or "y" axis begins and ends: its stated limits, or the data's with a margin of 4 %."""
+        """Where the "x" or "y" axis begins and ends: its own limits, or the data's with a margin of 4 %."""
         described: Axis = getattr(self, axis)
         if described.limits is not None:
             return described.limits
@@ -439,7 +449,8 @@ def _colour(mark: Mark) -> Axis | None:
 class Sheet:
     """Panels in a grid of `columns`, filled row by row.
 
-    Panels whose axes have the same title share the widest limits among them, and so do equally titled colours.
+    Panels whose axes have the same title share the widest limits among them, and so do equally titled
+    colours.
     """
 
     panels: tuple[Panel, ...]
@@ -461,7 +472,7 @@ class Sheet:
 
 
 def sheet_of(figure: "Panel | Sheet | Sequence[Panel]", columns: int | None = None) -> Sheet:
-    """Anything that can be drawn as a sheet: a sheet itself, one panel, or panels in one row (or `columns`)."""
+    """Anything that can be drawn, as a sheet: a sheet, one panel, or panels in one row (or `columns`)."""
     if isinstance(figure, Sheet):
         return figure
     panels = (figure,) if isinstance(figure, Panel) else tuple(figure)

@@ -1,7 +1,8 @@
+# ruff: noqa: C408 -- dict(...) reads as the keyword arguments that these libraries speak in
 """Panels on paper: Matplotlib figures, and PDF, SVG and PNG files that are the same bytes every time.
 
-Only the object API is used (pyplot is not safe in the threads of a server). Text stays text: Type 42 fonts that
-come with Matplotlib in PDF, plain text in SVG.
+Only the object API is used (pyplot is not safe in the threads of a server). Text stays text: Type 42 fonts
+that come with Matplotlib in PDF, plain text in SVG.
 """
 
 import io
@@ -31,20 +32,23 @@ DASHES = {"solid": "-", "dash": (0, (4, 1.6)), "dot": (0, (1, 1.4)), "dashdot": 
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "cross": "X", "ring": "o"}
 HATCHES = {"solid": "", "dash": "////", "dot": "....", "dashdot": "xxxx"}
 SMALL = look.PAPER_FONT_SIZE - 1
-_RC = {
+_RC: Any = {
     "font.family": list(look.PAPER_FONTS), "mathtext.fontset": "stix", "font.size": look.PAPER_FONT_SIZE,
     "axes.labelsize": look.PAPER_FONT_SIZE, "xtick.labelsize": SMALL, "ytick.labelsize": SMALL,
     "legend.fontsize": SMALL, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
     "xtick.major.size": 2.5, "ytick.major.size": 2.5, "axes.labelpad": 2, "hatch.linewidth": 0.5,
-    "pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "freqviz", "text.color": look.TEXT,
-    "axes.edgecolor": look.TEXT, "axes.labelcolor": look.TEXT, "xtick.color": look.TEXT, "ytick.color": look.TEXT,
+    "pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "freqviz",
+    "text.color": look.TEXT, "axes.edgecolor": look.TEXT, "axes.labelcolor": look.TEXT,
+    "xtick.color": look.TEXT, "ytick.color": look.TEXT,
 }  # fmt: skip
 _LOCK = threading.Lock()  # Matplotlib's settings are global
 
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    with _LOCK, matplotlib.rc_context(matplotlib.rcParamsDefault | _RC):
+    with _LOCK, matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a user's matplotlibrc says, the bytes are the same
+        matplotlib.rcParams.update(_RC)
         yield
 
 
@@ -158,7 +162,8 @@ def _legend_columns(names: Sequence[str], width: float) -> int:
 
 def _draw(one: Panel, axes: Any, width: float) -> None:
     axes.set_axisbelow(True)
-    axes.grid(not one.equal, color=look.GRID, linewidth=0.5)
+    if not one.equal:
+        axes.grid(color=look.GRID, linewidth=0.5)
     axes.set_facecolor("#ffffff")
     handles: dict[tuple[str, str], Any] = {}
     for number, mark in enumerate(one.marks):
@@ -175,30 +180,31 @@ def _draw(one: Panel, axes: Any, width: float) -> None:
             setter([value for value, _ in axis.ticks], [text for _, text in axis.ticks])
     axes.set_aspect("equal" if one.equal else "auto")
     if one.colour:
-        mark = next(mark for mark in one.marks if getattr(mark, "colour", None))
         bar = axes.figure.colorbar(
-            ScalarMappable(Normalize(*one.colour.limits), _colours(mark.palette)),
+            ScalarMappable(_norm(one.colour), _colours(one.palette)),
             cax=axes.inset_axes((1.03, 0, 0.045, 1)), label=one.colour.title,
         )  # fmt: skip
         bar.outline.set_linewidth(0.4)
     notes = _note(one, width)
     _above(axes, "\n".join(notes), 2.5, fontsize=SMALL, color="#555555", linespacing=1.1)
-    _above(axes, one.title, 2.5 + 1.3 * SMALL * len(notes), fontsize=look.PAPER_FONT_SIZE + 0.5, weight="bold")
+    _above(
+        axes, one.title, 2.5 + 1.3 * SMALL * len(notes), fontsize=look.PAPER_FONT_SIZE + 0.5, weight="bold"
+    )
     if handles:
         names = [name for _, name in handles]
         below = axes.transAxes + ScaledTranslation(0, -24 / 72, axes.figure.dpi_scale_trans)
         axes.legend(
             list(handles.values()), names, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below,
-            ncols=_legend_columns(names, width), frameon=False, borderpad=0, borderaxespad=0.2, handlelength=2.4,
-            columnspacing=1.2, labelspacing=0.25,
+            ncols=_legend_columns(names, width), frameon=False, borderpad=0, borderaxespad=0.2,
+            handlelength=2.4, columnspacing=1.2, labelspacing=0.25,
         )  # fmt: skip
 
 
 def _above(axes: Any, text: str, points: float, **style: Any) -> None:
     if text:
         axes.annotate(
-            text, (0, 1), (0, points), xycoords="axes fraction", textcoords="offset points", va="bottom", ha="left",
-            annotation_clip=False, **style,
+            text, (0, 1), (0, points), xycoords="axes fraction", textcoords="offset points", va="bottom",
+            ha="left", annotation_clip=False, **style,
         )  # fmt: skip
 
 
@@ -206,17 +212,26 @@ def _colours(palette: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(palette, look.colours(palette))
 
 
+def _norm(colour: Axis) -> Normalize:
+    low, high = colour.limits or (0, 1)
+    return Normalize(low, high)
+
+
 def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
     """Draw one mark; returns its legend handle."""
     role = look.role(mark.role)
-    line: dict[str, Any] = dict(color=role.colour, linestyle=DASHES[role.dash], linewidth=look.PAPER_LINE_WIDTH)
+    line: dict[str, Any] = dict(
+        color=role.colour, linestyle=DASHES[role.dash], linewidth=look.PAPER_LINE_WIDTH
+    )
     common: dict[str, Any] = dict(gid=gid, zorder=zorder)
     if isinstance(mark, panel.Points):
         return _points(mark, axes, common)
     if isinstance(mark, panel.Line):
         return axes.plot(mark.x, mark.y, **line, **common)[0]
     if isinstance(mark, panel.Bars):
-        style = dict(facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0)
+        style: dict[str, Any] = dict(
+            facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0
+        )
         bars = axes.bar(mark.x, mark.height, mark.width, zorder=zorder, **style)
         for bar in bars:
             bar.set_gid(gid)
@@ -229,7 +244,7 @@ def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
         extent = (mark.x[0] - dx / 2, mark.x[-1] + dx / 2, mark.y[-1] + dy / 2, mark.y[0] - dy / 2)
         return axes.imshow(
             np.ma.masked_invalid(mark.values), extent=extent, origin="upper", cmap=_colours(mark.palette),
-            norm=Normalize(*mark.colour.limits), interpolation="nearest", **common,
+            norm=_norm(mark.colour), interpolation="nearest", **common,
         )  # fmt: skip
     if isinstance(mark, panel.Image):
         shades = dict(cmap="gray", vmin=0, vmax=255) if mark.pixels.ndim == 2 else {}
@@ -254,27 +269,31 @@ def _points(mark: panel.Points, axes: Any, common: dict[str, Any]) -> Any:
         del style["color"]
     if mark.colour is not None:
         del style["color"]
-        limits = mark.colour.limits or (0, 1)
-        style |= dict(c=mark.values, cmap=_colours(mark.palette), norm=Normalize(*limits))
+        style |= dict(c=mark.values, cmap=_colours(mark.palette), norm=_norm(mark.colour))
         style |= dict(edgecolors=look.TEXT, linewidths=0.3)
     return axes.scatter(mark.x, mark.y, **style, **common)
 
 
 def _skeleton(mark: panel.Skeleton, axes: Any, line: dict[str, Any], common: dict[str, Any]) -> Any:
     for side in ("left", "right", ""):
-        segments = mark.segments(side)
-        casing = dict(colors=look.CASING, linewidths=look.PAPER_LINE_WIDTH + 1.2, alpha=0.55)
-        axes.add_collection(LineCollection(segments, **casing, **common), autolim=False)
+        casing = LineCollection(
+            list(mark.segments(side)),
+            colors=look.CASING,
+            linewidths=look.PAPER_LINE_WIDTH + 1.2,
+            alpha=0.55,
+            **common,
+        )
+        axes.add_collection(casing, autolim=False)
     for side in ("left", "right", ""):
-        style = dict(colors=look.shade(mark.role, side), linestyles=[line["linestyle"]])
-        edges = LineCollection(mark.segments(side), linewidths=line["linewidth"], **style, **common)
+        style: dict[str, Any] = dict(colors=look.shade(mark.role, side), linestyles=[line["linestyle"]])
+        edges = LineCollection(list(mark.segments(side)), linewidths=line["linewidth"], **style, **common)
         axes.add_collection(edges, autolim=False)
-    shown = np.flatnonzero(mark.shown)
+    shown = np.flatnonzero(mark.shown).tolist()
     solid = 0.35 + 0.65 * np.clip(np.nan_to_num(mark.scores[shown], nan=1.0), 0, 1)
     shades = [look.shade(mark.role, mark.side(joint)) for joint in shown]
     marker = MARKERS[look.role(mark.role).marker]
     axes.scatter(
-        *mark.keypoints[shown].T, s=look.PAPER_MARKER_SIZE**2, c=shades or None, alpha=solid if shades else None,
-        marker=marker, edgecolors=look.CASING, linewidths=0.4, **common,
+        *mark.keypoints[shown].T, s=look.PAPER_MARKER_SIZE**2, c=shades or None,
+        alpha=solid if shades else None, marker=marker, edgecolors=look.CASING, linewidths=0.4, **common,
     )  # fmt: skip
     return Line2D([], [], **line, marker=marker, markersize=look.PAPER_MARKER_SIZE)

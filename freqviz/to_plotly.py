@@ -1,3 +1,4 @@
+# ruff: noqa: C408 -- dict(...) reads as the keyword arguments that these libraries speak in
 """Panels on the screen: a Plotly figure with our own template, and hover texts that carry units.
 
 Heatmaps travel as float32 with at most 256 cells a side, pictures as JPEG with at most 1,024 pixels a side.
@@ -56,20 +57,22 @@ def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None
         places = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
         across, down = _domains(sheet, index)
         for number, mark in enumerate(one.marks):
-            key = (mark.role, mark.name)
-            legend = dict(
-                name=mark.name, legendgroup=" ".join(key), showlegend=bool(mark.name) and key not in named
+            parts = (
+                [_rule(mark, suffix)] if isinstance(mark, panel.Rule) else list(_traces(mark, one, suffix))
             )
-            named.add(key)
-            if isinstance(mark, panel.Rule):
-                result.add_shape(_rule(mark, suffix), **legend)
-                continue
-            for part, trace in enumerate(_traces(mark, one, f"coloraxis{suffix}")):
-                legend["showlegend"] = legend["showlegend"] and trace.showlegend is not False
-                trace.update(places | legend | dict(meta={"panel": index, "mark": number, "part": part}))
-                result.add_trace(trace)
-                if trace.showlegend:
-                    legend["showlegend"] = False
+            for part, trace in enumerate(parts):
+                listed = (
+                    bool(mark.name) and trace.showlegend is not False and (mark.role, mark.name) not in named
+                )
+                if listed:
+                    named.add((mark.role, mark.name))
+                if not isinstance(trace, go.Image):  # pictures have no place in a legend
+                    trace.update(name=mark.name, legendgroup=f"{mark.role} {mark.name}", showlegend=listed)
+                if isinstance(trace, go.layout.Shape):
+                    result.add_shape(trace)
+                else:
+                    trace.update(places, meta={"panel": index, "mark": number, "part": part})
+                    result.add_trace(trace)
         result.update_layout(
             {
                 f"xaxis{suffix}": _axis(one, "x") | dict(domain=across, anchor=f"y{suffix}"),
@@ -85,17 +88,17 @@ def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None
             )
         if one.colour:
             bar = dict(
-                title=dict(text=one.colour.title, side="right"), thickness=14, outlinewidth=0, len=down[1] - down[0],
-                y=(down[0] + down[1]) / 2, x=across[1] + 0.015,
+                title=dict(text=one.colour.title, side="right"), thickness=14, outlinewidth=0,
+                len=down[1] - down[0], y=(down[0] + down[1]) / 2, x=across[1] + 0.015,
             )  # fmt: skip
             low, high = one.colour.limits or (0, 1)
-            shade = dict(cmin=low, cmax=high, colorscale=_colorscale(_palette(one)), colorbar=bar)
+            shade = dict(cmin=low, cmax=high, colorscale=_colorscale(one.palette), colorbar=bar)
             result.update_layout({f"coloraxis{suffix}": shade})
         if not single:
             result.add_annotation(
                 text=f"<b>{one.title}</b>" + "".join(f"<br>{line}" for line in textwrap.wrap(one.note, 60)),
-                x=across[0], y=down[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom", align="left",
-                showarrow=False,
+                x=across[0], y=down[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom",
+                align="left", showarrow=False,
             )  # fmt: skip
     notes = textwrap.wrap(sheet.panels[0].note, 95) if single else []
     legend_rows = 1 if any(mark.name for one in sheet.panels for mark in one.marks) else 0
@@ -135,7 +138,9 @@ def _axis(one: Panel, name: str) -> dict[str, Any]:
     described: dict[str, Any] = {"title": {"text": axis.title}, "type": "log" if log else "linear"}
     described["range"] = [float(np.log10(value)) for value in limits] if log else list(limits)
     if axis.ticks:
-        described |= dict(tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks])
+        described |= dict(
+            tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks]
+        )
     if one.equal:
         described["showgrid"] = False
     return described
@@ -146,30 +151,22 @@ def _colorscale(palette: str) -> list[list[Any]]:
     return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
 
 
-def _palette(one: Panel) -> str:
-    return next(
-        mark.palette
-        for mark in one.marks
-        if isinstance(mark, panel.Heatmap | panel.Points) and mark.colour is not None
-    )
-
-
 def _value(axis: Axis, letter: str, digits: str = ".4~g") -> str:
     """One line of a hover text: label, number, unit."""
     return f"{axis.label}: %{{{letter}:{digits}}}" + (f" {axis.unit}" if axis.unit else "")
 
 
-def _rule(mark: panel.Rule, suffix: str) -> dict[str, Any]:
+def _rule(mark: panel.Rule, suffix: str) -> Any:
     role = look.role(mark.role)
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
     if mark.axis == "x":
         ends = dict(xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.value, x1=mark.value, y0=0, y1=1)
     else:
         ends = dict(yref=f"y{suffix}", xref=f"x{suffix} domain", y0=mark.value, y1=mark.value, x0=0, x1=1)
-    return dict(type="line", line=line, layer="above") | ends
+    return go.layout.Shape(type="line", line=line, layer="above", **ends)
 
 
-def _traces(mark: Mark, one: Panel, coloraxis: str) -> Iterator[Any]:
+def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
     role = look.role(mark.role)
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
     symbol = SYMBOLS.get(role.marker, role.marker)
@@ -180,7 +177,11 @@ def _traces(mark: Mark, one: Panel, coloraxis: str) -> Iterator[Any]:
         if role.marker == "ring":
             style |= dict(size=2 * size, line=dict(width=look.LINE_WIDTH + 1, color=role.colour))
         if mark.colour is not None:
-            style |= dict(color=_small(mark.values), coloraxis=coloraxis, line=dict(width=0.5, color=look.TEXT))
+            style |= dict(
+                color=_small(mark.values),
+                coloraxis=f"coloraxis{suffix}",
+                line=dict(width=0.5, color=look.TEXT),
+            )
             hover = f"{_value(mark.colour, 'marker.color')}<br>{hover}"
         kind = go.Scattergl if len(mark.x) > POINTS else go.Scatter
         if mark.texts:
@@ -199,23 +200,23 @@ def _traces(mark: Mark, one: Panel, coloraxis: str) -> Iterator[Any]:
         )  # fmt: skip
     elif isinstance(mark, panel.Band):
         yield go.Scatter(
-            x=_small(np.r_[mark.x, mark.x[::-1]]), y=_small(np.r_[mark.lower, mark.upper[::-1]]), mode="lines",
-            fill="toself", fillcolor=_clear(role.colour), line=dict(width=0), hoverinfo="skip",
+            x=_small(np.r_[mark.x, mark.x[::-1]]), y=_small(np.r_[mark.lower, mark.upper[::-1]]),
+            mode="lines", fill="toself", fillcolor=_clear(role.colour), line=dict(width=0), hoverinfo="skip",
         )  # fmt: skip
     elif isinstance(mark, panel.Heatmap):
         small = mark.reduced(CELLS)
         value = _value(mark.colour, "z")
         yield go.Heatmap(
-            z=_small(small.values), x=_small(small.x), y=_small(small.y), coloraxis=coloraxis,
+            z=_small(small.values), x=_small(small.x), y=_small(small.y), coloraxis=f"coloraxis{suffix}",
             hovertemplate=f"{value}<br>{hover}", hoverongaps=False,
         )  # fmt: skip
     elif isinstance(mark, panel.Image):
         yield _picture(mark)
     elif isinstance(mark, panel.Arrows):
-        ends = f"{_value(one.x, 'x')}<br>{_value(one.y, 'y')}<br>moved by (%{{u:.3~g}}, %{{v:.3~g}}) {one.x.unit}"
+        moved = f"moved by (%{{u:.3~g}}, %{{v:.3~g}}) {one.x.unit}<br>{hover}"
         yield go.Quiver(
             x=_small(mark.x), y=_small(mark.y), u=_small(mark.u), v=_small(mark.v), anchor="tail",
-            arrowref="data", lengthmode="raw", lengthfactor=1, hovertemplate=f"{ends}<extra>{mark.name}</extra>",
+            arrowref="data", lengthmode="raw", lengthfactor=1, hovertemplate=moved,
             marker=dict(color=role.colour, line=dict(width=1.5)),
         )  # fmt: skip
     elif isinstance(mark, panel.Skeleton):
@@ -240,14 +241,15 @@ def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str
             x=_small(part[:, 0]), y=_small(part[:, 1]), mode="lines", line=line | dict(color=colour),
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-    shown = np.flatnonzero(mark.shown)
+    shown = np.flatnonzero(mark.shown).tolist()
     x, y = mark.keypoints[shown].T
     yield go.Scatter(
         x=_small(x), y=_small(y), mode="markers", showlegend=True,
         text=[f"{mark.joints[joint]}, score {mark.scores[joint]:.2f}" for joint in shown],
         hovertemplate=f"%{{text}}<br>x %{{x:.1f}}, y %{{y:.1f}} {unit}<extra>{mark.name}</extra>",
         marker=dict(
-            symbol=symbol, size=look.MARKER_SIZE, color=[look.shade(mark.role, mark.side(joint)) for joint in shown],
+            symbol=symbol, size=look.MARKER_SIZE,
+            color=[look.shade(mark.role, mark.side(joint)) for joint in shown],
             opacity=opacity(mark.scores[shown]), line=dict(width=1, color=look.CASING),
         ),
     )  # fmt: skip
