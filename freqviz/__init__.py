@@ -1,6 +1,6 @@
 """See what video pose networks do in the frequency domain.
 
-The public names load what they need when first used, so that learning works where no video library is installed.
+The public names load what they need when first used: learning works where no video library is installed.
 """
 
 from importlib import import_module

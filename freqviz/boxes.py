@@ -6,6 +6,7 @@ box of a pose is its joints' box grown by `PAD`.
 
 import csv
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,22 @@ def visible(box: ArrayLike, size: tuple[int, int]) -> bool:
     return bool(across > 0 and down > 0 and across * down >= w * h / 4)
 
 
+def led(person: ArrayLike, velocity: ArrayLike, most: int) -> Box:
+    """The person's box moved ahead, so that it serves longest a person who moves on; at most `most` frames.
+
+    Args:
+        person: (4,) frame pixels.
+        velocity: (2,) pixels per frame.
+    """
+    person, step = np.asarray(person, np.float64), np.array([*np.asarray(velocity, np.float64), 0, 0])
+    served = [
+        k
+        for k in range(most + 1)
+        if fits(person + step * k / 2, person) and fits(person + step * k / 2, person + step * k)
+    ]
+    return person + step * max(served, default=0) / 2
+
+
 def frames_until_cut(held: ArrayLike, person: ArrayLike, velocity: ArrayLike, most: int) -> int:
     """How many frames a person moving on at `velocity` (2,) pixels per frame stays served, 1 ... most."""
     shift = np.zeros(4)
@@ -158,7 +175,10 @@ def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | N
         cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames
     ]
     light = [cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0) for image in small]
-    stack = np.stack([_difference(light[0], image) for image in light[1:]])
+    shifts = np.cumsum([_camera_shift(a, b) for a, b in pairwise(light)], 0)
+    stack = np.stack(
+        [_difference(light[0], image, shift) for image, shift in zip(light[1:], shifts, strict=True)]
+    )
     covered = np.isfinite(stack).any(0)
     change = np.zeros(stack.shape[1:], np.float32)
     change[covered] = np.nanmedian(stack[:, covered], 0)
@@ -180,13 +200,19 @@ def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | N
     return np.concatenate([corner, extent])
 
 
-def _difference(first: NDArray[Any], later: NDArray[Any]) -> NDArray[Any]:
-    """|later - first| with the camera's motion undone; NaN where `later` does not reach.
+def _camera_shift(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """(2,) x, y by which the ground moved: the median over nine tiles, since some may hold the person."""
+    tiles = [(rows, columns) for rows in _thirds(a.shape[0]) for columns in _thirds(a.shape[1])]
+    return np.median([phase_correlation(a[tile], b[tile])[0] for tile in tiles], 0)
 
-    Phase correlation may follow the person instead of the ground, so a shift has to explain more than none.
-    """
-    (dx, dy), _ = phase_correlation(first, later)
-    back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float32)
+
+def _thirds(n: int) -> list[slice]:
+    return [slice(i * n // 3, (i + 1) * n // 3) for i in range(3)]
+
+
+def _difference(first: NDArray[Any], later: NDArray[Any], shift: NDArray[np.float64]) -> NDArray[Any]:
+    """|later - first|, the camera's shift undone if that explains more; NaN where `later` does not reach."""
+    back = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
     size = first.shape[::-1]
     moved = cv2.warpAffine(later, back, size, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan"))
     still, shifted = np.abs(later - first), np.abs(moved - first)

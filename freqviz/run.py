@@ -30,6 +30,7 @@ from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_rows, trace_wi
 from models.network import PoseNetwork
 
 STEP = 8  # windows estimated together at most; the box is looked at between steps
+LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
 BOX = ("box_x", "box_y", "box_w", "box_h")
 DEFAULT_MODELS = ("spatial-video", "freq-video")
@@ -99,7 +100,7 @@ def load_analysis(folder: Path | str) -> Analysis:
     }
     return Analysis(
         traces={name: LightTrace.load(folder / f"trace-{name}.npz") for name in provenance["models"]},
-        frames=pd.read_csv(folder / "frames.csv", float_precision="round_trip"),
+        frames=pd.read_csv(folder / "frames.csv"),
         provenance=provenance,
         deep=deep,
     )
@@ -339,7 +340,7 @@ class Run:
         reach = max(backbone.reach for backbone in backbones)
         box, source = (self.first, self.rung) if self.first is not None else self._from_motion()
         follows = self.rung in ("drawn", "motion")
-        key, segment, ahead = 0, 0, most
+        key, segment, ahead = 0, 0, 2 if follows else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
         while key < total:
             if cancelled():
@@ -394,12 +395,12 @@ class Run:
         keypoints, scores = (np.stack(values) for values in zip(*last, strict=True))
         person = ladder.of_pose(keypoints, scores)
         if person is None or not ladder.visible(person, self.clip.size):
-            return None, most  # lost: stay where the person was last seen
+            return None, LOOK  # lost: stay where the person was last seen
         middles = np.median(keypoints, 1)
         velocity = (middles[-1] - middles[0]) / max(1, len(middles) - 1)
-        cut = not ladder.fits(box, person, crops.SIZE)
-        ahead = ladder.frames_until_cut(person if cut else box, person, velocity, most)
-        return (person if cut else None), ahead
+        person[:2] += velocity * (len(middles) + 1) / 2  # from the middle of the last poses to the next frame
+        cut = None if ladder.fits(box, person) else ladder.led(person, velocity, 2 * self.step)
+        return cut, ladder.frames_until_cut(box if cut is None else cut, person, velocity, LOOK)
 
     def _from_motion(self) -> tuple[ladder.Box, str]:
         """Where something moves in the first frame, or the whole frame."""

@@ -79,3 +79,38 @@ def walking_frames(count: int, step: float = 3.0, size: tuple[int, int] = (120, 
 def walk() -> Clip:
     """20 frames in which something walks from x = 20 to x = 77, 24 wide and 48 tall at y = 40."""
     return Clip.from_frames(walking_frames(20), fps=25)
+
+
+class FollowingNetwork(PoseNetwork):
+    """Knows what is bright: its 14 joints stand along the left and right edge of the bright cells."""
+
+    frames = 5
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.encoded_frames = 0
+
+    def encode(self, frames: Tensor) -> Encoded:
+        self.encoded_frames += len(frames)
+        return {"light": nn.functional.avg_pool2d(frames.mean(1, keepdim=True), 4)}
+
+    def estimate(self, window: Encoded) -> Tensor:
+        key = window["light"][:, self.frames // 2, 0]  # (B, 48, 36)
+        maps = torch.zeros(len(key), 14, *key.shape[1:])
+        for b, light in enumerate(key):
+            rows, columns = torch.nonzero(light > 0.5, as_tuple=True)
+            if not len(rows):
+                continue
+            ys = torch.linspace(int(rows.min()), int(rows.max()), 7)
+            for j in range(14):
+                x = (columns.min() if j < 7 else columns.max()).item()
+                y = ys[j % 7].item()
+                grid_y, grid_x = torch.meshgrid(torch.arange(48.0), torch.arange(36.0), indexing="ij")
+                maps[b, j] = -((grid_x - x) ** 2 + (grid_y - y) ** 2)
+        return density(maps)
+
+
+@pytest.fixture
+def following() -> FollowingNetwork:
+    return FollowingNetwork().eval()

@@ -1,0 +1,112 @@
+"""Does a box serve the person in it, and does each rung of the ladder say what it should?"""
+
+import numpy as np
+import pytest
+from conftest import walking_frames
+
+from freqviz import boxes
+
+
+def pose_box(x, y, w, h):
+    """Person box around joints that span (x, y, w, h)."""
+    return boxes.grown((x, y, w, h), boxes.PAD)
+
+
+def test_the_pose_that_a_box_was_made_from_fits_it():
+    assert boxes.fits(pose_box(50, 50, 60, 100), pose_box(50, 50, 60, 100))
+
+
+@pytest.mark.parametrize(("shift", "stays"), [(4, True), (6, False), (-4, True), (-6, False)])
+def test_joints_may_move_to_the_edge_of_the_inner_80_percent(shift, stays):
+    """Joints 100 tall: box 110, crop 137.5, its inner 80 % again 110, so 5 pixels are free on either side."""
+    assert boxes.fits(pose_box(50, 50, 60, 100), pose_box(50, 50 + shift, 60, 100)) is stays
+
+
+@pytest.mark.parametrize(("factor", "stays"), [(0.75, False), (0.85, True), (1.05, True), (1.15, False)])
+def test_a_size_that_differs_by_a_fifth_asks_for_a_cut(factor, stays):
+    assert boxes.fits(pose_box(50, 50, 60, 100), boxes.grown(pose_box(50, 50, 60, 100), factor)) is stays
+
+
+def test_a_faster_person_is_looked_at_sooner():
+    held = pose_box(50, 50, 60, 100)
+    counts = [boxes.frames_until_cut(held, held, (0, speed), 8) for speed in (0, 0.7, 2, 30)]
+    assert counts == [8, 8, 3, 1]
+
+
+def test_the_box_of_a_pose_holds_its_certain_joints_with_a_margin():
+    points = np.array([[10.0, 20], [30, 60], [10, 60], [30, 20], [20, 40], [15, 30], [500, 500]])
+    scores = np.array([0.9] * 6 + [0.1])
+    np.testing.assert_allclose(boxes.of_pose(points, scores), [9, 18, 22, 44])
+
+
+def test_fewer_than_six_certain_joints_make_no_box():
+    assert boxes.of_pose(np.random.default_rng(0).random((14, 2)), [0.9] * 5 + [0.1] * 9) is None
+
+
+def test_one_wild_pose_of_three_does_not_move_the_box():
+    points = np.array([[10.0, 20], [30, 60], [10, 60], [30, 20], [20, 40], [15, 30]])
+    three = np.stack([points, points + 400, points])
+    np.testing.assert_allclose(boxes.of_pose(three, np.ones((3, 6))), boxes.of_pose(points, np.ones(6)))
+
+
+def test_key_framed_boxes_are_linear_between_and_held_beyond():
+    found = boxes.between({2: np.array([0.0, 0, 10, 20]), 6: np.array([8.0, 4, 10, 40])}, 9)
+    np.testing.assert_allclose(found[[0, 2, 3, 6, 8]][:, 0], [0, 0, 2, 8, 8])
+    np.testing.assert_allclose(found[4], [4, 2, 10, 30])
+
+
+def test_boxes_are_read_from_a_table(tmp_path):
+    path = tmp_path / "boxes.csv"
+    path.write_text("frame, x, y, w, h, note\n0, 1, 2, 3, 4, a\n10, 5.5, 6, 7, 8, b\n")
+    found = boxes.read_boxes(path)
+    assert sorted(found) == [0, 10]
+    np.testing.assert_array_equal(found[10], [5.5, 6, 7, 8])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("frame,x,y,w\n0,1,2,3\n", "missing h"),
+        ("frame,x,y,w,h\n0,1,2,3,none\n", "line 2"),
+        ("frame,x,y,w,h\n0,1,2,3\n", "line 2"),
+        ("frame,x,y,w,h\n0,1,2,3,4\n0,1,2,3,4\n", "line 3: frame 0 is there twice"),
+        ("frame,x,y,w,h\n-1,1,2,3,4\n", "frame -1 is negative"),
+        ("frame,x,y,w,h\n0,1,2,0,4\n", "w and h > 0"),
+        ("frame,x,y,w,h\n", "holds no box"),
+    ],
+)
+def test_a_table_that_is_wrong_says_where(tmp_path, text, message):
+    path = tmp_path / "boxes.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        boxes.read_boxes(path)
+
+
+def test_what_moves_is_boxed_where_it_was_in_the_first_frame():
+    np.testing.assert_allclose(boxes.motion_box(walking_frames(20)), [20, 40, 24, 48], atol=4)
+
+
+def test_a_panning_camera_is_not_taken_for_the_person(rng):
+    """A ground of low frequencies that pans by 2 px per frame, a block that goes the other way."""
+    ground = np.kron(rng.integers(40, 120, (40, 80, 3)), np.ones((6, 6, 1))).astype(np.uint8)
+    frames = []
+    for i in range(16):
+        frame = ground[40:160, 2 * i : 2 * i + 240].copy()
+        frame[30:90, 120 - 4 * i : 150 - 4 * i] = 250
+        frames.append(frame)
+    x, y, w, h = boxes.motion_box(frames)
+    assert abs(x + w / 2 - 135) < 15
+    assert abs(y + h / 2 - 60) < 10
+    assert w < 60
+
+
+def test_stillness_has_no_motion_box():
+    assert boxes.motion_box(walking_frames(8, step=0.0)) is None
+    assert boxes.motion_box(walking_frames(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("box", "seen"), [((0, 0, 20, 20), True), ((-16, 0, 20, 20), False), ((300, 0, 9, 9), False)]
+)
+def test_a_box_is_visible_when_a_quarter_of_it_is(box, seen):
+    assert boxes.visible(box, (100, 100)) is seen

@@ -1,0 +1,298 @@
+"""Does a run over a clip say what its windows say one by one, and does every frame pass the backbone once?"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import FollowingNetwork, TinyNetwork, walking_frames
+
+from freqviz import boxes, crops, poses, run
+from freqviz.clip import Clip
+from freqviz.jobs import Cancelled
+from freqviz.run import Run, analyse, deep_trace, load_analysis, predict
+from freqviz.store import Store
+
+BOX = (20.0, 40.0, 24.0, 48.0)
+ROOMY = (17.0, 36.0, 30.0, 56.0)
+MOVING = {0: BOX, 19: (77.0, 40.0, 24.0, 48.0)}
+
+
+def one_by_one(network, clip, held):
+    """Keypoints of every window by itself, through `forward`: the definition."""
+    found = []
+    for key, box in enumerate(held):
+        around = [key + slot if 0 <= key + slot < len(clip) else key for slot in range(-2, 3)]
+        cuts = np.stack([crops.cut(clip[i], box) for i in around])
+        with torch.no_grad():
+            heatmaps = network(torch.from_numpy(cuts).permute(0, 3, 1, 2).float()[None] / 255)
+        found.append(crops.to_frame(poses.decode(heatmaps.numpy())[0][0], box))
+    return np.stack(found)
+
+
+def test_poses_equal_those_of_windows_run_one_by_one(tiny, walk):
+    found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu").traces["tiny"]
+    assert len(np.unique(found.key_box_segment)) > 3
+    np.testing.assert_allclose(found.keypoints, one_by_one(tiny, walk, found.boxes), atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [1, 3, 20])
+def test_the_number_of_windows_per_step_does_not_move_poses_of_a_held_box(tiny, walk, step):
+    a = analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu", step=step).traces["tiny"]
+    b = analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu").traces["tiny"]
+    np.testing.assert_allclose(a.keypoints, b.keypoints, atol=1e-3)
+    np.testing.assert_allclose(a.frame_weights, b.frame_weights, atol=1e-5)
+
+
+def test_a_held_box_sends_every_frame_through_the_backbone_once(tiny, walk):
+    analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu", step=3)
+    assert tiny.encoded_frames == 20
+
+
+@pytest.mark.parametrize("step", [1, 8])
+def test_a_cut_recomputes_four_frames_and_none_more(tiny, walk, step):
+    found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu", step=step).traces["tiny"]
+    cuts = np.flatnonzero(np.diff(found.key_box_segment)) + 1
+    # at a cut before frame c the frames c-2 ... c+1 are needed by both boxes; the clip ends at 20
+    again = sum(min(c + 2, 20) - max(c - 2, 0) for c in cuts)
+    assert len(cuts) >= 5
+    assert tiny.encoded_frames == 20 + again
+
+
+def test_networks_that_share_a_backbone_encode_once(walk):
+    one, two = TinyNetwork(), TinyNetwork()
+    one.backbone_key = two.backbone_key = "shared"
+    found = analyse(walk, {"one": one, "two": two}, whole_frame=True, device="cpu")
+    assert (one.encoded_frames, two.encoded_frames) == (20, 0)
+    np.testing.assert_array_equal(found.traces["one"].keypoints, found.traces["two"].keypoints)
+
+
+def test_networks_with_backbones_of_their_own_do_not(walk):
+    one, two = TinyNetwork(0), TinyNetwork(1)
+    found = analyse(walk, {"one": one, "two": two}, whole_frame=True, device="cpu")
+    assert (one.encoded_frames, two.encoded_frames) == (20, 20)
+    alone = analyse(walk, {"two": two}, whole_frame=True, device="cpu")
+    np.testing.assert_allclose(found.traces["two"].keypoints, alone.traces["two"].keypoints, atol=1e-9)
+    assert found.poses["model"].unique().tolist() == ["one", "two"]
+
+
+def test_a_drawn_box_follows_the_person(following, walk):
+    found = analyse(walk, {"f": following}, box=BOX, device="cpu")
+    sources = found.frames["box_source"]
+    assert sources.iloc[0] == "drawn"
+    assert set(sources.iloc[8:]) == {"poses"}
+    for i, box in enumerate(found.traces["f"].boxes):
+        assert boxes.grown(box, crops.MARGIN)[0] <= 20 + 3 * i, f"frame {i}: the box is right of the block"
+        left = found.traces["f"].keypoints[i, :7, 0]
+        assert abs(left.mean() - (20 + 3 * i)) < 2, f"frame {i}"
+
+
+def test_a_fast_person_is_not_lost_between_the_looks_at_the_box(following):
+    clip = Clip.from_frames(walking_frames(28, step=4.0, size=(120, 200)), fps=25)
+    found = analyse(clip, {"f": following}, box=BOX, device="cpu").traces["f"]
+    left = found.keypoints[..., :7, 0].mean(1)
+    assert np.abs(left - (20 + 4 * np.arange(28))).max() < 3
+
+
+def test_a_person_who_stands_still_keeps_the_box(following):
+    clip = Clip.from_frames(walking_frames(12, step=0.0), fps=25)
+    found = analyse(clip, {"f": following}, box=ROOMY, device="cpu")
+    assert set(found.frames["box_source"]) == {"drawn"}
+    assert following.encoded_frames == 12
+
+
+def test_a_person_who_is_lost_leaves_the_box_where_it_was(following):
+    frames = walking_frames(6, step=0.0) + [np.full((120, 160, 3), 80, np.uint8)] * 14
+    found = analyse(Clip.from_frames(frames, fps=25), {"f": following}, box=ROOMY, device="cpu")
+    np.testing.assert_array_equal(found.traces["f"].boxes, np.tile(ROOMY, (20, 1)))
+
+
+def test_without_a_box_the_moving_thing_is_found_and_marked(following, walk):
+    found = analyse(walk, {"f": following}, device="cpu")
+    assert found.frames["box_source"].iloc[0] == "motion"
+    np.testing.assert_allclose(found.traces["f"].boxes[0], BOX, atol=3)
+    assert found.provenance["settings"]["rung"] == "motion"
+
+
+def test_where_nothing_moves_the_box_is_the_whole_frame(tiny):
+    found = analyse(Clip.from_frames(walking_frames(5, step=0.0)), {"tiny": tiny}, device="cpu")
+    assert found.frames["box_source"].unique().tolist() == ["whole frame"]
+    np.testing.assert_array_equal(found.traces["tiny"].boxes[0], [-0.5, -0.5, 160, 120])
+
+
+def test_imported_boxes_are_followed_within_the_rule(tiny, walk):
+    found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu")
+    wanted = boxes.between(MOVING, 20)
+    assert all(boxes.fits(held, want) for held, want in zip(found.traces["tiny"].boxes, wanted, strict=True))
+    assert set(found.frames["box_source"]) == {"imported"}
+
+
+def test_frames_held_in_memory_do_not_grow_with_the_clip(tiny):
+    clip = Clip.from_frames(walking_frames(60, step=0.0))
+    chosen = Run(clip, {"tiny": tiny}, whole_frame=True, device="cpu")
+    held = [len(part.frames) for part in chosen._steps(True, lambda: False)]
+    assert len(held) == 8
+    assert max(held) <= run.STEP + 4
+
+
+def test_tables_hold_one_row_per_observation(tiny, walk):
+    found = analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu")
+    assert list(found.poses.columns) == ["model", "person", "frame", "time", "joint", "x", "y", "score"]
+    assert len(found.poses) == 20 * 14
+    row = found.poses[(found.poses["frame"] == 7) & (found.poses["joint"] == "left knee")].iloc[0]
+    assert (row["x"], row["y"]) == tuple(found.traces["tiny"].keypoints[7, 4])
+    assert row["time"] == pytest.approx(7 / 25)
+    assert list(found.weights.columns) == ["model", "key_frame", "slot", "frame", "weight"]
+    first = found.weights[found.weights["key_frame"] == 0]
+    assert first["slot"].tolist() == [-2, -1, 0, 1, 2]
+    assert first["frame"].tolist() == [0, 0, 0, 1, 2]
+    np.testing.assert_allclose(found.weights.groupby("key_frame")["weight"].sum(), 1, rtol=1e-5)
+    assert found.frames["frame"].tolist() == list(range(20))
+    assert {"time", "box_x", "box_h", "box_source", "spectral_index", "band_0"} <= set(found.frames.columns)
+
+
+def test_a_run_reads_as_it_was_saved(tiny, walk, tmp_path):
+    found = analyse(walk, {"tiny": tiny}, box=BOX, device="cpu", deep=(3,), out=tmp_path / "run")
+    again = load_analysis(tmp_path / "run")
+    pd.testing.assert_frame_equal(again.frames, found.frames)
+    pd.testing.assert_frame_equal(again.poses, found.poses)
+    pd.testing.assert_frame_equal(again.weights, found.weights)
+    assert again.provenance == found.provenance
+    heatmap = again.deep["tiny", 3].get("heatmap").values
+    np.testing.assert_array_equal(heatmap, found.deep["tiny", 3].get("heatmap").values)
+    table = pd.read_csv(tmp_path / "run" / "poses.csv")
+    np.testing.assert_allclose(table["x"], found.poses["x"], atol=1e-5)
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}, "something was left beside the run"
+
+
+def test_the_provenance_names_what_the_numbers_depend_on(tiny, walk):
+    held = analyse(walk, {"tiny": tiny}, box=BOX, device="cpu").provenance
+    assert held["clip"]["hash"] == walk.hash
+    assert len(held["checkpoints"]["tiny"]) == 64
+    assert held["settings"]["first_box"] == list(BOX)
+    assert held["versions"]["torch"] == torch.__version__.split("+")[0] or "+" in held["versions"]["torch"]
+    json.dumps(held)
+
+
+def test_a_deep_window_is_that_of_its_frame_and_box(tiny, walk, monkeypatch):
+    found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu", deep=(0, 11))
+    monkeypatch.setattr(run, "load_network", lambda name, device: tiny)
+    again = deep_trace(walk, "tiny", 11, found.traces["tiny"].boxes[11], "cpu")
+    np.testing.assert_array_equal(again.get("heatmap").values, found.deep["tiny", 11].get("heatmap").values)
+    points, _ = poses.decode(again.get("heatmap").values)
+    box = found.traces["tiny"].boxes[11]
+    np.testing.assert_allclose(crops.to_frame(points, box), found.traces["tiny"].keypoints[11], atol=1e-3)
+
+
+def test_prediction_gives_the_poses_of_the_analysis(following, walk):
+    table = predict(walk, {"f": following}, box=BOX, device="cpu")
+    pd.testing.assert_frame_equal(table, analyse(walk, {"f": following}, box=BOX, device="cpu").poses)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_clips_shorter_than_a_window_are_analysed(tiny, count):
+    found = analyse(Clip.from_frames(walking_frames(count)), {"tiny": tiny}, device="cpu")
+    assert found.traces["tiny"].keypoints.shape == (count, 14, 2)
+
+
+def test_a_network_of_one_frame_has_no_weights(walk):
+    class Single(FollowingNetwork):
+        frames = 1
+
+    found = analyse(walk, {"single": Single()}, box=BOX, device="cpu")
+    assert np.isnan(found.traces["single"].frame_weights).all()
+    assert found.traces["single"].frame_weights.shape == (20, 5)
+    assert len(found.weights) == 0
+    assert list(found.weights.columns) == ["model", "key_frame", "slot", "frame", "weight"]
+
+
+def test_progress_rises_to_the_number_of_frames(tiny, walk):
+    heard = []
+    analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu", progress=lambda *now: heard.append(now))
+    assert heard[0] == (0, 20)
+    assert heard[-1] == (20, 20)
+    assert heard == sorted(heard)
+
+
+def test_a_wish_to_cancel_is_heard_between_steps(tiny, walk):
+    heard = []
+    with pytest.raises(Cancelled, match="frame 8 of 20"):
+        analyse(
+            walk, {"tiny": tiny}, whole_frame=True, device="cpu",
+            progress=lambda *now: heard.append(now), cancelled=lambda: len(heard) > 1,
+        )  # fmt: skip
+    assert heard == [(0, 20), (8, 20)]
+
+
+def test_the_second_run_of_a_key_touches_no_network(tiny, walk, tmp_path):
+    store = Store(tmp_path)
+    first = analyse(walk, {"tiny": tiny}, box=BOX, device="cpu", store=store)
+    tiny.encoded_frames = 0
+    second = analyse(walk, {"tiny": tiny}, box=BOX, device="cpu", store=store)
+    assert tiny.encoded_frames == 0
+    pd.testing.assert_frame_equal(first.poses, second.poses)
+    analyse(walk, {"tiny": tiny}, box=(21, 40, 24, 48), device="cpu", store=store)
+    assert tiny.encoded_frames > 0
+
+
+def test_what_changes_the_numbers_changes_the_key(tiny, walk):
+    base = Run(walk, {"tiny": tiny}, box=BOX, device="cpu").key
+    others = [
+        Run(walk, {"tiny": tiny}, box=(20, 40, 24, 47), device="cpu"),
+        Run(walk, {"tiny": tiny}, whole_frame=True, device="cpu"),
+        Run(walk, {"tiny": tiny}, device="cpu"),
+        Run(walk, {"tiny": tiny}, boxes={0: BOX}, device="cpu"),
+        Run(walk, {"tiny": TinyNetwork(1)}, box=BOX, device="cpu"),
+        Run(walk, {"tiny": tiny}, box=BOX, device="cpu", deep=(3,)),
+        Run(Clip.from_frames(walking_frames(19)), {"tiny": tiny}, box=BOX, device="cpu"),
+    ]
+    assert Run(walk, {"tiny": tiny}, box=BOX, device="cpu").key == base
+    assert len({other.key.digest for other in others} | {base.digest}) == 8
+
+
+def test_a_graphics_card_without_room_gets_smaller_steps(tiny, walk, monkeypatch):
+    estimate, sizes = TinyNetwork.estimate, []
+
+    def full(self, window):
+        sizes.append(len(window["maps"]))
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("no room")
+        return estimate(self, window)
+
+    calm = analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu")
+    monkeypatch.setattr(TinyNetwork, "estimate", full)
+    tiny.encoded_frames = 0
+    found = analyse(walk, {"tiny": tiny}, whole_frame=True, device="cpu")
+    assert sizes[:3] == [8, 4, 2]
+    assert tiny.encoded_frames == 20, "what was encoded before is not encoded again"
+    np.testing.assert_allclose(found.traces["tiny"].keypoints, calm.traces["tiny"].keypoints, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"box": BOX, "whole_frame": True}, "one of box, boxes and whole_frame"),
+        ({"box": (200, 40, 24, 48)}, "lies outside the frame of 160 x 120"),
+        ({"box": (20, 40, -24, 48)}, "w and h > 0"),
+        ({"box": (20, 40, 24)}, "four finite numbers"),
+        ({"boxes": {25: BOX}}, "frame 25 is not in the clip; it has the frames 0 to 19"),
+        ({"deep": (20,)}, "frame 20 is not in the clip"),
+        ({"device": "tpu"}, "device must be auto, cpu or cuda, got 'tpu'"),
+        ({"step": 0}, "at least 1 window"),
+        ({"models": {}}, "at least one network"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(tiny, walk, choice, message):
+    with pytest.raises(ValueError, match=message):
+        analyse(walk, **({"models": {"tiny": tiny}, "device": "cpu"} | choice))
+
+
+def test_an_unknown_network_is_told_with_those_known(walk):
+    with pytest.raises(LookupError, match="freq-vidoe.*spatial-frame"):
+        analyse(walk, ["freq-vidoe"], device="cpu")
+
+
+def test_a_folder_that_is_no_run_is_not_loaded(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no run\.json"):
+        load_analysis(tmp_path)
