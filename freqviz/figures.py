@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import compare, look, poses, sharpness, spectra
-from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton
+from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
 
 DB_RANGE = (-80.0, 0.0)  # decibels shown; 80 dB hold a sharp frame and its noise floor
 CELLS = 256  # most cells a side of a spectrum
@@ -196,7 +196,7 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
     width = 0.8 / len(with_weights)
     clip_length = len(with_weights[0].frame_weights)
     slots = _slots(with_weights[0].frame_weights)
-    marks: list[Mark] = [Band([-0.5, 0.5], [0, 0], [1, 1], name="key frame", role="key")]
+    marks: list[Mark] = [Span(-0.5, 0.5, name="key frame", role="key")]
     for place, trace in enumerate(with_weights):
         shift = (place - (len(with_weights) - 1) / 2) * width
         weights = trace.frame_weights[key_frame]
@@ -220,7 +220,7 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
             "Frame relative to the key frame",
             "frames",
             (slots[0] - 0.6, slots[-1] + 0.6),
-            ticks=tuple((float(slot), f"{slot:+d}".replace("-", "−") if slot else "key") for slot in slots),
+            ticks=_signed_ticks(slots),
         ),
         Axis("Weight", "", (0, 1)),
         tuple(marks),
@@ -232,14 +232,14 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
 
 
 def frame_weights_over_clip(
-    trace: Weighted, cursor: int | None = None, limits: tuple[float, float] = (0.0, 1.0)
+    trace: Weighted, cursor: int | None = None, limits: tuple[float, float] | None = None
 ) -> Panel:
     """The weights of every key frame: key frame along x, frame of the window along y.
 
     Args:
         trace: a light trace with frame weights.
         cursor: key frame to mark.
-        limits: colour limits; the same for networks that are compared.
+        limits: of colour; None: 0 to twice an equal share, so that an equal share is white.
     Raises:
         LookupError: the network has no frame weights.
     """
@@ -248,7 +248,8 @@ def frame_weights_over_clip(
         raise LookupError(f"{trace.network} has no frame weights")
     slots = _slots(weights)
     frames = np.arange(len(weights))
-    marks: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits))]
+    limits = limits or (0.0, 2 / len(slots))
+    marks: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
     marks += [] if cursor is None else [Rule(cursor, "x", name="cursor", role="cursor")]
     known = np.asarray(trace.effective_frames)[np.isfinite(trace.effective_frames)]
     return Panel(
@@ -259,8 +260,8 @@ def frame_weights_over_clip(
         note=f"Median effective number of frames {np.median(known):.1f} of {len(slots)}"
         if len(known)
         else "",
-        guide="A bright row means one neighbour always counts most; bright diagonals follow one good frame "
-        "through the windows that contain it.",
+        guide="White is an equal share and red counts more (beyond the scale too); a falling red diagonal "
+        "follows one good frame through the windows that contain it.",
         formula="weights sum to 1 over the window, mean over the person",
         source=WEIGHT_SOURCE,
     )
@@ -291,7 +292,7 @@ def blur_against_energy(table: pd.DataFrame, x: str, y: str, selected: int | Non
     except ValueError as reason:
         note = f"No correlation: {reason}"
     shared = [name for name in (x, y) if name in sharpness.MEASURES and _shares(name)]
-    if len(shared) == 1 and y not in sharpness.MEASURES:
+    if len(shared) == 1 and any(word in name for name in (x, y) for word in ("band", "energy")):
         note += ". Both axes come from one power spectrum: part of this agreement is built in."
     return Panel(
         "Blur against energy",
@@ -325,7 +326,6 @@ def timeline(table: pd.DataFrame, columns: Sequence[str], cursor: int | None = N
     frames = _frames(table)
     axes = [quantity(name) for name in columns]
     alike = len({axis.unit for axis in axes}) == 1
-    roles = ("data",) if len(columns) == 1 else ("blur", "frequency", "sharp", "frame", *look.EXTRAS)
     marks: list[Mark] = []
     for place, (name, axis) in enumerate(zip(columns, axes, strict=True)):
         values, label = _column(table, name), axis.label
@@ -335,8 +335,8 @@ def timeline(table: pd.DataFrame, columns: Sequence[str], cursor: int | None = N
             values = (
                 (values - low) / (high - low) if high > low else np.where(np.isfinite(values), 0.5, np.nan)
             )
-            label += f" ({low:.3g} to {high:.3g}{' ' + axis.unit if axis.unit else ''})"
-        marks.append(Line(frames, values, name=label, role=roles[place % len(roles)]))
+            label += f" ({low:.3g} to {high:.3g} {axis.unit}".replace("-", "−").rstrip() + ")"
+        marks.append(Line(frames, values, name=label, role=look.SERIES[place % len(look.SERIES)]))
     if cursor is not None:
         marks.append(Rule(cursor, "x", name="cursor", role="cursor"))
     if len(columns) == 1:
@@ -368,9 +368,8 @@ def training_log(log: pd.DataFrame, columns: Sequence[str] | None = None, x: str
     chosen = [name for name in log.columns if name.startswith("loss")] if columns is None else list(columns)
     if not chosen:
         raise LookupError(f"no loss in the log; it holds {', '.join(map(str, log.columns))}")
-    roles = ("data",) if len(chosen) == 1 else ("blur", "frequency", "sharp", "frame", *look.EXTRAS)
     marks = tuple(
-        Line(_column(log, x), _column(log, name), name=name, role=roles[place % len(roles)])
+        Line(_column(log, x), _column(log, name), name=name, role=look.SERIES[place % len(look.SERIES)])
         for place, name in enumerate(chosen)
     )
     scores = all(name.startswith("pck") for name in chosen)

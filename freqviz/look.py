@@ -25,11 +25,11 @@ ROLES = {
     "truth": Role("#009e73", "dashdot", "cross"),
     "blur": Role("#d55e00", "dash", "triangle"),
     "energy": Role("#0072b2"),
-    "sharp": Role("#009e73", "dash", "square"),
+    "sharp": Role("#009e73", "solid", "square"),
     "data": Role("#333333"),
     "reference": Role("#777777", "dot", "square"),  # a level to compare with, such as equal weights
     "key": Role("#f0e442", "solid", "square"),  # the key frame: a field behind the marks
-    "cursor": Role("#d55e00", "solid", "ring"),  # what is selected now
+    "cursor": Role("#000000", "solid", "ring"),  # what is selected now
     "box": Role("#f0e442", "solid", "square"),
     "extra-1": Role("#56b4e9", "dashdot", "triangle"),
     "extra-2": Role("#7a5195", "dash", "cross"),
@@ -38,6 +38,7 @@ ROLES = {
 }
 NETWORKS = {"freq-video": "frequency", "spatial-video": "spatial", "spatial-frame": "frame"}
 EXTRAS = ("extra-1", "extra-2", "extra-3", "extra-4")
+SERIES = ("extra-4", "extra-2", "extra-1", "extra-3", "blur")  # curves that belong to no network
 
 # 17 stops each of cividis, RdBu (reversed) and twilight, as Matplotlib has them; both renderers interpolate
 MAPS = {

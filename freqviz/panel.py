@@ -368,6 +368,25 @@ class Rule(Mark):
 
 
 @dataclass(frozen=True, eq=False)
+class Span(Mark):
+    """A field behind everything else, from `start` to `end` of the x axis and as high as the panel."""
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (np.isfinite(self.start) and np.isfinite(self.end) and self.start < self.end):
+            raise ValueError(f"a span needs start < end, both finite, got {self.start} and {self.end}")
+
+    def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.array([self.start, self.end], dtype=np.float64), np.empty(0)
+
+    def table(self) -> dict[str, Any]:
+        return {"x": [self.start, self.end]}
+
+
+@dataclass(frozen=True, eq=False)
 class Panel:
     """One figure: two axes and the marks in drawing order.
 

@@ -22,6 +22,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from freqviz import look, panel
@@ -77,7 +78,7 @@ def to_matplotlib(
             for row in range(sheet.rows)
         ]
         result = Figure(figsize=(width, sum(rows)), layout="constrained")
-        result.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.06)  # type: ignore[union-attr,call-arg]
+        result.get_layout_engine().set(w_pad=0.03, h_pad=0.04, wspace=0.04, hspace=0.06)  # type: ignore[union-attr,call-arg]
         grid = result.subplots(sheet.rows, sheet.columns, squeeze=False, height_ratios=rows).ravel()
         for axes in grid[len(sheet.panels) :]:
             axes.remove()
@@ -152,7 +153,7 @@ def _height(one: Panel, width: float) -> float:
 
 
 def _note(one: Panel, width: float) -> list[str]:
-    return textwrap.wrap(one.note, max(20, int((width - 0.45) * 72 / (0.47 * SMALL))))
+    return textwrap.wrap(one.note, max(20, int((width - 0.45) * 72 / (0.47 * SMALL))), break_on_hyphens=False)
 
 
 def _legend_columns(names: Sequence[str], width: float) -> int:
@@ -176,6 +177,9 @@ def _draw(one: Panel, axes: Any, width: float) -> None:
         getattr(axes, f"set_{name}scale")(axis.scale)
         getattr(axes, f"set_{name}label")(axis.title)
         getattr(axes, f"set_{name}lim")(one.limits(name))
+        if axis.scale == "log":
+            getattr(axes, f"{name}axis").set_major_formatter(FuncFormatter(_plain))
+            getattr(axes, f"{name}axis").set_minor_formatter(FuncFormatter(_plain))
         if axis.ticks:
             setter([value for value, _ in axis.ticks], [text for _, text in axis.ticks])
     axes.set_aspect("equal" if one.equal else "auto")
@@ -210,6 +214,11 @@ def _above(axes: Any, text: str, points: float, **style: Any) -> None:
 
 def _colours(palette: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(palette, look.colours(palette))
+
+
+def _plain(value: float, _: Any) -> str:
+    """Labels of a log axis: 1, 2 and 5 of each decade, written out."""
+    return f"{value:g}" if f"{value:e}"[0] in "125" else ""
 
 
 def _norm(colour: Axis) -> Normalize:
@@ -250,11 +259,14 @@ def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
         shades = dict(cmap="gray", vmin=0, vmax=255) if mark.pixels.ndim == 2 else {}
         return axes.imshow(mark.pixels, origin="upper", interpolation="antialiased", **shades, **common)
     if isinstance(mark, panel.Arrows):
-        style = dict(angles="xy", scale_units="xy", scale=1, units="dots", width=0.012 * axes.figure.dpi)
+        style = dict(angles="xy", scale_units="xy", scale=1, units="inches", width=0.012)
         return axes.quiver(mark.x, mark.y, mark.u, mark.v, color=role.colour, **style, **common)
     if isinstance(mark, panel.Rule):
         draw = axes.axvline if mark.axis == "x" else axes.axhline
         return draw(mark.value, **line, **common)
+    if isinstance(mark, panel.Span):
+        style = dict(color=role.colour, alpha=look.BAND_OPACITY, linewidth=0)
+        return axes.axvspan(mark.start, mark.end, gid=gid, zorder=0.4, **style)
     if isinstance(mark, panel.Skeleton):
         return _skeleton(mark, axes, line, common)
     raise TypeError(f"no way to draw {type(mark).__name__} on paper")

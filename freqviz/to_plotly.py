@@ -19,7 +19,10 @@ from freqviz.panel import Axis, Mark, Panel, Sheet
 CELLS, PIXELS, POINTS = 256, 1024, 1000  # largest heatmap and picture side; more points than this use WebGL
 HATCHES = {"solid": "", "dash": "/", "dot": ".", "dashdot": "x"}
 SYMBOLS = {"triangle": "triangle-up", "ring": "circle-open"}
-_LINES = dict(showline=True, linecolor=look.TEXT, mirror=True, ticks="outside", ticklen=4, zeroline=False)
+_LINES = dict(
+    showline=True, linecolor=look.TEXT, mirror=True, ticks="outside", ticklen=4, zeroline=False,
+    gridcolor=look.GRID, title=dict(standoff=6, font=dict(size=13)), automargin=True,
+)  # fmt: skip
 
 TEMPLATE = go.layout.Template(
     layout=dict(
@@ -27,8 +30,8 @@ TEMPLATE = go.layout.Template(
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
         colorway=[role.colour for role in look.ROLES.values()],
-        xaxis=_LINES | dict(gridcolor=look.GRID, title=dict(standoff=6)),
-        yaxis=_LINES | dict(gridcolor=look.GRID, title=dict(standoff=6)),
+        xaxis=_LINES,
+        yaxis=_LINES,
         title=dict(x=0, xref="paper", xanchor="left", yref="container", y=1, yanchor="top", pad=dict(t=10)),
         legend=dict(orientation="h", x=0, xanchor="left", y=1.01, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
         hoverlabel=dict(align="left"),
@@ -37,81 +40,68 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None) -> go.Figure:
+def to_plotly(
+    figure: Panel | Sheet | Sequence[Panel], height: int | None = None, width: int = 760
+) -> go.Figure:
     """A Plotly figure of one panel, or of a sheet (or several panels in a row) as subplots.
 
     Args:
         figure: what to draw; its limits, labels and colours are kept as they are.
         height: of the whole figure in screen pixels; None: 360 a row, 460 where pictures keep their aspect.
+        width: screen pixels that the page will give it, about; notes and legend are wrapped for it.
     Returns:
-        A figure whose traces name their mark in `meta` ({"panel": index, "mark": index}).
+        A figure whose traces name their mark in `meta` ({"panel": index, "mark": index, "part": index}).
     Raises:
         TypeError: something is not a panel.
     """
     sheet = panel.sheet_of(figure)
-    single = len(sheet.panels) == 1
     result = go.Figure(layout=dict(template=TEMPLATE))
+    wraps = max(24, round(width / sheet.columns / 8))  # letters of a note's line
+    notes = [textwrap.wrap(one.note, wraps, break_on_hyphens=False) for one in sheet.panels]
+    names = dict.fromkeys(mark.name for one in sheet.panels for mark in one.marks if mark.name)
+    legend_rows = -(-sum(50 + 7 * len(name) for name in names) // max(1, width - 80))
+    single = len(sheet.panels) == 1
+    flat = single and sheet.panels[0].equal and sheet.panels[0].colour is not None  # colour bar lies below
+    top = (42 if sheet.panels[0].title else 8) if single else 62
+    margin = dict(l=60, r=20, b=110 if flat else 45, t=top + 17 * len(notes[0]) + 24 * legend_rows)
+    height = height or (460 if any(one.equal for one in sheet.panels) else 360) * sheet.rows + 65 * flat
+    result.update_layout(height=height, margin=margin)
     named: set[tuple[str, str]] = set()
     for index, one in enumerate(sheet.panels):
         suffix = str(index + 1) if index else ""
-        places = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
         across, down = _domains(sheet, index)
         for number, mark in enumerate(one.marks):
-            parts = (
-                [_rule(mark, suffix)] if isinstance(mark, panel.Rule) else list(_traces(mark, one, suffix))
-            )
-            for part, trace in enumerate(parts):
-                listed = (
-                    bool(mark.name) and trace.showlegend is not False and (mark.role, mark.name) not in named
-                )
-                if listed:
-                    named.add((mark.role, mark.name))
+            for part, trace in enumerate(_traces(mark, one, suffix)):
+                key = (mark.role, mark.name)
+                listed = bool(mark.name) and trace.showlegend is not False and key not in named
+                named |= {key} if listed else set()
                 if not isinstance(trace, go.Image):  # pictures have no place in a legend
-                    trace.update(name=mark.name, legendgroup=f"{mark.role} {mark.name}", showlegend=listed)
+                    trace.update(name=mark.name, legendgroup=" ".join(key), showlegend=listed)
                 if isinstance(trace, go.layout.Shape):
                     result.add_shape(trace)
-                else:
-                    trace.update(places, meta={"panel": index, "mark": number, "part": part})
-                    result.add_trace(trace)
-        result.update_layout(
-            {
-                f"xaxis{suffix}": _axis(one, "x") | dict(domain=across, anchor=f"y{suffix}"),
-                f"yaxis{suffix}": _axis(one, "y") | dict(domain=down, anchor=f"x{suffix}"),
-            }
-        )
+                    continue
+                trace.update(xaxis=f"x{suffix}", yaxis=f"y{suffix}")
+                trace.meta = {"panel": index, "mark": number, "part": part}
+                result.add_trace(trace)
+        x, y = _axis(one, "x"), _axis(one, "y")
         if one.equal:
-            result.update_layout(
-                {
-                    f"xaxis{suffix}": dict(constrain="domain"),
-                    f"yaxis{suffix}": dict(scaleanchor=f"x{suffix}", constrain="domain"),
-                }
-            )
+            x |= dict(constrain="domain")
+            y |= dict(constrain="domain", scaleanchor=f"x{suffix}")
+        result.layout[f"xaxis{suffix}"] = x | dict(domain=across, anchor=f"y{suffix}")
+        result.layout[f"yaxis{suffix}"] = y | dict(domain=down, anchor=f"x{suffix}")
         if one.colour:
-            bar = dict(
-                title=dict(text=one.colour.title, side="right"), thickness=14, outlinewidth=0,
-                len=down[1] - down[0], y=(down[0] + down[1]) / 2, x=across[1] + 0.015,
-            )  # fmt: skip
-            low, high = one.colour.limits or (0, 1)
-            shade = dict(cmin=low, cmax=high, colorscale=_colorscale(one.palette), colorbar=bar)
-            result.update_layout({f"coloraxis{suffix}": shade})
+            below = -52 / max(50, height - margin["t"] - margin["b"])  # 52 pixels
+            result.layout[f"coloraxis{suffix}"] = _coloraxis(one, across, down, below if flat else None)
         if not single:
             result.add_annotation(
-                text=f"<b>{one.title}</b>" + "".join(f"<br>{line}" for line in textwrap.wrap(one.note, 60)),
-                x=across[0], y=down[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom",
-                align="left", showarrow=False,
+                text="<br>".join([f"<b>{one.title}</b>", *notes[index]]), x=across[0], y=down[1],
+                xref="paper", yref="paper", xanchor="left", yanchor="bottom", align="left", showarrow=False,
             )  # fmt: skip
-    notes = textwrap.wrap(sheet.panels[0].note, 95) if single else []
-    legend_rows = 1 if any(mark.name for one in sheet.panels for mark in one.marks) else 0
-    row = 460 if any(one.equal for one in sheet.panels) else 360
-    result.update_layout(
-        height=height or row * sheet.rows,
-        margin=dict(l=60, r=20, b=50, t=(38 if single else 56) + 17 * len(notes) + 24 * legend_rows),
-    )
     if single:
         result.update_layout(title=dict(text=f"<b>{sheet.panels[0].title}</b>", font=dict(size=15)))
-        if notes:
-            result.update_layout(title=dict(subtitle=dict(text="<br>".join(notes), font=dict(size=12))))
-    elif legend_rows:
+        if notes[0]:
+            result.update_layout(title=dict(subtitle=dict(text="<br>".join(notes[0]), font=dict(size=12))))
+    else:
         result.update_layout(legend=dict(yref="container", y=1, yanchor="top"))
     return result
 
@@ -123,7 +113,7 @@ def _domains(sheet: Sheet, index: int) -> tuple[tuple[float, float], tuple[float
     inner = 0.0 if sheet.columns == 1 else 0.06
     bar = 0.12 if sheet.columns > 1 and sheet.panels[index].colour else 0.0
     width = right - left
-    gap = 0.0 if sheet.rows == 1 else 0.24 / sheet.rows
+    gap = 0.0 if sheet.rows == 1 else 0.28 / sheet.rows
     below, above = 1 - (row + 1) / sheet.rows, 1 - row / sheet.rows
     return (left + inner * width * (column > 0), right - (inner + bar) * width), (
         below + gap * (row < sheet.rows - 1),
@@ -146,9 +136,22 @@ def _axis(one: Panel, name: str) -> dict[str, Any]:
     return described
 
 
-def _colorscale(palette: str) -> list[list[Any]]:
-    stops = look.colours(palette)
-    return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
+def _coloraxis(
+    one: Panel, across: tuple[float, float], down: tuple[float, float], below: float | None
+) -> dict[str, Any]:
+    """Colours with their bar: at the right of the panel, or at the height `below`, lying."""
+    title = dict(text=one.colour.title if one.colour else "", font=dict(size=13))
+    bar: dict[str, Any] = dict(thickness=14, outlinewidth=0)
+    if below is None:
+        bar |= dict(title=title | dict(side="right"), x=across[1] + 0.015)
+        bar |= dict(y=(down[0] + down[1]) / 2, len=down[1] - down[0])
+    else:
+        bar |= dict(title=title | dict(side="bottom"), orientation="h", x=0.5, xanchor="center", len=0.5)
+        bar |= dict(y=below, yanchor="top")
+    low, high = (one.colour and one.colour.limits) or (0, 1)
+    stops = look.colours(one.palette)
+    scale = [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
+    return dict(cmin=low, cmax=high, colorscale=scale, colorbar=bar)
 
 
 def _value(axis: Axis, letter: str, digits: str = ".4~g") -> str:
@@ -169,10 +172,18 @@ def _rule(mark: panel.Rule, suffix: str) -> Any:
 def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
     role = look.role(mark.role)
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
+    ground = -any(isinstance(other, panel.Arrows) for other in one.marks)  # else pictures hide the arrows
     symbol = SYMBOLS.get(role.marker, role.marker)
     size = look.MARKER_SIZE
     hover = f"{_value(one.x, 'x')}<br>{_value(one.y, 'y')}<extra>{mark.name}</extra>"
-    if isinstance(mark, panel.Points):
+    if isinstance(mark, panel.Rule):
+        yield _rule(mark, suffix)
+    elif isinstance(mark, panel.Span):
+        yield go.layout.Shape(
+            type="rect", xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.start, x1=mark.end, y0=0, y1=1,
+            fillcolor=_clear(role.colour), line=dict(width=0), layer="below",
+        )  # fmt: skip
+    elif isinstance(mark, panel.Points):
         style: dict[str, Any] = dict(symbol=symbol, size=size, color=role.colour, line=dict(width=0))
         if role.marker == "ring":
             style |= dict(size=2 * size, line=dict(width=look.LINE_WIDTH + 1, color=role.colour))
@@ -193,7 +204,7 @@ def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
     elif isinstance(mark, panel.Line):
         yield go.Scatter(x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):
-        pattern = dict(shape=HATCHES[role.dash], fgcolor="#ffffff", solidity=0.25)
+        pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor="#ffffff", solidity=0.2, size=7)
         yield go.Bar(
             x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
             marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),
@@ -207,11 +218,12 @@ def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
         small = mark.reduced(CELLS)
         value = _value(mark.colour, "z")
         yield go.Heatmap(
-            z=_small(small.values), x=_small(small.x), y=_small(small.y), coloraxis=f"coloraxis{suffix}",
+            z=_small(small.values), x=_small(small.x), y=_small(small.y), zorder=ground,
+            coloraxis=f"coloraxis{suffix}",
             hovertemplate=f"{value}<br>{hover}", hoverongaps=False,
         )  # fmt: skip
     elif isinstance(mark, panel.Image):
-        yield _picture(mark)
+        yield _picture(mark).update(zorder=ground)
     elif isinstance(mark, panel.Arrows):
         moved = f"moved by (%{{u:.3~g}}, %{{v:.3~g}}) {one.x.unit}<br>{hover}"
         yield go.Quiver(
@@ -226,7 +238,7 @@ def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
 
 
 def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str) -> Iterator[Any]:
-    """A light casing, then the edges and joints of each side; the centre's trace stands in the legend."""
+    """A light casing, the edges of each side, the joints, and an empty trace that stands in the legend."""
     sides = ("left", "right", "")
     parts = [_broken(mark.segments(side)) for side in sides]
     casing = dict(color=look.CASING, width=look.LINE_WIDTH + 3)
@@ -244,7 +256,7 @@ def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str
     shown = np.flatnonzero(mark.shown).tolist()
     x, y = mark.keypoints[shown].T
     yield go.Scatter(
-        x=_small(x), y=_small(y), mode="markers", showlegend=True,
+        x=_small(x), y=_small(y), mode="markers", showlegend=False,
         text=[f"{mark.joints[joint]}, score {mark.scores[joint]:.2f}" for joint in shown],
         hovertemplate=f"%{{text}}<br>x %{{x:.1f}}, y %{{y:.1f}} {unit}<extra>{mark.name}</extra>",
         marker=dict(
@@ -253,6 +265,9 @@ def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str
             opacity=opacity(mark.scores[shown]), line=dict(width=1, color=look.CASING),
         ),
     )  # fmt: skip
+    yield go.Scatter(
+        x=[None], y=[None], mode="lines+markers", line=line, marker=dict(symbol=symbol, size=look.MARKER_SIZE)
+    )
 
 
 def opacity(scores: Any) -> list[float]:
