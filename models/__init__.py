@@ -1,10 +1,14 @@
 """The networks of the project, by name."""
 
+from models.freq_video import FreqVideo
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
+from models.spatial_video import SpatialVideo
 
-NETWORKS = {
+NETWORKS: dict[str, type[PoseNetwork]] = {
     "spatial-frame": SpatialFrame,
+    "spatial-video": SpatialVideo,
+    "freq-video": FreqVideo,
 }
 
 

@@ -1,0 +1,236 @@
+"""The video network that both twins are: align four neighbours, weigh the frames, fuse, and read the heatmaps.
+
+The twins differ in their *guide* alone. A guide may (a) propose a displacement before any is learned, (b) gate offsets and
+modulation masks, (c) add to the logits of the frame weights. `SpatialGuide` works in pixel space; `FrequencyGuide`
+(models/freq_video.py) contains everything that looks at spectra.
+The backbone is that of `spatial-frame`, frozen; frames pass it once, however many windows they serve.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.align import AlignFine, AlignScale, grow
+from models.network import Encoded, PoseNetwork, density
+from models.probe import Probe
+from models.spatial_frame import SpatialFrame
+
+CHANNELS = 64  # of the shared maps at strides 4, 8 and 16
+EARLY = 8  # channels of the early features
+GLOBAL = 16  # channels of the global branch
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Guide(nn.Module):
+    """What the network is told besides its features; this one tells nothing."""
+
+    hints = 0  # further channels for the coarsest alignment
+    evidence = 0  # further channels for the frame logits
+
+    def encode(self, luma: Tensor) -> Encoded:
+        """Maps of single frames from luma (N, 1, H, W) in [0, 1]."""
+        return {}
+
+    def prior(self, window: Encoded, key: int) -> tuple[Tensor, Tensor] | None:
+        """Displacement (B, T-1, 2, h, w) of each neighbour in cells of stride 16, and hints (B, T-1, ·, h, w)."""
+        return None
+
+    def gates(self, key: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Gates of offsets and masks (N, 9, h, w) from maps (N, C, h, w) of stride 8; 1 leaves as is."""
+        raise NotImplementedError
+
+    def logit(self, window: Encoded) -> tuple[Tensor, Tensor] | None:
+        """Addition to the frame logits (B, T, h, w) and evidence (B, T, ·, h, w), at stride 16."""
+        return None
+
+
+class Gates(nn.Module):
+    """From a global description to gates in (0, 2), 1 at the start."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.out = nn.Conv2d(channels, 18, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        self.offset_gate = Probe("offset_gate", "tap y x", 8)
+        self.mask_gate = Probe("mask_gate", "tap y x", 8)
+
+    def forward(self, described: Tensor) -> tuple[Tensor, Tensor]:
+        raw = self.out(functional.relu(described)).float()
+        return (
+            self.offset_gate(2 * torch.sigmoid(raw[:, :9])),
+            self.mask_gate(2 * torch.sigmoid(raw[:, 9:])),
+        )
+
+
+class SpatialGuide(Guide):
+    """Pixel space: a large depthwise kernel over the frame difference gates offsets and masks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(CHANNELS, GLOBAL, 1)
+        self.wide = nn.Conv2d(GLOBAL, GLOBAL, 15, 1, 7, groups=GLOBAL)
+        self.gate = Gates(GLOBAL)
+
+    def gates(self, key: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        return self.gate(self.wide(self.reduce(other) - self.reduce(key)))
+
+
+class FrameLogits(nn.Module):
+    """Which frame to trust where: from features of key and aligned neighbour, and their difference."""
+
+    def __init__(self, evidence: int):
+        super().__init__()
+        self.mix = nn.Conv2d(3 * CHANNELS + EARLY + evidence, 32, 1)
+        self.look = nn.Conv2d(32, 32, 3, 1, 1)
+        self.out = nn.Conv2d(32, 1, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        self.slot = nn.Parameter(torch.zeros(5))  # a learned preference for near frames
+
+    def forward(self, key: Tensor, frames: Tensor, evidence: Tensor) -> Tensor:
+        """(B, C, h, w), (B, T, C, h, w), (B, T, ·, h, w) to logits (B, T, h, w)."""
+        key = key[:, None].expand_as(frames)
+        seen = torch.cat([key, frames, (frames - key).abs(), evidence], 2).flatten(0, 1)
+        logits = self.out(functional.relu(self.look(functional.relu(self.mix(seen)))))
+        return logits.float().view(frames.shape[0], frames.shape[1], *logits.shape[-2:]) + self.slot[:, None, None]
+
+
+class ChannelAttention(nn.Module):
+    """A gain in (0, 2) for each channel of each frame; 1 at the start. Hu et al., Squeeze-and-Excitation, CVPR 2018."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(2 * CHANNELS, 16)
+        self.excite = nn.Linear(16, CHANNELS)
+        nn.init.zeros_(self.excite.weight)
+        nn.init.zeros_(self.excite.bias)
+        self.gain = Probe("channel_attention", "frame channel", 8)
+
+    def forward(self, key: Tensor, frames: Tensor) -> Tensor:
+        """(B, C, h, w), (B, T, C, h, w) to gains (B, T, C)."""
+        pooled = frames.float().mean((-2, -1))
+        both = torch.cat([pooled, pooled - key.float().mean((-2, -1))[:, None]], -1)
+        return self.gain(2 * torch.sigmoid(self.excite(functional.relu(self.squeeze(both))).float()))
+
+
+class VideoNetwork(PoseNetwork):
+    """Five frames in, the pose of the middle one out."""
+
+    frames = 5
+
+    def __init__(self, guide: Guide):
+        super().__init__()
+        self.frame = SpatialFrame()
+        self.frame.requires_grad_(False)
+        self.guide = guide
+        self.early = nn.Sequential(
+            nn.Conv2d(1, EARLY, 7, 4, 3), nn.ReLU(), nn.Conv2d(EARLY, EARLY, 5, 4, 2), nn.ReLU()
+        )  # where blur still shows; stride 16
+        self.align16 = AlignScale(CHANNELS, EARLY + guide.hints, 16, reach=3)
+        self.align8 = AlignScale(CHANNELS, 0, 8, reach=4)
+        self.align4 = AlignFine(CHANNELS)
+        self.logits = FrameLogits(guide.evidence)
+        self.attention = ChannelAttention()
+        self.squeeze = nn.Conv2d(4 * CHANNELS, 48, 1)
+        self.spread = nn.Conv2d(48, 48, 3, 1, 1)
+        self.restore = nn.Conv2d(48, CHANNELS, 1)
+        nn.init.zeros_(self.restore.weight)
+        nn.init.zeros_(self.restore.bias)
+        joints = len(self.skeleton.names)
+        self.head4, self.head8, self.head16 = (nn.Conv2d(CHANNELS, joints, 1) for _ in range(3))
+        self.feature = Probe("feature", "frame channel y x", 4)
+        self.aligned = Probe("aligned_feature", "frame channel y x", 4)
+        self.frame_weights = Probe("frame_weights", "frame y x", 8)
+        self.heatmap = Probe("heatmap", "joint y x", 4)
+
+    def start_from(self, frame: SpatialFrame) -> None:
+        """Take the backbone, and begin with its heads."""
+        self.frame.load_state_dict(frame.state_dict())
+        joints = len(self.skeleton.names)
+        video = slice(frame.convention * joints, (frame.convention + 1) * joints)
+        for mine, theirs in ((self.head4, frame.head4), (self.head8, frame.head8), (self.head16, frame.head16)):
+            mine.load_state_dict({"weight": theirs.weight[video].detach(), "bias": theirs.bias[video].detach()})
+
+    def train(self, mode: bool = True) -> "VideoNetwork":
+        """The frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        self.frame.eval()
+        return self
+
+    def shared(self, frames: Tensor) -> Encoded:
+        """The part of `encode` that networks with the same backbone share."""
+        return self.frame.encode(frames)
+
+    def own(self, frames: Tensor) -> Encoded:
+        """The part of `encode` that is this network's own, and cheap."""
+        luma = (frames.float() * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        return {"early": self.early(luma * 4 - 2), **self.guide.encode(luma)}
+
+    def encode(self, frames: Tensor) -> Encoded:
+        return {**self.shared(frames), **self.own(frames)}
+
+    def estimate(self, window: Encoded) -> Tensor:
+        return self.heatmap(density(self.fused_logits(window)))
+
+    def fused_logits(self, window: Encoded) -> Tensor:
+        """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
+        count = self.frames
+        middle = count // 2
+        others = [t for t in range(count) if t != middle]
+        f4 = self.feature(window["f4"].float())
+        f8, f16, early = (window[name].float() for name in ("f8", "f16", "early"))
+        aligned = self._align(window, f4, f8, f16, early, middle, others)
+        a4, a8, a16 = (
+            torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
+            for moved, whole in zip(aligned, (f4, f8, f16), strict=True)
+        )  # (B, T, C, ·, ·)
+        a4 = self.aligned(a4)
+
+        told = self.guide.logit(window)
+        evidence = early if told is None else torch.cat([early, told[1]], 2)
+        logits = self.logits(f8[:, middle], a8, over_frames(evidence, f8))
+        if told is not None:
+            logits = logits + over_frames(told[0][:, :, None], f8)[:, :, 0]
+        weights = self.frame_weights(torch.softmax(logits, 1))  # (B, T, H/8, W/8)
+
+        gain = self.attention(f8[:, middle], a8)[..., None, None]  # (B, T, C, 1, 1)
+        m4, m8, m16 = (
+            (over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16)
+        )
+        seen = torch.cat([m4, f4[:, middle], grow(m8, m4), grow(m16, m4)], 1)
+        fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
+        m4 = m4 + self.restore(fused)
+        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+
+    def _align(
+        self, window: Encoded, f4: Tensor, f8: Tensor, f16: Tensor, early: Tensor, middle: int, others: list[int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Neighbours (B, T-1, C, ·, ·) read where the key frame's content went, at strides 4, 8, 16."""
+        batch, count = f4.shape[0], len(others)
+
+        def key(maps: Tensor) -> Tensor:
+            return maps[:, middle, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+
+        def rest(maps: Tensor) -> Tensor:
+            return maps[:, others].flatten(0, 1)
+
+        hints = rest(early) - key(early)
+        flow = f16.new_zeros(batch * count, 2, *f16.shape[-2:])
+        told = self.guide.prior(window, middle)
+        if told is not None:
+            flow = told[0].flatten(0, 1)
+            hints = torch.cat([hints, told[1].flatten(0, 1)], 1)
+        offset_gate, mask_gate = self.guide.gates(key(f8), rest(f8))
+        a16, flow, _ = self.align16(key(f16), rest(f16), flow, hints, grow(offset_gate, f16[:, 0]), grow(mask_gate, f16[:, 0]))
+        flow = grow(flow, f8[:, 0]) * 2
+        a8, flow, trunk = self.align8(key(f8), rest(f8), flow, key(f8)[:, :0], offset_gate, mask_gate)
+        a4 = self.align4(rest(f4), flow, trunk)
+        return tuple(maps.unflatten(0, (batch, count)) for maps in (a4, a8, a16))  # type: ignore[return-value]
+
+
+def over_frames(maps: Tensor, like: Tensor) -> Tensor:
+    """Resize (B, T, C, ·, ·) to the height and width of another such map; weights still sum to 1."""
+    if maps.shape[-2:] == like.shape[-2:]:
+        return maps
+    return grow(maps.flatten(0, 1), like[:, 0]).unflatten(0, maps.shape[:2])
