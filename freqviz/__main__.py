@@ -1,0 +1,375 @@
+"""The command line: the same functions as the page and the notebook."""
+
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(
+    help="See what video pose networks do in the frequency domain.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out, err = Console(), Console(stderr=True)
+
+Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.")]
+BoxText = Annotated[
+    str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")
+]
+BoxFile = Annotated[
+    Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h; linear between these frames.")
+]
+WholeFrame = Annotated[bool, typer.Option("--whole-frame", help="The person fills the frame.")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Bad input ends in one sentence and exit code 2; a fault of ours still shows its trace."""
+    try:
+        yield
+    except (ValueError, LookupError, OSError, ModuleNotFoundError) as error:
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        err.print(
+            f"Error: {text or type(error).__name__}",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def predict(
+    videos: Videos,
+    model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
+    box: BoxText = None,
+    boxes: BoxFile = None,
+    whole_frame: WholeFrame = False,
+    device: DeviceName = "auto",
+    to: Annotated[
+        Path, typer.Option("--out", help="CSV; a folder of CSVs when several clips are given.")
+    ] = Path("poses.csv"),
+) -> None:
+    """Write the poses of a person: model, person, frame, time, joint, x, y (frame pixels), score."""
+    with plain_errors():
+        from freqviz import run
+
+        first = _box(box, videos)
+        targets = [to] if len(videos) == 1 else [to / f"{name}.csv" for name in _names(videos)]
+        for video, target in zip(videos, targets, strict=True):
+            with _bar(video.name) as progress:
+                table = run.predict(video, model, first, boxes, whole_frame, device, progress)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f".{target.name}.part")
+            table.to_csv(aside, index=False, float_format="%.5f")
+            aside.replace(target)
+            out.print(f"{target}: {table['frame'].nunique()} frames", highlight=False)
+
+
+@app.command()
+def analyse(
+    videos: Videos,
+    to: Annotated[
+        Path, typer.Option("--out", help="Run folder; one folder per clip inside it when several.")
+    ],
+    models: Annotated[
+        str, typer.Option("--models", help="Networks, separated by commas; the first moves the box.")
+    ] = ("spatial-video,freq-video"),
+    box: BoxText = None,
+    boxes: BoxFile = None,
+    whole_frame: WholeFrame = False,
+    device: DeviceName = "auto",
+    deep: Annotated[str, typer.Option("--deep", help="Frames whose whole window is kept, e.g. 40,41.")] = "",
+) -> None:
+    """Write poses.csv, frames.csv, weights.csv, the traces and run.json."""
+    with plain_errors():
+        from freqviz import run
+
+        names = [name.strip() for name in models.split(",") if name.strip()]
+        keys = _numbers("--deep", deep, int) if deep else []
+        first = _box(box, videos)
+        targets = [to] if len(videos) == 1 else [to / name for name in _names(videos)]
+        for video, target in zip(videos, targets, strict=True):
+            with _bar(video.name) as progress:
+                found = run.analyse(
+                    video, names, first, boxes, whole_frame, device, progress, deep=keys, out=target
+                )
+            for line in found.provenance["clip"]["report"]:
+                err.print(f"{video.name}: {line}", highlight=False, markup=False)
+            sources = ", ".join(found.frames["box_source"].unique())
+            out.print(f"{target}: {len(found.frames)} frames, box: {sources}", highlight=False, markup=False)
+
+
+@app.command("models")
+def list_models() -> None:
+    """Show every network: size, what it was trained on, scores; from its card."""
+    with plain_errors():
+        import models
+
+        table = Table("name", "frames", "parameters", "checkpoint", "trained on", "summary")
+        for name in models.names():
+            network = models.build(name)
+            count = sum(values.numel() for values in network.parameters())
+            card, checkpoint = _card(name)
+            table.add_row(
+                name,
+                str(network.frames),
+                f"{count / 1e6:.2f} M",
+                checkpoint,
+                _text(card.get("data") or card.get("trained_on")),
+                _text(card.get("summary") or card.get("description")),
+            )
+        out.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do, and what to do about what it cannot."""
+    with plain_errors():
+        table = Table("what", "found", "if it is missing")
+        rows = [*_machine(), *_packages(), *_tools(), *_checkpoints()]
+        for what, found, remedy in rows:
+            table.add_row(what, found or "missing", "" if found else remedy)
+        out.print(table)
+        if any(not found and remedy.startswith("needed") for _, found, remedy in rows):
+            raise typer.Exit(1)
+
+
+@app.command("app")
+def serve(
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+    address: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in.")] = "localhost",
+) -> None:
+    """Open the page in a browser."""
+    with plain_errors():
+        _need("streamlit")
+        page = Path(__file__).parent.parent / "app.py"
+        command = [sys.executable, "-m", "streamlit", "run", str(page), f"--server.port={port}"]
+        raise typer.Exit(subprocess.call([*command, f"--server.address={address}"], cwd=page.parent))
+
+
+@app.command()
+def sample(
+    to: Annotated[Path, typer.Option("--out", help="Folder for the clip and its truth.")] = Path("assets"),
+) -> None:
+    """Make the sample clip: a drawn figure with known joints and known blur."""
+    with plain_errors():
+        from freqviz.sample import make_sample
+
+        out.print(str(make_sample(to)), highlight=False)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def train(
+    name: Annotated[str | None, typer.Argument(help="Network; see `models`.")] = None,
+    queue: Annotated[
+        Path | None, typer.Option("--queue", help="JSON list of runs, done one after another.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so long; a later call goes on.")] = None,
+) -> None:
+    """Train a network, or go on with a queue of runs."""
+    with plain_errors():
+        if (name is None) == (queue is None):
+            raise ValueError("give the name of a network, or --queue FILE")
+        learn: Any = importlib.import_module("freqviz.learn.train")
+        if queue is not None:
+            learn.run_queue(queue, minutes)
+        else:
+            learn.run(name, minutes=minutes)
+
+
+@app.command()
+def evaluate(
+    names: Annotated[list[str] | None, typer.Argument(help="Networks; see `models`.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every network.")] = False,
+) -> None:
+    """Score networks as PROTOCOL.md says, and write the tables."""
+    with plain_errors():
+        if bool(names) == every:
+            raise ValueError("give names of networks, or --all")
+        import models
+
+        learn: Any = importlib.import_module("freqviz.learn.evaluate")
+        learn.run(models.names() if every else names)
+
+
+# ---- what commands share
+
+
+def _box(text: str | None, videos: list[Path]) -> list[float] | None:
+    if text is None:
+        return None
+    if len(videos) > 1:
+        raise ValueError("--box belongs to one clip; give several clips --boxes, --whole-frame or nothing")
+    box = _numbers("--box", text, float)
+    if len(box) != 4:
+        raise ValueError(f"--box must be x,y,w,h, got '{text}'")
+    return box
+
+
+def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} must be numbers separated by commas, got '{text}'") from None
+
+
+def _names(videos: list[Path]) -> list[str]:
+    """One name per clip: its stem, numbered where two are equal."""
+    names: list[str] = []
+    for video in videos:
+        stem = video.stem or "clip"
+        same = sum(name == stem or name.rsplit("-", 1)[0] == stem for name in names)
+        names.append(f"{stem}-{same + 1}" if same else stem)
+    return names
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that is heard by calls with (done, total)."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
+
+
+def _card(name: str) -> tuple[dict[str, Any], str]:
+    """The card and the first digits of the checkpoint's hash; each empty where there is none."""
+    import models
+
+    try:
+        checkpoint = models.checkpoint_hash(name)[:12]
+    except (LookupError, OSError, ValueError):
+        checkpoint = ""
+    try:
+        return models.card(name), checkpoint
+    except (LookupError, OSError, ValueError):
+        return {}, checkpoint
+
+
+def _need(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise ModuleNotFoundError(f"{package} is not installed here; install requirements.txt")
+
+
+# ---- doctor: rows of (what, found or empty, remedy)
+
+PACKAGES = {  # distribution: what to do without it
+    "torch": "needed to run networks: pip install torch",
+    "numpy": "needed: pip install numpy",
+    "scipy": "needed: pip install scipy",
+    "opencv-python-headless": "needed: pip install opencv-python-headless",
+    "av": "needed to read clips: pip install av",
+    "pandas": "needed for tables: pip install pandas",
+    "safetensors": "needed to load checkpoints: pip install safetensors",
+    "streamlit": "for the page: pip install streamlit",
+    "plotly": "for the page: pip install plotly",
+    "matplotlib": "for paper figures: pip install matplotlib",
+    "pycocotools": "for OKS-AP: pip install pycocotools",
+    "decord": "optional second reader, x86-64 only: pip install decord",
+}
+
+
+def _machine() -> list[tuple[str, str, str]]:
+    rows = [
+        ("Python", platform.python_version(), ""),
+        ("system", f"{platform.system()} {platform.machine()}", ""),
+    ]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    rows.append(("cores", str(cores), ""))
+    memory = ""
+    try:
+        memory = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
+    except (AttributeError, ValueError, OSError):
+        memory = "unknown"
+    rows.append(("memory", memory, ""))
+    try:
+        import torch
+
+        cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    except ImportError:
+        cuda = ""
+    rows.append(("GPU", cuda, "none that PyTorch can use; --device auto takes the CPU"))
+    return rows
+
+
+def _packages() -> list[tuple[str, str, str]]:
+    rows = []
+    for name, remedy in PACKAGES.items():
+        try:
+            rows.append((name, metadata.version(name), remedy))
+        except metadata.PackageNotFoundError:
+            rows.append((name, "", remedy))
+    return rows
+
+
+def _tools() -> list[tuple[str, str, str]]:
+    rows = []
+    try:
+        import av
+
+        held = [name for name in ("h264", "hevc", "vp9", "av1", "mpeg4") if name in av.codecs_available]
+        encoder = "libx264" if "libx264" in av.codecs_available else ""
+        rows.append(("decoders", ", ".join(held), "needed: a PyAV built with FFmpeg's decoders"))
+        rows.append(("H.264 encoder", encoder, "writing clips: the PyAV wheels have it"))
+    except ImportError:
+        pass
+    browser = next(
+        (found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), ""
+    )
+    rows.append(("browser for tests", Path(browser).name if browser else "", "apt-get install chromium"))
+    try:
+        from matplotlib import font_manager
+
+        names = {font.name for font in font_manager.fontManager.ttflist}
+        held = [
+            name
+            for name in ("Nimbus Roman", "Times New Roman", "Helvetica", "Arial", "DejaVu Sans")
+            if name in names
+        ]
+        rows.append(("fonts", ", ".join(held), "paper figures fall back on Matplotlib's own"))
+    except ImportError:
+        pass
+    return rows
+
+
+def _checkpoints() -> list[tuple[str, str, str]]:
+    import models
+
+    rows = []
+    for name in models.names():
+        rows.append((f"checkpoint {name}", _card(name)[1], f"train it: python -m freqviz train {name}"))
+    return rows
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m freqviz")

@@ -1,0 +1,194 @@
+"""Do the commands do what they say, and does bad input end in one sentence and exit code 2?"""
+
+import importlib.metadata
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import FollowingNetwork, TinyNetwork, walking_frames
+from typer.testing import CliRunner
+
+import models
+from freqviz import run
+from freqviz.__main__ import app
+from freqviz.clip import write_video
+
+BOX = "20,40,24,48"
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / "walk.mp4", walking_frames(12), 25)
+
+
+@pytest.fixture(autouse=True)
+def small_networks(monkeypatch):
+    """Checkpoints of the two video networks, replaced by hand-written ones."""
+    held = {"spatial-video": TinyNetwork(0).eval(), "freq-video": FollowingNetwork().eval()}
+
+    def known(name):
+        if name not in held:
+            raise LookupError(f"no network named '{name}'; known networks: {', '.join(held)}")
+        return held[name]
+
+    monkeypatch.setattr(models, "load", lambda name, device="cpu": known(name), raising=False)
+    monkeypatch.setattr(models, "checkpoint_hash", lambda name: known(name) and name[0] * 64, raising=False)
+    run._load.cache_clear()
+    yield
+    run._load.cache_clear()
+
+
+def call(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_predict_writes_the_columns_of_the_promise(video, tmp_path):
+    answer = call("predict", video, "--box", BOX, "--device", "cpu", "--out", tmp_path / "new" / "poses.csv")
+    assert answer.exit_code == 0, answer.output
+    table = pd.read_csv(tmp_path / "new" / "poses.csv")
+    assert list(table.columns) == ["model", "person", "frame", "time", "joint", "x", "y", "score"]
+    assert len(table) == 12 * 14
+    assert set(table["model"]) == {"freq-video"}
+    left = table[table["joint"] == "right hip"].set_index("frame")["x"]
+    np.testing.assert_allclose(left, 20 + 3 * np.arange(12), atol=2)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["poses.csv"]
+
+
+def test_predict_takes_boxes_of_a_file_and_the_whole_frame(video, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("frame,x,y,w,h\n0,20,40,24,48\n11,53,40,24,48\n")
+    for choice in (("--boxes", boxes), ("--whole-frame",)):
+        answer = call("predict", video, *choice, "--device", "cpu", "--out", tmp_path / "poses.csv")
+        assert answer.exit_code == 0, answer.output
+
+
+def test_several_clips_make_a_folder_of_tables(video, tmp_path):
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "walk.mp4").write_bytes(video.read_bytes())
+    answer = call("predict", video, again / "walk.mp4", "--device", "cpu", "--out", tmp_path / "all")
+    assert answer.exit_code == 0, answer.output
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["walk-2.csv", "walk.csv"]
+
+
+def test_analyse_writes_a_run_that_loads(video, tmp_path):
+    target = tmp_path / "run"
+    answer = call("analyse", video, "--box", BOX, "--deep", "4,5", "--device", "cpu", "--out", target)
+    assert answer.exit_code == 0, answer.output
+    assert {"poses.csv", "frames.csv", "weights.csv", "run.json"} <= {path.name for path in target.iterdir()}
+    found = run.load_analysis(target)
+    assert list(found.traces) == ["spatial-video", "freq-video"]
+    assert sorted(found.deep) == [(name, key) for name in ("freq-video", "spatial-video") for key in (4, 5)]
+    assert found.provenance["checkpoints"]["freq-video"] == "f" * 64
+    weights = pd.read_csv(target / "weights.csv")
+    assert list(weights.columns) == ["model", "key_frame", "slot", "frame", "weight"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("predict", "gone.mp4"), "there is no file gone.mp4"),
+        (("predict", "VIDEO", "--model", "freq-vidoe"), "no network named 'freq-vidoe'; known networks:"),
+        (("predict", "VIDEO", "--box", "1,2,3"), "--box must be x,y,w,h, got '1,2,3'"),
+        (
+            ("predict", "VIDEO", "--box", "a,b,c,d"),
+            "--box must be numbers separated by commas, got 'a,b,c,d'",
+        ),
+        (("predict", "VIDEO", "--box", "500,0,9,9"), "lies outside the frame of 160 x 120"),
+        (("predict", "VIDEO", "VIDEO", "--box", BOX), "--box belongs to one clip"),
+        (("predict", "VIDEO", "--boxes", "gone.csv"), "gone.csv"),
+        (("predict", "VIDEO", "--whole-frame", "--box", BOX), "one of box, boxes and whole_frame"),
+        (("predict", "VIDEO", "--device", "tpu"), "device must be auto, cpu or cuda, got 'tpu'"),
+        (("analyse", "VIDEO", "--out", "RUN", "--deep", "12"), "the frames 0 to 11"),
+        (("analyse", "VIDEO", "--out", "RUN", "--deep", "x"), "--deep must be numbers"),
+        (("analyse", "VIDEO", "--out", "RUN", "--models", ","), "at least one network"),
+        (("analyse", "VIDEO", "--out", "FULL"), "not a run folder"),
+        (("train",), "give the name of a network, or --queue FILE"),
+        (("evaluate",), "give names of networks, or --all"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(video, tmp_path, words, sentence):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    places = {"VIDEO": video, "RUN": tmp_path / "run", "FULL": tmp_path / "full"}
+    if words[0] == "predict" and "--out" not in words:
+        words = (*words, "--out", tmp_path / "poses.csv")
+    answer = call(*(places.get(word, word) for word in words))
+    assert answer.exit_code == 2, answer.output
+    assert sentence in " ".join(answer.output.split())
+    assert "Traceback" not in answer.output
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "poses.csv").exists()
+
+
+def test_a_text_file_is_no_clip(tmp_path):
+    (tmp_path / "notes.mp4").write_text("hello")
+    answer = call("predict", tmp_path / "notes.mp4", "--out", tmp_path / "poses.csv")
+    assert answer.exit_code == 2
+    assert "not a video" in answer.output
+
+
+def test_models_names_every_network():
+    answer = call("models")
+    assert answer.exit_code == 0, answer.output
+    for name in models.names():
+        assert name in answer.output
+
+
+def test_doctor_tells_versions_and_what_to_do_about_missing_things(monkeypatch):
+    version = importlib.metadata.version
+
+    def without_decord(name):
+        if name == "decord":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_decord)
+    monkeypatch.setenv("COLUMNS", "200")
+    answer = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["doctor"])
+    assert answer.exit_code == 0, answer.output
+    lines = {line.split("│")[1].strip(): line for line in answer.output.splitlines() if line.count("│") > 3}
+    assert version("torch") in lines["torch"]
+    assert "missing" in lines["decord"]
+    assert "pip install decord" in lines["decord"]
+    assert "h264" in lines["decoders"]
+
+
+def test_doctor_fails_where_something_needed_is_missing(monkeypatch):
+    def nothing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", nothing)
+    assert call("doctor").exit_code == 1
+
+
+def test_train_and_evaluate_hand_over_to_learning(monkeypatch, tmp_path):
+    asked = []
+    train = SimpleNamespace(
+        run=lambda name, minutes: asked.append((name, minutes)),
+        run_queue=lambda path, minutes: asked.append((path.name, minutes)),
+    )
+    monkeypatch.setitem(sys.modules, "freqviz.learn.train", train)
+    monkeypatch.setitem(sys.modules, "freqviz.learn.evaluate", SimpleNamespace(run=asked.append))
+    assert call("train", "spatial-frame").exit_code == 0
+    assert call("train", "--queue", tmp_path / "queue.json", "--minutes", "20").exit_code == 0
+    assert call("evaluate", "--all").exit_code == 0
+    assert call("evaluate", "freq-video").exit_code == 0
+    assert asked == [("spatial-frame", None), ("queue.json", 20.0), models.names(), ["freq-video"]]
+
+
+def test_the_module_runs_and_asking_for_help_loads_no_network_library():
+    code = """
+import sys, runpy
+sys.argv = ["freqviz", "--help"]
+try:
+    runpy.run_module("freqviz", run_name="__main__")
+except SystemExit:
+    assert "torch" not in sys.modules
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    assert "predict" in answer.stdout
