@@ -1,8 +1,9 @@
 """Degradations whose truth is known: motion blur, defocus, exposure, noise, compression.
 
 They serve training, evaluation, the sample clip and the sliders of the page.
-Convention: frames are (H, W, 3) uint8 with gamma 2.2; blur and exposure act in *linear light*, as a shutter does.
-Lengths are pixels of the frame given; angles radians from x (right) towards y (down). Edges are replicated.
+Convention: frames are (H, W, 3) uint8 with gamma 2.2; blur and exposure act in *linear light*, as a shutter
+does. Lengths are pixels of the frame given; angles radians from x (right) towards y (down). Edges are
+replicated.
 """
 
 import cv2
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 GAMMA = 2.2
 _TO_LINEAR = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
-_FROM_LINEAR = np.round(255 * (np.arange(16384) / 16383.0) ** (1 / GAMMA)).astype(np.uint8)
+_STEPS = 2**18 - 1  # fewer and the darkest grey levels fall together
+_FROM_LINEAR = np.round(255 * (np.arange(_STEPS + 1) / _STEPS) ** (1 / GAMMA)).astype(np.uint8)
 
 Frame = NDArray[np.uint8]
 
@@ -25,13 +27,14 @@ def to_linear(frame: Frame) -> NDArray[np.float32]:
 
 def from_linear(light: NDArray[np.float32]) -> Frame:
     """Nearest uint8 frame of linear light; values outside [0, 1] are clipped."""
-    return _FROM_LINEAR[np.clip(light * 16383 + 0.5, 0, 16383).astype(np.int16)]
+    return _FROM_LINEAR[np.clip(light * _STEPS + 0.5, 0, _STEPS).astype(np.int32)]
 
 
 def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
     """Point spread of uniform linear motion during the exposure.
 
-    Its transfer function is sinc(length · (u cos angle + v sin angle)).
+    Its transfer function is sinc(length · (u cos angle + v sin angle)), within .035 up to .1 cycles/pixel
+    (points between pixels are shared out bilinearly).
 
     Args:
         length: pixels, >= 0; 0 is the identity.
@@ -39,10 +42,12 @@ def motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
     Returns:
         (k, k), k odd, sums to 1.
     Raises:
-        ValueError: length is negative or not finite.
+        ValueError: length is negative or not finite, or angle is not finite.
     """
     if not np.isfinite(length) or length < 0:
         raise ValueError(f"length must be >= 0 pixels, got {length}")
+    if not np.isfinite(angle):
+        raise ValueError(f"angle must be finite radians, got {angle}")
     reach = int(np.ceil(length / 2))
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float64)
     count = max(1, int(np.ceil(8 * length)))
@@ -100,9 +105,10 @@ def jpeg(frame: Frame, quality: int) -> Frame:
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be in 1..100, got {quality}")
     done, data = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    if not done:
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if done else None
+    if decoded is None:
         raise ValueError(f"a frame of shape {frame.shape} cannot be encoded as JPEG")
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(decoded[..., ::-1], np.uint8)
 
 
 def degrade(
@@ -141,4 +147,5 @@ def _filtered(frame: Frame, kernel: NDArray[np.float32]) -> Frame:
     if kernel.size == 1:
         return frame
     # filter2D correlates; both kernels are symmetric under a half turn, so this is the convolution
-    return from_linear(cv2.filter2D(to_linear(frame), -1, kernel, borderType=cv2.BORDER_REPLICATE))
+    light = cv2.filter2D(to_linear(frame), -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    return from_linear(np.asarray(light, np.float32))

@@ -1,8 +1,8 @@
 """How a person is cut out of a frame: the one place, for learning, evaluation, command line and page.
 
-Convention: points are (x, y), y down, the centre of the top-left pixel is (0, 0); a box is `x, y, w, h` in the
-same coordinates and is *tight*; the cut grows its shorter side to the aspect of the network, then both by 1.25.
-Sizes are (height, width).
+Convention: points are (x, y), y down, the centre of the top-left pixel is (0, 0); a box is `x, y, w, h` in
+the same coordinates and is *tight*; the cut grows its shorter side to the aspect of the network, then both by
+1.25. Sizes are (height, width).
 """
 
 import cv2
@@ -58,7 +58,9 @@ def matrix(
     return np.column_stack([linear, middle - linear @ centre])
 
 
-def warp(frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
+def warp(
+    frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int, int] = SIZE
+) -> NDArray[np.uint8]:
     """Resample a frame through an affine map, black outside; areas are averaged when it shrinks.
 
     Args:
@@ -76,10 +78,10 @@ def warp(frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int
     if step > 1.6:  # bilinear sampling would skip pixels: average areas first
         rows, columns = (max(1, round(n / step)) for n in frame.shape[:2])
         ratio = np.array([frame.shape[1] / columns, frame.shape[0] / rows])  # frame pixels per small pixel
-        frame = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
+        frame = np.asarray(cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
         offset = to_crop[:, 2] + to_crop[:, :2] @ (ratio / 2 - 0.5)  # centre of the small top-left pixel
         to_crop = np.column_stack([to_crop[:, :2] * ratio, offset])
-    return cv2.warpAffine(frame, to_crop, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+    return np.asarray(cv2.warpAffine(frame, to_crop, (size[1], size[0]), flags=cv2.INTER_LINEAR), np.uint8)
 
 
 def cut(frame: NDArray[np.uint8], box: ArrayLike, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
@@ -102,7 +104,7 @@ def to_crop(points: ArrayLike, box: ArrayLike, size: tuple[int, int] = SIZE) -> 
 
 def to_frame(points: ArrayLike, box: ArrayLike, size: tuple[int, int] = SIZE) -> NDArray[np.float64]:
     """Points of the crop in frame pixels; (..., 2) to (..., 2)."""
-    return transform(points, cv2.invertAffineTransform(matrix(box, size)))
+    return transform(points, np.asarray(cv2.invertAffineTransform(matrix(box, size)), np.float64))
 
 
 def transform(points: ArrayLike, affine: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,6 +132,8 @@ def around(points: ArrayLike) -> NDArray[np.float64]:
 def _checked(box: ArrayLike) -> tuple[float, float, float, float]:
     values = np.asarray(box, dtype=np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or values[2] <= 0 or values[3] <= 0:
-        raise ValueError(f"box must be four finite numbers x, y, w, h with w and h > 0, got {box}")
+        raise ValueError(
+            f"box must be four finite numbers x, y, w, h with w and h > 0, got {values.tolist()}"
+        )
     x, y, w, h = values.tolist()
     return x, y, w, h

@@ -1,7 +1,7 @@
 """Poses: the joints, how heatmaps become keypoints, and how far they are from the truth.
 
-Convention: keypoints are (x, y), y down, centre of the top-left pixel = (0, 0). A heatmap is a *density*: it sums
-to 1 over its cells, and the centre of cell i lies at stride · i + (stride - 1) / 2 input pixels.
+Convention: keypoints are (x, y), y down, centre of the top-left pixel = (0, 0). A heatmap is a *density*: it
+sums to 1 over its cells, and the centre of cell i lies at stride · i + (stride - 1) / 2 input pixels.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ JOINTS = (
     "right elbow", "right shoulder", "left shoulder", "left elbow", "left wrist", "neck", "head",
 )  # fmt: skip
 EDGES = (
-    (0, 1), (1, 2), (2, 12), (3, 12), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (9, 12), (9, 10), (10, 11), (12, 13),
+    (0, 1), (1, 2), (2, 12), (3, 12), (3, 4), (4, 5),
+    (6, 7), (7, 8), (8, 12), (9, 12), (9, 10), (10, 11), (12, 13),
 )  # fmt: skip
 FLIPS = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # a joint's name in the mirror
 LIMB_JOINTS = tuple(range(12))  # what MoveNet shares with us
@@ -85,10 +86,12 @@ def inside(keypoints: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:
 def box_norm(keypoints: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
     """Larger side of the tight box of the counting joints; (..., J, 2), (..., J) to (...,), pixels.
 
+    NaN where no joint counts.
     This is not the person box of the literature, which is larger: scores are stricter here.
     """
-    points = np.where(np.asarray(counts)[..., None], np.asarray(keypoints, np.float64), np.nan)
-    return (np.nanmax(points, -2) - np.nanmin(points, -2)).max(-1)
+    points, chosen = np.asarray(keypoints, np.float64), np.asarray(counts, bool)[..., None]
+    low, high = np.where(chosen, points, np.inf).min(-2), np.where(chosen, points, -np.inf).max(-2)
+    return np.where(chosen.any((-2, -1)), (high - low).max(-1), np.nan)
 
 
 def torso_norm(keypoints: ArrayLike) -> NDArray[np.float64]:
@@ -117,7 +120,11 @@ def correct(
 
 
 def pck(
-    predicted: ArrayLike, truth: ArrayLike, norm: ArrayLike, counts: ArrayLike, alphas: Sequence[float] = ALPHAS
+    predicted: ArrayLike,
+    truth: ArrayLike,
+    norm: ArrayLike,
+    counts: ArrayLike,
+    alphas: Sequence[float] = ALPHAS,
 ) -> NDArray[np.float64]:
     """Percentage (as a fraction) of correct keypoints, averaged over joint instances that count.
 
