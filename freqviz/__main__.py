@@ -351,12 +351,9 @@ def _tools() -> list[tuple[str, str, str]]:
         from matplotlib import font_manager
 
         names = {font.name for font in font_manager.fontManager.ttflist}
-        held = [
-            name
-            for name in ("Nimbus Roman", "Times New Roman", "Helvetica", "Arial", "DejaVu Sans")
-            if name in names
-        ]
-        rows.append(("fonts", ", ".join(held), "paper figures fall back on Matplotlib's own"))
+        wanted = ("Nimbus Roman", "Times New Roman", "Helvetica", "Arial", "DejaVu Sans")
+        fonts = [name for name in wanted if name in names]
+        rows.append(("fonts", ", ".join(fonts), "paper figures fall back on Matplotlib's own"))
     except ImportError:
         pass
     return rows

@@ -26,7 +26,7 @@ from freqviz import crops, sharpness, spectra
 from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, Progress, never, silent
 from freqviz.store import RunKey, Store, write_folder
-from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_rows, trace_window
+from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_rows, trace_window
 from models.network import PoseNetwork
 
 STEP = 8  # windows estimated together at most; the box is looked at between steps
@@ -453,7 +453,7 @@ class _Backbone:
         self.members = members
         self.network = next(iter(members.values()))
         self.reach = max(network.frames // 2 for network in members.values())
-        self.encoded: dict[int, Window] = {}
+        self.encoded: dict[int, _Encoded] = {}
 
     @torch.inference_mode()
     def estimate(
@@ -471,22 +471,60 @@ class _Backbone:
             del self.encoded[i]
         if new := [i for i in needed if i not in self.encoded]:
             cuts = np.stack([crops.cut(frames[i], box, self.network.input_size) for i in new])
-            maps = self.network.encode(to_tensor(cuts, device))
-            for row, i in enumerate(new):
-                self.encoded[i] = {name: values[row] for name, values in maps.items()}
+            self._encode(new, to_tensor(cuts, device), box, light)
         rows = {}
         for name, network in self.members.items():
-            windows = [[self.encoded[i] for i in _window(key, network.frames, total)] for key in keys]
+            windows = [
+                [self.encoded[i].maps(name) for i in _window(key, network.frames, total)] for key in keys
+            ]
             stacked = {
                 part: torch.stack([torch.stack([maps[part] for maps in window]) for window in windows])
                 for part in windows[0][0]
             }
             rows[name] = light_rows(network, stacked, box, light)
+            for part in self.encoded[keys.start].rows[name]:
+                rows[name][part] = np.stack([self.encoded[key].rows[name][part] for key in keys])
         return rows
+
+    def _encode(self, new: list[int], cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
+        shared, seen = light_frames(
+            self.network, getattr(self.network, "shared", self.network.encode), cuts, box, light
+        )
+        own, rows = dict[str, Window](), dict[str, dict[str, NDArray[Any]]]()
+        for name, network in self.members.items():
+            own[name], rows[name] = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
+            if network is self.network:
+                rows[name] |= seen
+        for row, i in enumerate(new):
+            self.encoded[i] = _Encoded(
+                shared={part: values[row] for part, values in shared.items()},
+                own={
+                    name: {part: values[row] for part, values in maps.items()} for name, maps in own.items()
+                },
+                rows={
+                    name: {part: values[row] for part, values in seen.items()} for name, seen in rows.items()
+                },
+            )
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """One frame after the backbone: what the networks share, and what each adds."""
+
+    shared: Window
+    own: dict[str, Window]
+    rows: dict[str, dict[str, NDArray[Any]]]  # of the light tier, by network
+
+    def maps(self, name: str) -> Window:
+        return {**self.shared, **self.own[name]}
+
+
+def _nothing(frames: torch.Tensor) -> Window:
+    return {}
 
 
 def _backbones(chosen: dict[str, PoseNetwork]) -> list[_Backbone]:
-    """Networks grouped by `backbone_key`; one that has none stands alone."""
+    """Networks grouped by `backbone_key`: their `shared` agrees; without a key each stands alone."""
     groups: dict[Any, dict[str, PoseNetwork]] = {}
     for name, network in chosen.items():
         groups.setdefault(getattr(network, "backbone_key", None) or id(network), {})[name] = network

@@ -3,7 +3,8 @@
 Two tiers. A `Trace` is deep: every probed tensor of one window. A `LightTrace` is light: what is worth
 keeping of every frame of a clip. Neither holds a tensor or a network, so caches may share them.
 Convention: slots of a window run from -(T // 2) to T // 2 around the key frame; a quantity that a network
-does not have is NaN (or None where its size would be unknown).
+does not have is NaN (or None where its size would be unknown). A frame axis that is one shorter than the
+window leaves the key frame out.
 """
 
 import json
@@ -44,6 +45,21 @@ class Record:
             axes = " ".join(self.axes)
             raise ValueError(f"{self.quantity} at {self.stage} must be ({axes}), got {self.values.shape}")
         object.__setattr__(self, "values", _frozen(self.values))
+
+    @property
+    def slots(self) -> NDArray[np.int64]:
+        """Slot of each entry of the frame axis, e.g. -2, -1, 1, 2 where the key frame is left out.
+
+        Raises:
+            LookupError: no frame axis.
+        """
+        if "frame" not in self.axes:
+            raise LookupError(
+                f"{self.quantity} at {self.stage} has no frame axis, only {' '.join(self.axes)}"
+            )
+        count = self.values.shape[self.axes.index("frame")]
+        slots = np.arange(count + 1 - count % 2) - count // 2
+        return slots if count % 2 else slots[slots != 0]
 
 
 @dataclass(frozen=True)
@@ -142,7 +158,7 @@ def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name
         if values.ndim == len(axes) + 1 and len(values) == 1:
             values = values[0]  # the batch of one window
         elif values.ndim == len(axes) + 1 and "frame" not in axes:
-            axes = ("frame", *axes)  # inside `encode` the batch are the frames
+            axes = ("frame", *axes)  # the frames of the window, or its neighbours, one by one
         times = sum(record.stage.split("#")[0] == path for record in seen)
         seen.append(
             Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values)
@@ -243,10 +259,40 @@ class LightTrace:
 
 
 @torch.inference_mode()
+def light_frames(
+    network: PoseNetwork,
+    encode: Callable[[Tensor], Window],
+    frames: Tensor,
+    box: ArrayLike,
+    light: bool = True,
+) -> tuple[Window, dict[str, NDArray[Any]]]:
+    """Encode frames, and the part of the light tier that shows while single frames pass.
+
+    Args:
+        network: a PoseNetwork, in eval mode.
+        encode: its `encode`, or a part of it.
+        frames: (N, 3, H, W) in [0, 1], all cut by one box.
+        box: (4,) frame pixels; the person region over which maps are averaged.
+        light: False for the maps only.
+    Returns:
+        Maps, each (N, ...); arrays of N rows by the names of `LightTrace`.
+    """
+    rows: dict[str, Tensor] = {}
+
+    def see(path: str, probe: Probe, tensor: Tensor) -> None:
+        if probe.quantity == "band_energy":
+            rows["band_energy"] = _cells(tensor, probe, box, network.input_size, keep=("band",)).mean(-1)
+
+    with watching(network, see, only=_light_probes(network) if light else {}):
+        maps = encode(frames)
+    return maps, {name: values.double().cpu().numpy() for name, values in rows.items()}
+
+
+@torch.inference_mode()
 def light_rows(
     network: PoseNetwork, window: Window, box: ArrayLike, light: bool = True
 ) -> dict[str, NDArray[Any]]:
-    """Poses of B windows that share one box, and the light tier beside them.
+    """Poses of B windows that share one box, and the part of the light tier that shows beside them.
 
     Args:
         network: a PoseNetwork, in eval mode.
@@ -257,31 +303,31 @@ def light_rows(
         Arrays of B rows by the names of `LightTrace`, without those that the network does not have.
     """
     rows: dict[str, Tensor] = {}
-    height, width = network.input_size
-    slot = network.frames // 2
+    size, slots, slot = network.input_size, network.frames, network.frames // 2
+    batch = len(next(iter(window.values())))
 
     def see(path: str, probe: Probe, tensor: Tensor) -> None:
+        if "frame" not in probe.axes and len(tensor) != batch:  # frames or neighbours stand in the batch
+            tensor, probe = tensor.unflatten(0, (batch, -1)), _with_frames(probe)
+        keep = tuple(axis for axis in ("frame", "xy", "band", "channel") if axis in probe.axes)
+        cells = _cells(tensor, probe, box, size, keep)  # (B, *keep, cells)
         if probe.quantity == "frame_weights":
-            cells = _cells(tensor, probe, box, (height, width), keep=("frame",))  # (B, T, cells)
             rows["frame_weights"] = cells.mean(-1)
             rows["effective_frames"] = (1 / cells.square().sum(1)).mean(-1)
-        elif probe.quantity == "band_energy":
-            rows["band_energy"] = _cells(tensor, probe, box, (height, width), keep=("frame", "band"))[
-                :, slot
-            ].mean(-1)
         elif probe.quantity == "alignment_offset":
-            offsets = _cells(tensor, probe, box, (height, width), keep=("frame", "xy"))
-            rows["median_offset"] = offsets.median(-1).values
+            moved = cells.median(-1).values  # (B, T or T - 1, 2)
+            if moved.shape[1] == slots - 1:  # the key frame is where it is
+                moved = torch.cat([moved[:, :slot], torch.zeros_like(moved[:, :1]), moved[:, slot:]], 1)
+            rows["median_offset"] = moved
         else:
-            keep = tuple(axis for axis in ("frame", "channel") if axis in probe.axes)
-            attention = _cells(tensor, probe, box, (height, width), keep=keep).mean(-1)
-            rows["channel_attention"] = attention[:, slot] if "frame" in keep else attention
+            values = cells.mean(-1)
+            rows[probe.quantity] = values[:, slot] if "frame" in keep else values
 
     with watching(network, see, only=_light_probes(network) if light else {}):
         heatmaps = network.estimate(window)
     arrays: dict[str, NDArray[Any]] = {name: value.double().cpu().numpy() for name, value in rows.items()}
     points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)
-    arrays["keypoints"] = crops.to_frame(points, box, (height, width))
+    arrays["keypoints"] = crops.to_frame(points, box, size)
     return arrays
 
 
@@ -294,6 +340,10 @@ def _light_probes(network: nn.Module) -> dict[str, Probe]:
             if held is None or probe.stride < held[1].stride:
                 chosen[probe.quantity] = (path, probe)
     return dict(chosen.values())
+
+
+def _with_frames(probe: Probe) -> Probe:
+    return Probe(probe.quantity, " ".join(("frame", *probe.axes)), probe.stride)
 
 
 def _cells(

@@ -22,32 +22,38 @@ class TinyNetwork(PoseNetwork):
         self.stem = nn.Conv2d(3, 4, 5, 4, 2)
         self.head = nn.Conv2d(4, 14, 3, 1, 1)
         self.encoded_frames = 0
-        self.feature = Probe("feature", "channel y x", 4)
+        self.energy = Probe("band_energy", "band y x", 16)  # frame by frame, inside encode
+        self.feature = Probe("feature", "frame channel y x", 4)
         self.logits = Probe("energy_logit", "frame y x", 8)
         self.weights = Probe("frame_weights", "frame y x", 8)
-        self.energy = Probe("band_energy", "frame band y x", 16)
-        self.offset = Probe("alignment_offset", "frame tap xy y x", 8)
-        self.attention = Probe("channel_attention", "channel")
+        self.coarse = Probe("alignment_offset", "tap xy y x", 16)  # neighbours stand in the batch
+        self.offset = Probe("alignment_offset", "tap xy y x", 8)
+        self.attention = Probe("channel_attention", "frame channel")
         self.filter = Probe("learned_filter", "channel v u")
         self.heatmap = Probe("heatmap", "joint y x", 4)
 
     def encode(self, frames: Tensor) -> Encoded:
+        return {**self.shared(frames), **self.own(frames)}
+
+    def shared(self, frames: Tensor) -> Encoded:
         self.encoded_frames += len(frames)
-        return {"maps": self.feature(self.stem(frames))}
+        return {"maps": self.stem(frames)}
+
+    def own(self, frames: Tensor) -> Encoded:
+        return {"energy": self.energy(nn.functional.avg_pool2d(frames, 16).log1p())}
 
     def estimate(self, window: Encoded) -> Tensor:
-        maps = window["maps"]  # (B, T, 4, 48, 36)
+        maps = self.feature(window["maps"])  # (B, T, 4, 48, 36)
         coarse = nn.functional.avg_pool2d(maps.flatten(0, 1), 2).unflatten(0, maps.shape[:2])
         weights = self.weights(torch.softmax(self.logits(20 * coarse.square().mean(2)), 1))  # (B, T, 24, 18)
-        energy = nn.functional.avg_pool2d(maps.flatten(0, 1), 4).unflatten(0, maps.shape[:2])
-        self.energy(energy[:, :, :3].square().log())
-        slots = torch.arange(maps.shape[1], device=maps.device) - maps.shape[1] // 2
-        offset = slots.view(1, -1, 1, 1, 1, 1) * maps.new_tensor([2.0, -1.0]).view(1, 1, 1, 2, 1, 1)
-        self.offset(offset.expand(len(maps), -1, 9, -1, *coarse.shape[-2:]))
-        gain = self.attention(torch.sigmoid(maps.mean((1, 3, 4))))  # (B, 4)
-        self.filter(torch.fft.rfft2(self.stem.weight[:, 0]))
+        slots = maps.new_tensor([-2.0, -1.0, 1.0, 2.0]).repeat(len(maps)).view(-1, 1, 1, 1, 1)
+        offset = slots * maps.new_tensor([2.0, -1.0]).view(1, 1, 2, 1, 1)
+        self.coarse(100 * offset.expand(-1, 9, -1, 12, 9))
+        self.offset(offset.expand(-1, 9, -1, 24, 18))
+        gain = self.attention(torch.sigmoid(maps.mean((3, 4))))  # (B, T, 4)
+        self.filter(torch.fft.rfft2(self.stem.weight[:, 0])[None])
         full = nn.functional.interpolate(weights, maps.shape[-2:])
-        fused = (maps * full[:, :, None]).sum(1) * gain[..., None, None]
+        fused = (maps * full[:, :, None] * gain[..., None, None]).sum(1)
         return self.heatmap(density(30 * self.head(fused)))
 
 

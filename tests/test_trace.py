@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from freqviz.trace import LightTrace, Record, Trace, light_rows, trace_window, watching
+from freqviz.trace import LightTrace, Record, Trace, light_frames, light_rows, trace_window, watching
 from models.probe import edit, probes
 
 
@@ -46,19 +46,20 @@ def test_every_probe_leaves_one_record_with_its_axes_and_no_batch(tiny):
     trace = trace_window(tiny, torch.rand(5, 3, 192, 144), "tiny")
     shapes = {record.quantity: (record.axes, record.values.shape) for record in trace.records}
     assert shapes["frame_weights"] == (("frame", "y", "x"), (5, 24, 18))
-    assert shapes["channel_attention"] == (("channel",), (4,))
+    assert shapes["channel_attention"] == (("frame", "channel"), (5, 4))
     assert shapes["learned_filter"] == (("channel", "v", "u"), (4, 5, 3))
-    assert shapes["feature"] == (
-        ("frame", "channel", "y", "x"),
-        (5, 4, 48, 36),
-    )  # encode sees frames one by one
+    assert shapes["band_energy"] == (("frame", "band", "y", "x"), (5, 3, 12, 9))  # encode sees single frames
+    assert shapes["alignment_offset"] == (
+        ("frame", "tap", "xy", "y", "x"),
+        (4, 9, 2, 24, 18),
+    )  # neighbours only
     assert len(trace.records) == len(probes(tiny))
 
 
 def test_an_encoded_window_shows_the_same_but_for_what_encoding_shows(tiny):
     frames = torch.rand(5, 3, 192, 144)
     whole, part = trace_window(tiny, frames), trace_window(tiny, tiny.encode(frames))
-    assert set(whole.quantities) - set(part.quantities) == {"feature"}
+    assert set(whole.quantities) - set(part.quantities) == {"band_energy"}
     np.testing.assert_array_equal(whole.get("frame_weights").values, part.get("frame_weights").values)
 
 
@@ -130,6 +131,16 @@ def test_a_record_whose_array_does_not_fit_its_axes_is_refused():
         Record("mask", "s", ("v", "u"), 4, np.zeros(3))
 
 
+def test_slots_say_which_frames_a_frame_axis_holds(tiny):
+    trace = trace_window(tiny, torch.rand(5, 3, 192, 144))
+    assert trace.get("frame_weights").slots.tolist() == [-2, -1, 0, 1, 2]
+    offset = trace.get("alignment_offset")
+    assert offset.slots.tolist() == [-2, -1, 1, 2]
+    np.testing.assert_array_equal(offset.values[:, 0, 0, 0, 0], 2 * offset.slots)
+    with pytest.raises(LookupError, match="heatmap at heatmap has no frame axis, only joint y x"):
+        _ = trace.get("heatmap").slots
+
+
 def test_a_deep_trace_reads_as_it_was_written(tiny, tmp_path):
     trace = trace_window(tiny, torch.rand(5, 3, 192, 144), "tiny")
     trace.save(tmp_path / "deep.npz")
@@ -168,12 +179,18 @@ def test_light_offsets_and_energies_are_those_of_their_slots(tiny):
     rows = light_rows(tiny, {name: maps[None] for name, maps in encoded.items()}, [0, 0, 60, 80])
     slots = np.arange(-2, 3)
     np.testing.assert_allclose(rows["median_offset"][0], np.stack([2.0 * slots, -1.0 * slots], 1))
-    assert rows["band_energy"].shape == (1, 3)
-    assert rows["channel_attention"].shape == (1, 4)
-    key = trace_window(tiny, encoded).get("band_energy").values[2]  # (3, 12, 9), stride 16
+    gain = trace_window(tiny, encoded).get("channel_attention").values
+    np.testing.assert_allclose(rows["channel_attention"][0], gain[2], rtol=1e-4)
+
+
+def test_light_energies_are_the_mean_over_the_person_region_of_each_frame(tiny):
+    frames = torch.rand(5, 3, 192, 144)
+    maps, rows = light_frames(tiny, tiny.encode, frames, [0, 0, 60, 80])
+    assert set(maps) == {"maps", "energy"}
+    energy = trace_window(tiny, frames).get("band_energy").values  # (5, 3, 12, 9), stride 16
     x, y = np.arange(9) * 16 + 7.5 - 71.5, np.arange(12) * 16 + 7.5 - 95.5
     inside = (np.abs(y) <= 76.8)[:, None] & (np.abs(x) <= 57.6)[None]
-    np.testing.assert_allclose(rows["band_energy"][0], key[:, inside].mean(1), rtol=1e-4)
+    np.testing.assert_allclose(rows["band_energy"], energy[:, :, inside].mean(2), rtol=1e-4)
 
 
 def test_a_light_trace_reads_as_it_was_written(tmp_path):
