@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freqviz import spectra
@@ -55,6 +55,7 @@ def test_power_agrees_with_the_definition(rng):
     np.testing.assert_allclose(spectra.power_spectrum(image, None, False), expected, rtol=1e-12)
 
 
+@settings(deadline=None)  # busy machines are slow now and then
 @given(sides, sides, seeds)
 def test_power_sums_to_the_energy_of_the_image(height, width, seed):
     image = np.random.default_rng(seed).standard_normal((height, width))
@@ -62,6 +63,7 @@ def test_power_sums_to_the_energy_of_the_image(height, width, seed):
     assert power.sum() == pytest.approx((image**2).sum(), rel=1e-10)
 
 
+@settings(deadline=None)  # busy machines are slow now and then
 @given(sides, sides, seeds)
 def test_half_a_plane_weighed_sums_to_the_energy_of_the_image(height, width, seed):
     image = np.random.default_rng(seed).standard_normal((height, width))
@@ -69,6 +71,7 @@ def test_half_a_plane_weighed_sums_to_the_energy_of_the_image(height, width, see
     assert (half * spectra.half_plane_weights(width)).sum() == pytest.approx((image**2).sum(), rel=1e-10)
 
 
+@settings(deadline=None)  # busy machines are slow now and then
 @given(st.integers(2, 33), st.integers(2, 33), st.sampled_from([1, 2, 4]), seeds)
 def test_band_energies_sum_to_the_variance(height, width, stride, seed):
     image = np.random.default_rng(seed).standard_normal((height, width)) + 7
