@@ -1,6 +1,7 @@
 """How strongly two quantities of a clip go together, with intervals that know frames are not independent."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,11 +71,23 @@ def spearman(
     block = block_length(a, b) if block is None else block
     if not 1 <= block <= n:
         raise ValueError(f"block must be 1 to {n} frames, got {block}")
+    rho, low, high = _bootstrap(a.tobytes(), b.tobytes(), block, resamples, level, seed)
+    return Correlation(rho, low, high, n, block, level)
+
+
+@lru_cache(maxsize=64)  # a moved cursor asks for the same numbers again
+def _bootstrap(
+    x: bytes, y: bytes, block: int, resamples: int, level: float, seed: int
+) -> tuple[float, float, float]:
+    """Rank correlation of two float64 series and the ends of its interval."""
+    a, b = np.frombuffer(x), np.frombuffer(y)
+    n = len(a)
     starts = np.random.default_rng(seed).integers(0, n - block + 1, (resamples, -(-n // block)))
     chosen = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
-    found = _rank_correlation(a[chosen], b[chosen])
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Correlation(float(_rank_correlation(a, b)), float(low), float(high), n, block, level)
+    places = (chosen + n * np.arange(resamples)[:, None]).ravel()
+    counts = np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+    low, high = np.nanquantile(_weighted_rho(a, b, counts), [(1 - level) / 2, (1 + level) / 2])
+    return float(_weighted_rho(a, b, np.ones((1, n)))[0]), float(low), float(high)
 
 
 def block_length(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
@@ -98,9 +111,24 @@ def block_length(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
     return max(1, min(max(2 * max(lags), round(n ** (1 / 3))), n // 4))
 
 
-def _rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spearman's rho along the last axis, ties at their mean rank; NaN where a series is constant."""
-    ranks = [stats.rankdata(values, axis=-1) for values in (a, b)]
-    p, q = (rank - rank.mean(-1, keepdims=True) for rank in ranks)
-    norm = np.sqrt((p**2).sum(-1) * (q**2).sum(-1))
-    return np.divide((p * q).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+def _weighted_rho(
+    a: NDArray[np.float64], b: NDArray[np.float64], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Spearman's rho of samples that hold pair i `counts[r, i]` times; (R,), NaN where a series is constant.
+
+    Ranks follow from cumulated counts, ties at their mean rank: no sorting per sample.
+    """
+    p, q = (_centred_ranks(values, counts) for values in (a, b))
+    norm = np.sqrt((counts * p**2).sum(1) * (counts * q**2).sum(1))
+    return np.divide((counts * p * q).sum(1), norm, out=np.full(len(counts), np.nan), where=norm > 1e-9)
+
+
+def _centred_ranks(values: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R, N) mean rank of each value within each sample, minus the sample's mean rank."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    starts = np.cumsum(sizes) - sizes
+    held = np.add.reduceat(
+        counts[:, np.argsort(values, kind="stable")], starts, axis=1
+    )  # (R, distinct values)
+    middle = np.cumsum(held, axis=1) - held / 2
+    return middle[:, group] - counts.sum(1, keepdims=True) / 2

@@ -15,7 +15,7 @@ from freqviz import compare, look, poses, sharpness, spectra
 from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
 
 DB_RANGE = (-80.0, 0.0)  # decibels shown; 80 dB hold a sharp frame and its noise floor
-CELLS = 256  # most cells a side of a spectrum
+CELLS = 192  # most cells a side of a spectrum: what a moved cursor sends stays small
 FRAME = Axis("Frame")
 WEIGHT_SOURCE = "effective number: inverse Simpson index, Hill, Ecology 1973"
 
@@ -99,7 +99,7 @@ def power_spectrum(
     """Power at each spatial frequency of one frame or crop.
 
     Hann window, mean removed, DC in the centre, frequencies in cycles per pixel of the image given; v points
-    down as y does. Beyond 256 cells a side neighbouring powers are averaged.
+    down as y does. Beyond 192 cells a side neighbouring powers are averaged.
 
     Args:
         image: (H, W, 3) uint8, or (H, W) luma in [0, 1].

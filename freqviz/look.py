@@ -31,10 +31,10 @@ ROLES = {
     "key": Role("#f0e442", "solid", "square"),  # the key frame: a field behind the marks
     "cursor": Role("#000000", "solid", "ring"),  # what is selected now
     "box": Role("#f0e442", "solid", "square"),
-    "extra-1": Role("#56b4e9", "dashdot", "triangle"),
+    "extra-1": Role("#56b4e9", "solid", "triangle"),
     "extra-2": Role("#7a5195", "dash", "cross"),
     "extra-3": Role("#000000", "dot", "circle"),
-    "extra-4": Role("#8c6d1f", "solid", "triangle"),
+    "extra-4": Role("#4a3210", "solid", "triangle"),
 }
 NETWORKS = {"freq-video": "frequency", "spatial-video": "spatial", "spatial-frame": "frame"}
 EXTRAS = ("extra-1", "extra-2", "extra-3", "extra-4")

@@ -1,7 +1,7 @@
 # ruff: noqa: C408 -- dict(...) reads as the keyword arguments that these libraries speak in
 """Panels on the screen: a Plotly figure with our own template, and hover texts that carry units.
 
-Heatmaps travel as float32 with at most 256 cells a side, pictures as JPEG with at most 1,024 pixels a side.
+Heatmaps travel as float32 with at most 256 cells a side, pictures as JPEG with at most 960 pixels a side.
 """
 
 import base64
@@ -16,7 +16,8 @@ import plotly.graph_objects as go
 from freqviz import look, panel
 from freqviz.panel import Axis, Mark, Panel, Sheet
 
-CELLS, PIXELS, POINTS = 256, 1024, 1000  # largest heatmap and picture side; more points than this use WebGL
+CELLS, PIXELS, POINTS = 256, 960, 1000  # largest heatmap and picture side; more points than this use WebGL
+QUALITY = 85  # of JPEG, in [0, 100]
 HATCHES = {"solid": "", "dash": "/", "dot": ".", "dashdot": "x"}
 SYMBOLS = {"triangle": "triangle-up", "ring": "circle-open"}
 _LINES = dict(
@@ -55,7 +56,6 @@ def to_plotly(
         TypeError: something is not a panel.
     """
     sheet = panel.sheet_of(figure)
-    result = go.Figure(layout=dict(template=TEMPLATE))
     wraps = max(24, round(width / sheet.columns / 8))  # letters of a note's line
     notes = [textwrap.wrap(one.note, wraps, break_on_hyphens=False) for one in sheet.panels]
     names = dict.fromkeys(mark.name for one in sheet.panels for mark in one.marks if mark.name)
@@ -65,45 +65,46 @@ def to_plotly(
     top = (42 if sheet.panels[0].title else 8) if single else 62
     margin = dict(l=60, r=20, b=110 if flat else 45, t=top + 17 * len(notes[0]) + 24 * legend_rows)
     height = height or (460 if any(one.equal for one in sheet.panels) else 360) * sheet.rows + 65 * flat
-    result.update_layout(height=height, margin=margin)
+    layout: dict[str, Any] = dict(template=TEMPLATE, height=height, margin=margin, annotations=[])
+    traces: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]] = []
     named: set[tuple[str, str]] = set()
     for index, one in enumerate(sheet.panels):
         suffix = str(index + 1) if index else ""
         across, down = _domains(sheet, index)
         for number, mark in enumerate(one.marks):
-            for part, trace in enumerate(_traces(mark, one, suffix)):
+            for part, drawn in enumerate(_drawn(mark, one, suffix)):
                 key = (mark.role, mark.name)
-                listed = bool(mark.name) and trace.showlegend is not False and key not in named
+                listed = bool(mark.name) and drawn.get("showlegend", True) and key not in named
                 named |= {key} if listed else set()
-                if not isinstance(trace, go.Image):  # pictures have no place in a legend
-                    trace.update(name=mark.name, legendgroup=" ".join(key), showlegend=listed)
-                if isinstance(trace, go.layout.Shape):
-                    result.add_shape(trace)
-                    continue
-                trace.update(xaxis=f"x{suffix}", yaxis=f"y{suffix}")
-                trace.meta = {"panel": index, "mark": number, "part": part}
-                result.add_trace(trace)
+                drawn["name"] = mark.name
+                if drawn["type"] != "image":  # pictures have no place in a legend
+                    drawn |= dict(legendgroup=" ".join(key), showlegend=listed)
+                if "xref" in drawn:
+                    shapes.append(drawn)
+                else:
+                    about = {"panel": index, "mark": number, "part": part}
+                    traces.append(drawn | dict(xaxis=f"x{suffix}", yaxis=f"y{suffix}", meta=about))
         x, y = _axis(one, "x"), _axis(one, "y")
         if one.equal:
             x |= dict(constrain="domain")
             y |= dict(constrain="domain", scaleanchor=f"x{suffix}")
-        result.layout[f"xaxis{suffix}"] = x | dict(domain=across, anchor=f"y{suffix}")
-        result.layout[f"yaxis{suffix}"] = y | dict(domain=down, anchor=f"x{suffix}")
+        layout[f"xaxis{suffix}"] = x | dict(domain=across, anchor=f"y{suffix}")
+        layout[f"yaxis{suffix}"] = y | dict(domain=down, anchor=f"x{suffix}")
         if one.colour:
             below = -52 / max(50, height - margin["t"] - margin["b"])  # 52 pixels
-            result.layout[f"coloraxis{suffix}"] = _coloraxis(one, across, down, below if flat else None)
+            layout[f"coloraxis{suffix}"] = _coloraxis(one, across, down, below if flat else None)
         if not single:
-            result.add_annotation(
-                text="<br>".join([f"<b>{one.title}</b>", *notes[index]]), x=across[0], y=down[1],
-                xref="paper", yref="paper", xanchor="left", yanchor="bottom", align="left", showarrow=False,
-            )  # fmt: skip
+            text = "<br>".join([f"<b>{one.title}</b>", *notes[index]])
+            place = dict(x=across[0], y=down[1], xref="paper", yref="paper", xanchor="left", yanchor="bottom")
+            layout["annotations"].append(place | dict(text=text, align="left", showarrow=False))
     if single:
-        result.update_layout(title=dict(text=f"<b>{sheet.panels[0].title}</b>", font=dict(size=15)))
-        if notes[0]:
-            result.update_layout(title=dict(subtitle=dict(text="<br>".join(notes[0]), font=dict(size=12))))
+        subtitle = dict(text="<br>".join(notes[0]), font=dict(size=12))
+        title = f"<b>{sheet.panels[0].title}</b>" if sheet.panels[0].title else ""
+        layout["title"] = dict(text=title, font=dict(size=15), subtitle=subtitle)
     else:
-        result.update_layout(legend=dict(yref="container", y=1, yanchor="top"))
-    return result
+        layout["legend"] = dict(yref="container", y=1, yanchor="top")
+    return go.Figure(data=traces, layout=layout | dict(shapes=shapes))
 
 
 def _domains(sheet: Sheet, index: int) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -111,7 +112,7 @@ def _domains(sheet: Sheet, index: int) -> tuple[tuple[float, float], tuple[float
     row, column = divmod(index, sheet.columns)
     left, right = column / sheet.columns, (column + 1) / sheet.columns
     inner = 0.0 if sheet.columns == 1 else 0.06
-    bar = 0.12 if sheet.columns > 1 and sheet.panels[index].colour else 0.0
+    bar = 0.2 if sheet.columns > 1 and sheet.panels[index].colour else 0.0
     width = right - left
     gap = 0.0 if sheet.rows == 1 else 0.28 / sheet.rows
     below, above = 1 - (row + 1) / sheet.rows, 1 - row / sheet.rows
@@ -159,17 +160,18 @@ def _value(axis: Axis, letter: str, digits: str = ".4~g") -> str:
     return f"{axis.label}: %{{{letter}:{digits}}}" + (f" {axis.unit}" if axis.unit else "")
 
 
-def _rule(mark: panel.Rule, suffix: str) -> Any:
+def _rule(mark: panel.Rule, suffix: str) -> dict[str, Any]:
     role = look.role(mark.role)
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
     if mark.axis == "x":
         ends = dict(xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.value, x1=mark.value, y0=0, y1=1)
     else:
         ends = dict(yref=f"y{suffix}", xref=f"x{suffix} domain", y0=mark.value, y1=mark.value, x0=0, x1=1)
-    return go.layout.Shape(type="line", line=line, layer="above", **ends)
+    return dict(type="line", line=line, layer="above") | ends
 
 
-def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
+def _drawn(mark: Mark, one: Panel, suffix: str) -> Iterator[dict[str, Any]]:
+    """The traces of a mark, or its shape (which has an "xref"), as Plotly's own dictionaries."""
     role = look.role(mark.role)
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
     ground = -any(isinstance(other, panel.Arrows) for other in one.marks)  # else pictures hide the arrows
@@ -179,7 +181,7 @@ def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
     if isinstance(mark, panel.Rule):
         yield _rule(mark, suffix)
     elif isinstance(mark, panel.Span):
-        yield go.layout.Shape(
+        yield dict(
             type="rect", xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.start, x1=mark.end, y0=0, y1=1,
             fillcolor=_clear(role.colour), line=dict(width=0), layer="below",
         )  # fmt: skip
@@ -194,40 +196,44 @@ def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
                 line=dict(width=0.5, color=look.TEXT),
             )
             hover = f"{_value(mark.colour, 'marker.color')}<br>{hover}"
-        kind = go.Scattergl if len(mark.x) > POINTS else go.Scatter
+        kind = "scattergl" if len(mark.x) > POINTS else "scatter"
         if mark.texts:
             hover = f"%{{text}}<br>{hover}"
-        yield kind(
-            x=_small(mark.x), y=_small(mark.y), mode="markers", marker=style, text=list(mark.texts) or None,
-            hovertemplate=hover,
+        yield dict(
+            type=kind, x=_small(mark.x), y=_small(mark.y), mode="markers", marker=style,
+            text=list(mark.texts) or None, hovertemplate=hover,
         )  # fmt: skip
     elif isinstance(mark, panel.Line):
-        yield go.Scatter(x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
+        yield dict(
+            type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover
+        )
     elif isinstance(mark, panel.Bars):
         pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor="#ffffff", solidity=0.2, size=7)
-        yield go.Bar(
-            x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
+        yield dict(
+            type="bar", x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
             marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),
         )  # fmt: skip
     elif isinstance(mark, panel.Band):
-        yield go.Scatter(
-            x=_small(np.r_[mark.x, mark.x[::-1]]), y=_small(np.r_[mark.lower, mark.upper[::-1]]),
+        yield dict(
+            type="scatter", x=_small(np.r_[mark.x, mark.x[::-1]]), y=_small(np.r_[mark.lower,
+            mark.upper[::-1]]),
             mode="lines", fill="toself", fillcolor=_clear(role.colour), line=dict(width=0), hoverinfo="skip",
         )  # fmt: skip
     elif isinstance(mark, panel.Heatmap):
         small = mark.reduced(CELLS)
         value = _value(mark.colour, "z")
-        yield go.Heatmap(
-            z=_small(small.values), x=_small(small.x), y=_small(small.y), zorder=ground,
+        yield dict(
+            type="heatmap", z=_small(small.values), x=_small(small.x), y=_small(small.y), zorder=ground,
             coloraxis=f"coloraxis{suffix}",
             hovertemplate=f"{value}<br>{hover}", hoverongaps=False,
         )  # fmt: skip
     elif isinstance(mark, panel.Image):
-        yield _picture(mark).update(zorder=ground)
+        yield _picture(mark) | dict(zorder=ground)
     elif isinstance(mark, panel.Arrows):
         moved = f"moved by (%{{u:.3~g}}, %{{v:.3~g}}) {one.x.unit}<br>{hover}"
-        yield go.Quiver(
-            x=_small(mark.x), y=_small(mark.y), u=_small(mark.u), v=_small(mark.v), anchor="tail",
+        yield dict(
+            type="quiver", x=_small(mark.x), y=_small(mark.y), u=_small(mark.u), v=_small(mark.v),
+            anchor="tail",
             arrowref="data", lengthmode="raw", lengthfactor=1, hovertemplate=moved,
             marker=dict(color=role.colour, line=dict(width=1.5)),
         )  # fmt: skip
@@ -237,26 +243,28 @@ def _traces(mark: Mark, one: Panel, suffix: str) -> Iterator[Any]:
         raise TypeError(f"no way to draw {type(mark).__name__} on the screen")
 
 
-def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str) -> Iterator[Any]:
+def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str) -> Iterator[dict[str, Any]]:
     """A light casing, the edges of each side, the joints, and an empty trace that stands in the legend."""
     sides = ("left", "right", "")
     parts = [_broken(mark.segments(side)) for side in sides]
     casing = dict(color=look.CASING, width=look.LINE_WIDTH + 3)
     everything = np.concatenate(parts)
-    yield go.Scatter(
-        x=_small(everything[:, 0]), y=_small(everything[:, 1]), mode="lines", line=casing, opacity=0.55,
+    yield dict(
+        type="scatter", x=_small(everything[:, 0]), y=_small(everything[:, 1]), mode="lines",
+        line=casing, opacity=0.55,
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     for side, part in zip(sides, parts, strict=True):
         colour = look.shade(mark.role, side)
-        yield go.Scatter(
-            x=_small(part[:, 0]), y=_small(part[:, 1]), mode="lines", line=line | dict(color=colour),
+        yield dict(
+            type="scatter", x=_small(part[:, 0]), y=_small(part[:, 1]), mode="lines",
+            line=line | dict(color=colour),
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
     shown = np.flatnonzero(mark.shown).tolist()
     x, y = mark.keypoints[shown].T
-    yield go.Scatter(
-        x=_small(x), y=_small(y), mode="markers", showlegend=False,
+    yield dict(
+        type="scatter", x=_small(x), y=_small(y), mode="markers", showlegend=False,
         text=[f"{mark.joints[joint]}, score {mark.scores[joint]:.2f}" for joint in shown],
         hovertemplate=f"%{{text}}<br>x %{{x:.1f}}, y %{{y:.1f}} {unit}<extra>{mark.name}</extra>",
         marker=dict(
@@ -265,8 +273,13 @@ def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str
             opacity=opacity(mark.scores[shown]), line=dict(width=1, color=look.CASING),
         ),
     )  # fmt: skip
-    yield go.Scatter(
-        x=[None], y=[None], mode="lines+markers", line=line, marker=dict(symbol=symbol, size=look.MARKER_SIZE)
+    yield dict(
+        type="scatter",
+        x=[None],
+        y=[None],
+        mode="lines+markers",
+        line=line,
+        marker=dict(symbol=symbol, size=look.MARKER_SIZE),
     )
 
 
@@ -281,7 +294,7 @@ def _broken(segments: Any) -> Any:
     return np.concatenate([segments, gaps], axis=1).reshape(-1, 2)
 
 
-def _picture(mark: panel.Image) -> Any:
+def _picture(mark: panel.Image) -> dict[str, Any]:
     pixels = mark.pixels
     height, width = pixels.shape[:2]
     step = max(height, width) / PIXELS
@@ -289,14 +302,14 @@ def _picture(mark: panel.Image) -> Any:
         pixels = cv2.resize(
             pixels, (max(1, round(width / step)), max(1, round(height / step))), interpolation=cv2.INTER_AREA
         )
-    kind = ".jpg" if max(height, width) > CELLS else ".png"  # small ones are read pixel by pixel
+    small = max(height, width) <= CELLS  # is read pixel by pixel, so nothing may be lost
+    kind, options = ("png", []) if small else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
-    data = base64.b64encode(cv2.imencode(kind, stored)[1].tobytes()).decode()
+    data = base64.b64encode(cv2.imencode(f".{kind}", stored, options)[1].tobytes()).decode()
     dx, dy = width / pixels.shape[1], height / pixels.shape[0]
-    source = f"data:image/{'jpeg' if kind == '.jpg' else 'png'};base64,{data}"
-    return go.Image(
-        source=source, x0=dx / 2 - 0.5, y0=dy / 2 - 0.5, dx=dx, dy=dy, zsmooth="fast", hoverinfo="skip"
-    )
+    source = f"data:image/{kind};base64,{data}"
+    place = dict(x0=dx / 2 - 0.5, y0=dy / 2 - 0.5, dx=dx, dy=dy)
+    return dict(type="image", source=source, zsmooth="fast", hoverinfo="skip") | place
 
 
 def _small(values: Any) -> Any:
