@@ -10,9 +10,7 @@ PY     := $(VENV)/bin/python
 .DELETE_ON_ERROR:
 
 app: $(VENV)/installed
-	@$(PY) -m freqviz.web.prepare
-	@echo "freqviz: open http://127.0.0.1:$(PORT) (Ctrl+C stops it)"
-	@$(PY) -m streamlit run app.py --server.port $(PORT)
+	@$(PY) -m freqviz.web --server.port $(PORT)
 
 test: $(VENV)/installed-dev
 	$(PY) -m pytest

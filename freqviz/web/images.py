@@ -5,7 +5,7 @@ import numpy as np
 
 
 def shrink(frame: np.ndarray, width: int) -> np.ndarray:
-    """The frame at most `width` pixels wide, (H, W, 3) uint8 to the same; areas are averaged, nothing is enlarged."""
+    """The frame (H, W, 3) at most `width` pixels wide; areas are averaged, nothing is enlarged."""
     if frame.shape[1] <= width:
         return frame
     height = max(round(frame.shape[0] * width / frame.shape[1]), 1)

@@ -1,12 +1,19 @@
 """The clips of this machine: the sample, and what visitors uploaded, one file each in runs/clips."""
 
 import hashlib
+import json
 import os
 import re
 import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
+from freqviz import boxes
 from freqviz.clip import Clip, ClipError
+from freqviz.poses import Pose
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
@@ -17,7 +24,7 @@ SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
 
 
 def clips() -> dict[str, Path]:
-    """Every clip that can be chosen, by the name under which links know it: the sample, then uploads, youngest first.
+    """Every clip that can be chosen, by the name that links have for it: sample, uploads, youngest first.
 
     The name of an upload is that of its file with eight digits of its SHA-256: `backflip-3fa2c1d4.mp4`.
     """
@@ -53,3 +60,28 @@ def add(name: str, data: bytes) -> str:
         except (OSError, ValueError, IndexError) as error:
             raise ClipError(f"{path.name} cannot be read as a video: {error}") from error
         return path.rename(CLIPS / f"{path.stem}-{digest}{suffix}").name
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the sample clip knows about itself."""
+
+    keypoints: np.ndarray  # (N, J, 2) frame pixels
+    blur: np.ndarray  # (N,) length of the motion blur, pixels
+    box: tuple[float, float, float, float]  # x, y, w, h of the person in the first frame
+
+    def pose(self, frame: int) -> Pose:
+        """The true joints of one frame."""
+        return Pose(self.keypoints[frame], np.ones(self.keypoints.shape[1]))
+
+
+def truth(name: str) -> Truth | None:
+    """The truth of a clip of the library; None where it is not known, as for every upload."""
+    return _truth(SAMPLE_FILE.with_suffix(".json")) if name == SAMPLE else None
+
+
+@lru_cache(maxsize=1)
+def _truth(file: Path) -> Truth:
+    known = json.loads(file.read_text())
+    x, y, w, h = boxes.grown(known["box"][0], boxes.PAD).round().tolist()  # joints end inside the body
+    return Truth(np.array(known["joints"]), np.array(known["blur_length"]), (x, y, w, h))

@@ -1,0 +1,7 @@
+"""The page: `make app`, or `streamlit run app.py`. It only says which pages there are."""
+
+import streamlit as st
+
+st.set_page_config("freqviz", "assets/icon.svg", layout="wide", initial_sidebar_state=330)
+st.logo("assets/logo.svg", size="large")
+st.navigation([st.Page("pages/clip/poses_and_spectra.py", title="Poses and spectra", default=True)]).run()

@@ -1,0 +1,31 @@
+"""Analyse the sample clip where that has not been done, then serve the page: python -m freqviz.web
+
+One process does both, so the first visitor finds the libraries loaded. Options are those of `streamlit run`,
+such as --server.port 8600.
+"""
+
+import sys
+
+from rich.progress import Progress
+from streamlit.web import cli
+
+from freqviz.jobs import never
+from freqviz.web import library, work
+
+
+def prepare() -> None:
+    """Bring the analysis of the sample clip into the store: seconds on the first start, nothing later."""
+    truth = library.truth(library.SAMPLE)
+    box = truth.box if truth else None
+    request = work.Request(library.SAMPLE, work.BOX, box, tuple(work.defaults()), "auto")
+    if request.missing or work.STORE.find(request.run().key):
+        return
+    with Progress() as bars:
+        bar = bars.add_task("freqviz: analysing the sample clip")
+        work.analyse(request.run(), lambda done, total: bars.update(bar, completed=done, total=total), never)
+
+
+if __name__ == "__main__":
+    prepare()
+    sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
+    cli.main()

@@ -1,0 +1,176 @@
+"""What every page begins with, and how it shows a figure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from freqviz import jobs, run
+from freqviz.panel import Panel
+from freqviz.to_plotly import to_plotly
+from freqviz.web import choice, work
+from freqviz.web.box import draw_box
+from freqviz.web.images import jpeg
+from freqviz.web.view import View
+from freqviz.web.work import BOX, Request
+
+STYLE = Path(__file__).parent / "page.css"
+STEPS = """
+**1 Person.** Drag over the frame from the head to the feet, arms included. Drag inside to move the box,
+a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or let motion find it.
+
+**2 Networks.** The two video networks are twins: one works in pixel space, spectra guide the other.
+
+**3 Run.** From then on the box follows the poses. What was analysed once is kept.
+"""
+WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
+
+
+def open_page(title: str, caption: str) -> View:
+    """Title, sidebar, and the analysis of what is chosen there.
+
+    Where there is none yet, the page shows the first frame, to draw the box on, and the run; and stops.
+
+    Args:
+        title: headline.
+        caption: what the page shows, one sentence: its docstring.
+    """
+    st.html(STYLE)
+    request = choice.sidebar()
+    st.title(title, anchor=False)
+    with sentences():
+        planned = None if request.missing else request.run()
+        analysis = work.finished(planned.key) if planned else None
+        ticket = work.ticket_of(planned.key) if planned else None
+        _run_button(request, ticket, analysis)
+        if planned and analysis and not choice.drawing():
+            st.caption(caption)
+            return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+        _stage(request, planned, ticket)
+    st.stop()
+
+
+def cursor_row(*widths: int) -> list[DeltaGenerator]:
+    """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
+    return st.container(key="cursor").columns(widths)
+
+
+def cursor(view: View, place: DeltaGenerator) -> int:
+    """The frame that everything on the page shows; call it inside the fragment that follows it."""
+    last = len(view.clip) - 1
+    if last == 0:
+        return 0
+    return place.slider(
+        "Frame",
+        0,
+        last,
+        key="frame",
+        bind="query-params",
+        help="Drag, or click and use the arrow keys: every figure shows this frame.",
+    )
+
+
+def show(panel: Panel, height: int | None = None) -> None:
+    """A figure, its title and results above it, its reading guide below.
+
+    Args:
+        panel: what to draw.
+        height: CSS pixels; None: the renderer's own.
+    """
+    st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
+    figure = to_plotly(replace(panel, title="", note=""), height)
+    named = any(mark.name for mark in panel.marks)
+    figure.update_layout(title=None, margin={"t": 32 if named else 8})  # words wrap better outside
+    st.plotly_chart(
+        figure,
+        theme=None,
+        key=f"figure {panel.title}",
+        config={"displaylogo": False, "displayModeBar": False},
+        alt=f"{panel.title}. {panel.note} {panel.guide}",
+    )
+    st.caption(panel.guide)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What cannot be done or shown is said in one sentence, where it would have stood."""
+    try:
+        yield
+    except (LookupError, ValueError, OSError) as error:
+        st.error(f"{str(error).strip(chr(39)).rstrip('.')}.")
+
+
+def _run_button(request: Request, ticket: jobs.Ticket | None, finished: run.Analysis | None) -> None:
+    running = ticket is not None and not ticket.over
+    with st.sidebar:
+        st.button(
+            "Running …" if running else "Analysed" if finished else "Run",
+            key="run",
+            type="primary",
+            width="stretch",
+            disabled=bool(request.missing or running or finished),
+            help=request.missing or ("This choice is analysed; change it first." if finished else None),
+            on_click=_start,
+            args=(request,),
+        )
+        if finished:
+            st.caption(_facts(finished))
+
+
+def _start(request: Request) -> None:
+    choice.stop_drawing()
+    with sentences():
+        work.start(request)
+
+
+def _facts(analysis: run.Analysis) -> str:
+    """What was analysed, and how."""
+    clip, settings = analysis.provenance["clip"], analysis.provenance["settings"]
+    height, width = clip["size"]
+    return (
+        f"{clip['frames']} frames of {width} × {height} pixels, {clip['fps']:.4g} per second. First box: "
+        f"{settings['rung']}. Analysed on {analysis.provenance['device']}."
+    )
+
+
+def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None) -> None:
+    """The first frame with the box, and how the run stands."""
+    clip = work.open_clip(request.clip)
+    first = clip[0]
+    if ticket is not None and not ticket.over:
+        _progress(ticket, request.device)
+    elif ticket is not None and ticket.state == jobs.FAILED:
+        st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
+    elif ticket is not None and ticket.state == jobs.CANCELLED:
+        st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
+    picture, words = st.columns([3, 1], gap="medium")
+    with picture:
+        if request.person == BOX:
+            key = f"drawn on {request.clip}"
+            draw_box(first, request.box, key, lambda: choice.take_drawn_box(key), WIDTH, STAGE_HEIGHT)
+        else:
+            height, width = clip.size
+            st.image(jpeg(first, WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
+    with words:
+        st.markdown(STEPS)
+        for line in clip.report:
+            st.caption(line)
+
+
+@st.fragment(run_every=0.5)
+def _progress(ticket: jobs.Ticket, device: str) -> None:
+    if ticket.over:
+        st.rerun()
+    bar, button = st.columns([6, 1], vertical_alignment="bottom")
+    with bar:
+        if waiting := work.ahead(ticket, device):
+            st.progress(0.0, f"Waiting for {waiting} other run{'s' if waiting > 1 else ''} on this device.")
+        else:
+            left = ticket.seconds * (1 / ticket.fraction - 1) if ticket.fraction else None
+            rest = "" if left is None else f", about {left:.0f} s left"
+            st.progress(ticket.fraction, f"{ticket.done} of {ticket.total or '…'} frames{rest}")
+    with button:
+        st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch")

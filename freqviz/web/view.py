@@ -1,0 +1,98 @@
+"""A finished analysis as pages see it: per frame, with the truth where it is known."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from freqviz import figures, run, sharpness
+from freqviz.clip import Clip
+from freqviz.poses import Pose
+from freqviz.trace import LightTrace
+from freqviz.web import library, work
+
+TRUE_BLUR = "True blur (pixels)"
+
+
+@dataclass(frozen=True)
+class View:
+    """One clip and what was found in it."""
+
+    name: str  # of the clip in the library
+    clip: Clip
+    analysis: run.Analysis
+    folder: Path  # of the analysis; caches know it by this
+
+    @property
+    def traces(self) -> list[LightTrace]:
+        """The light trace of every network, in the order chosen."""
+        return list(self.analysis.traces.values())
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(N, 4) x, y, w, h that every frame was cut by; frame pixels."""
+        return self.traces[0].boxes
+
+    def poses(self, frame: int) -> dict[str, Pose]:
+        """The pose that each network found in one frame; frame pixels."""
+        return {t.network: Pose(t.keypoints[frame], t.scores[frame]) for t in self.traces}
+
+    def truth(self, frame: int) -> Pose | None:
+        """Where the joints really are, if that is known."""
+        return None if self._truth is None else self._truth.pose(frame)
+
+    @cached_property
+    def _truth(self) -> library.Truth | None:
+        return library.truth(self.name)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a frame: measures of blur, and energies, named by what they are of."""
+        frames = self.analysis.frames
+        columns: dict[str, Any] = {
+            name: frames[name] for name in ("frame", "time", *self.blurs) if name in frames
+        }
+        edges = self.analysis.provenance["settings"]["band_edges"]
+        for band, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+            columns[f"log energy of the image, {low:g}–{high:g} cycles/pixel"] = frames[f"band_{band}"]
+        for trace in self.traces:
+            for band, values in enumerate([] if trace.band_energy is None else trace.band_energy.T):
+                columns[f"log energy in {trace.network}, band {band + 1}"] = values
+        if self._truth is not None:
+            columns[TRUE_BLUR] = self._truth.blur
+        return pd.DataFrame(columns)
+
+    @staticmethod
+    def label(column: str) -> str:
+        """A column's name for people."""
+        return figures.quantity(column).title
+
+    @property
+    def blurs(self) -> list[str]:
+        """Columns of `table` that tell how blurred a frame is, the best first."""
+        known = [TRUE_BLUR] if self._truth is not None else []
+        lengths = ["edge_width", "cepstral_length"]
+        return known + lengths + [name for name in sharpness.MEASURES if name not in (*lengths, *_NO_BLUR)]
+
+    @property
+    def energies(self) -> list[str]:
+        """Columns of `table` that are energies: the networks' own first, high frequencies before low ones."""
+        names = [str(name) for name in self.table if str(name).startswith("log energy")]
+        image = [name for name in names if name.startswith("log energy of the image")]
+        return [name for name in names if name not in image][::-1] + image[::-1]
+
+    regions = (work.PERSON, work.WHOLE_FRAME)  # what a spectrum can be of
+
+    def region(self, frame: int, region: str) -> np.ndarray:
+        """Pixels of one frame, or of its person: see `work.region_of`."""
+        return work.region_of(self.clip[frame], region, self.boxes[frame])
+
+    def reference(self, region: str) -> float:
+        """The power that reads 0 dB in every frame of the clip."""
+        return work.spectrum_reference(self.name, region, self.folder, self.boxes)
+
+
+_NO_BLUR = ("cepstral_angle", "cepstral_confidence")

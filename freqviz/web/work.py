@@ -1,0 +1,136 @@
+"""What pages wait for and what is kept for them: open clips, running jobs, finished analyses, references."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+import models
+from freqviz import crops, figures, jobs, run
+from freqviz.clip import Clip
+from freqviz.store import RunKey, Store
+from freqviz.web import library
+
+STORE = Store(library.RESULTS)
+PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
+SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
+_tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
+
+
+BOX, WHOLE_FRAME, MOTION = "Box", "Whole frame", "Motion"  # where the first box comes from
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to analyse: a clip of the library, where its first box comes from, the networks and the device."""
+
+    clip: str
+    person: str  # BOX, WHOLE_FRAME or MOTION
+    box: tuple[float, float, float, float] | None  # x, y, w, h in the first frame; None unless person is BOX
+    networks: tuple[str, ...]
+    device: str
+
+    @property
+    def missing(self) -> str:
+        """What still has to be chosen, as a sentence; empty when nothing is missing."""
+        if not self.networks:
+            return "Choose at least one network."
+        if self.person == BOX and self.box is None:
+            return "Draw or type the box of the person in the first frame."
+        return ""
+
+    def run(self) -> run.Run:
+        """The run, checked.
+
+        Raises:
+            ValueError: clip, box or device is wrong.
+            LookupError: no clip or network of that name.
+        """
+        clip, whole = open_clip(self.clip), self.person == WHOLE_FRAME
+        return run.Run(clip, self.networks, self.box, whole_frame=whole, device=self.device)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _opened(path: Path, modified: float) -> Clip:
+    return Clip(path)
+
+
+def open_clip(name: str) -> Clip:
+    """A clip of the library, shared by all visitors.
+
+    Raises:
+        LookupError: no such clip here.
+        ClipError: it can no longer be read.
+    """
+    path = library.clips().get(name)
+    if path is None:
+        raise LookupError(f"no clip named '{name}' on this machine")
+    return _opened(path, path.stat().st_mtime)
+
+
+def trained() -> list[str]:
+    """The networks that can run: those with a checkpoint, in the order of the tables."""
+    return [name for name in models.names() if models.checkpoint(name).is_file()]
+
+
+def defaults() -> list[str]:
+    """The networks chosen unless a visitor says otherwise: the two video networks."""
+    return [name for name in run.DEFAULT_MODELS if name in trained()]
+
+
+def start(request: Request) -> jobs.Ticket:
+    """Put the run into the queue of its device; a run that is waiting or running already is joined."""
+    planned = request.run()
+    digest = planned.key.digest
+    _tickets[digest] = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest)
+    return _tickets[digest]
+
+
+def analyse(planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool]) -> None:
+    """Do a run and store it, unless that has been done."""
+    if STORE.find(planned.key) is None:
+        STORE.put(planned.key, planned.analysis(progress, cancelled).write)
+
+
+def ticket_of(key: RunKey) -> jobs.Ticket | None:
+    """The last job of a run key, if there was one since the server started."""
+    return _tickets.get(key.digest)
+
+
+def ahead(ticket: jobs.Ticket, device: str) -> int:
+    """Jobs before this one on its device."""
+    return jobs.worker(run.choose_device(device)).ahead(ticket)
+
+
+def finished(key: RunKey) -> run.Analysis | None:
+    """The stored analysis of a run key; None if there is none."""
+    folder = STORE.find(key)
+    return _loaded(folder) if folder else None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _loaded(folder: Path) -> run.Analysis:
+    return run.load_analysis(folder)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def spectrum_reference(clip: str, region: str, folder: Path, _boxes: np.ndarray) -> float:
+    """The power that reads 0 dB in every frame of a clip, from frames spread evenly over it.
+
+    Args:
+        clip: name in the library.
+        region: as in `region_of`.
+        folder: of the analysis that the boxes come from; it stands for them in the cache.
+        _boxes: (N, 4) frame pixels.
+    """
+    opened = open_clip(clip)
+    some = np.unique(np.linspace(0, len(opened) - 1, SPECTRA).round().astype(int))
+    return figures.spectrum_reference(region_of(opened[int(i)], region, _boxes[i]) for i in some)
+
+
+def region_of(frame: np.ndarray, region: str, box: np.ndarray) -> np.ndarray:
+    """The "person", as cut out for the networks, (192, 144, 3), or the "whole frame"."""
+    return crops.cut(frame, box) if region == PERSON else frame
