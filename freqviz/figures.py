@@ -15,7 +15,7 @@ from freqviz import compare, look, poses, sharpness, spectra
 from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
 
 DB_RANGE = (-80.0, 0.0)  # decibels shown; 80 dB hold a sharp frame and its noise floor
-CELLS = 192  # most cells a side of a spectrum: what a moved cursor sends stays small
+CELLS = 193  # most cells a side of a spectrum: what a moved cursor sends stays small
 FRAME = Axis("Frame")
 WEIGHT_SOURCE = "effective number: inverse Simpson index, Hill, Ecology 1973"
 
@@ -99,7 +99,7 @@ def power_spectrum(
     """Power at each spatial frequency of one frame or crop.
 
     Hann window, mean removed, DC in the centre, frequencies in cycles per pixel of the image given; v points
-    down as y does. Beyond 192 cells a side neighbouring powers are averaged.
+    down as y does. Beyond 193 cells a side neighbouring powers are averaged.
 
     Args:
         image: (H, W, 3) uint8, or (H, W) luma in [0, 1].
@@ -466,11 +466,12 @@ def _coarse(power: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[np.fl
     """A centred power spectrum with at most CELLS cells along `axis`, and their frequencies.
 
     Cells are means over k neighbours (over k + 1 with half weight at the ends where k is even), so that zero
-    frequency stays the centre of a cell; the spectrum is periodic, so the ends are neighbours.
+    frequency stays the centre of a cell. The spectrum is periodic: its ends are neighbours, and where n is even
+    the highest frequency stands at both.
     """
     n = power.shape[axis]
-    k = -(-n // CELLS)
-    centres = k * np.arange(-(n // 2 // k), (n - n // 2 - 1) // k + 1)
+    k = -(-n // (CELLS - 1))
+    centres = k * np.arange(-(n // 2 // k), n // 2 // k + 1)
     taps = np.arange(-(k // 2), k // 2 + 1)
     weights = np.ones(len(taps)) / k
     if k % 2 == 0:
