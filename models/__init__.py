@@ -1,15 +1,30 @@
-"""The networks of the project, by name."""
+"""The networks of the project, by name, with their checkpoints and cards.
+
+A checkpoint is `weights/<name>.safetensors` (fp16), those of further seeds `<name>-<seed>.safetensors`; what a network
+shares with `spatial-frame`, its frozen backbone, is stored once, there. A card is `weights/<name>.json`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
 
 from models.freq_video import FreqVideo
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
 from models.spatial_video import SpatialVideo
 
+WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, type[PoseNetwork]] = {
     "spatial-frame": SpatialFrame,
     "spatial-video": SpatialVideo,
     "freq-video": FreqVideo,
 }
+BACKBONE = "spatial-frame"  # whose parameters the video networks share
+SHARED = "frame."  # their prefix inside a video network
 
 
 def names() -> list[str]:
@@ -18,7 +33,73 @@ def names() -> list[str]:
 
 
 def build(name: str) -> PoseNetwork:
-    """A network with random parameters."""
+    """A network with random parameters.
+
+    Raises:
+        LookupError: no such network; the message lists those that exist.
+    """
     if name not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
     return NETWORKS[name]()
+
+
+def checkpoint(name: str, seed: int = 0) -> Path:
+    """Where the parameters of a network lie.
+
+    Raises:
+        LookupError: no such network.
+    """
+    if name not in NETWORKS:
+        raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
+    return WEIGHTS / (f"{name}-{seed}.safetensors" if seed else f"{name}.safetensors")
+
+
+def load(name: str, device: str | torch.device = "cpu", seed: int = 0) -> PoseNetwork:
+    """A trained network in evaluation mode, float32.
+
+    Raises:
+        LookupError: no such network.
+        FileNotFoundError: it has no checkpoint.
+        RuntimeError: the checkpoint does not fit the network; names what is missing or too many.
+    """
+    network, parts = build(name), [checkpoint(name, seed)]
+    if name != BACKBONE:
+        parts.append(checkpoint(BACKBONE))
+    state = {}
+    for part in parts:
+        if not part.is_file():
+            raise FileNotFoundError(
+                f"{name} has no checkpoint {part.name}; `python -m freqviz train {name}` makes it"
+            )
+        prefix = "" if part is parts[0] else SHARED
+        state |= {prefix + key: values.float() if values.is_floating_point() else values
+                  for key, values in load_file(part).items()}  # fmt: skip
+    network.load_state_dict(state)
+    return network.eval().to(device)
+
+
+def save(name: str, network: PoseNetwork, seed: int = 0) -> Path:
+    """Write the checkpoint of a network in fp16, without the shared backbone; the path."""
+    state = {
+        key: values.half().contiguous() if values.is_floating_point() else values.contiguous()
+        for key, values in network.state_dict().items()
+        if name == BACKBONE or not key.startswith(SHARED)
+    }
+    path = checkpoint(name, seed)
+    path.parent.mkdir(exist_ok=True)
+    save_file(state, path)
+    return path
+
+
+def card(name: str) -> dict[str, Any]:
+    """What a network was trained on, with which budget, and how it scored; empty when it has no card."""
+    path = checkpoint(name).with_suffix(".json")
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def checkpoint_hash(name: str, seed: int = 0) -> str:
+    """SHA-256 over the files that `load` reads."""
+    digest = hashlib.sha256(checkpoint(name, seed).read_bytes())
+    if name != BACKBONE:
+        digest.update(checkpoint(BACKBONE).read_bytes())
+    return digest.hexdigest()

@@ -16,7 +16,12 @@ from models.network import Encoded
 from models.probe import Probe
 from models.video import CHANNELS, GLOBAL, Gates, Guide, VideoNetwork
 
-BANDS = ((0.008, 0.02), (0.02, 0.045), (0.045, 0.09), (0.09, 0.18))  # cycles/pixel; the first hardly feels blur
+BANDS = (
+    (0.008, 0.02),
+    (0.02, 0.045),
+    (0.045, 0.09),
+    (0.09, 0.18),
+)  # cycles/pixel; the first hardly feels blur
 FLOOR = (0.36, 0.5)  # where only noise is left
 POOL = 48  # input pixels: extent of the Hann window that makes energies local
 WINDOW = 64  # input pixels: of phase correlation; shorter windows hold too few cycles
@@ -49,7 +54,9 @@ class BandEnergy(nn.Module):
             twice[-1] = 1
         bins = (rings * twice).sum((-2, -1))
         self.register_buffer("rings", rings, persistent=False)
-        self.register_buffer("share", bins[:-1] / bins[-1], persistent=False)  # noise of a band per noise of the floor
+        self.register_buffer(
+            "share", bins[:-1] / bins[-1], persistent=False
+        )  # noise of a band per noise of the floor
         window = hann(POOL)
         self.register_buffer("window", (window / window.sum())[None, None], persistent=False)
         ones = functional.conv2d(torch.ones(1, 1, height, width), self.window, stride=16, padding=16)
@@ -60,7 +67,9 @@ class BandEnergy(nn.Module):
         """Luma (N, 1, H, W) in [0, 1] to log energies (N, bands, H/16, W/16), squared grey per pixel."""
         image = luma.float() - luma.float().mean((-2, -1), keepdim=True)
         spectrum = torch.fft.rfft2(image, norm="ortho")
-        bands = torch.fft.irfft2(spectrum * self.rings, s=image.shape[-2:], norm="ortho")  # (N, bands + 1, H, W)
+        bands = torch.fft.irfft2(
+            spectrum * self.rings, s=image.shape[-2:], norm="ortho"
+        )  # (N, bands + 1, H, W)
         local = functional.conv2d(bands.square().flatten(0, 1)[:, None], self.window, stride=16, padding=16)
         local = (local / self.inside).view(len(luma), -1, *local.shape[-2:])
         signal = local[:, :-1] - local[:, -1:] * self.share[:, None, None]
@@ -115,9 +124,13 @@ class PhasePrior(nn.Module):
         steps = torch.arange(side, device=surface.device, dtype=torch.float32) - REACH
         y, x = steps[place // side], steps[place % side]
         close = ((steps[:, None] - y[..., None, None]).abs() <= 2) & ((steps - x[..., None, None]).abs() <= 2)
-        mass = torch.where(close, surface.clamp_min(0) ** 4, torch.zeros(()))  # sub-pixel: mean around the peak
+        mass = torch.where(
+            close, surface.clamp_min(0) ** 4, torch.zeros(())
+        )  # sub-pixel: mean around the peak
         total = mass.sum((-2, -1)).clamp_min(1e-12)
-        shift = torch.stack([(mass.sum(-2) * steps).sum(-1) / total, (mass.sum(-1) * steps).sum(-1) / total], -1)
+        shift = torch.stack(
+            [(mass.sum(-2) * steps).sum(-1) / total, (mass.sum(-1) * steps).sum(-1) / total], -1
+        )
         told = torch.cat([shift, height[..., None]], -1).movedim(-1, 2)  # (B, T-1, 3, 15)
         coarse = told.unflatten(-1, (5, 3)).flatten(0, 1)
         dense = functional.grid_sample(
@@ -174,7 +187,9 @@ class FrequencyGuide(Guide):
         self.energy = BandEnergy(height, width)
         self.phase = PhasePrior(height, width)
         self.spectral = SpectralGates(height // 8, width // 8)
-        self.trust = nn.Parameter(torch.full((len(BANDS) - 1,), -1.5))  # softplus: more energy never counts less
+        self.trust = nn.Parameter(
+            torch.full((len(BANDS) - 1,), -1.5)
+        )  # softplus: more energy never counts less
         self.energy_logit = Probe("energy_logit", "frame y x", 16)
 
     def encode(self, luma: Tensor) -> Encoded:

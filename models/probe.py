@@ -1,6 +1,6 @@
 """Probes: named places inside a network where anyone may look, or change what flows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -55,3 +55,22 @@ def edit(network: nn.Module, changes: dict[str, Callable[[Tensor], Tensor]]) -> 
     finally:
         for path in chosen:
             known[path].change = None
+
+
+@contextmanager
+def watch(network: nn.Module, quantities: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Collect what flows through probes of the given quantities, with gradients, by dotted path."""
+    seen: dict[str, Tensor] = {}
+    wanted = set(quantities)
+
+    def keep(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        return lambda _module, _inputs, output: seen.__setitem__(path, output)
+
+    hooks = [
+        p.register_forward_hook(keep(path)) for path, p in probes(network).items() if p.quantity in wanted
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()

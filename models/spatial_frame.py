@@ -85,6 +85,8 @@ def enlarge(x: Tensor, like: Tensor) -> Tensor:
 class SpatialFrame(PoseNetwork):
     """Backbone and heatmap head; `convention` chooses whose joints (0 LSPET, 1 JHMDB) it speaks."""
 
+    backbone_key = "spatial-frame"
+
     def __init__(self, config: SpatialFrameConfig | None = None):
         super().__init__()
         self.config = config or SpatialFrameConfig()
@@ -101,6 +103,14 @@ class SpatialFrame(PoseNetwork):
 
     def encode(self, frames: Tensor) -> Encoded:
         return self.backbone(frames)
+
+    def shared(self, frames: Tensor) -> Encoded:
+        """All of `encode`: the video networks share it."""
+        return self.encode(frames)
+
+    def own(self, frames: Tensor) -> Encoded:
+        """Nothing of its own."""
+        return {}
 
     def logits(self, f4: Tensor, f8: Tensor, f16: Tensor) -> Tensor:
         """(N, conventions · J, H/4, W/4): the sum of what the three strides say."""

@@ -93,7 +93,10 @@ class FrameLogits(nn.Module):
         key = key[:, None].expand_as(frames)
         seen = torch.cat([key, frames, (frames - key).abs(), evidence], 2).flatten(0, 1)
         logits = self.out(functional.relu(self.look(functional.relu(self.mix(seen)))))
-        return logits.float().view(frames.shape[0], frames.shape[1], *logits.shape[-2:]) + self.slot[:, None, None]
+        return (
+            logits.float().view(frames.shape[0], frames.shape[1], *logits.shape[-2:])
+            + self.slot[:, None, None]
+        )
 
 
 class ChannelAttention(nn.Module):
@@ -118,6 +121,7 @@ class VideoNetwork(PoseNetwork):
     """Five frames in, the pose of the middle one out."""
 
     frames = 5
+    backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
 
     def __init__(self, guide: Guide):
         super().__init__()
@@ -149,8 +153,14 @@ class VideoNetwork(PoseNetwork):
         self.frame.load_state_dict(frame.state_dict())
         joints = len(self.skeleton.names)
         video = slice(frame.convention * joints, (frame.convention + 1) * joints)
-        for mine, theirs in ((self.head4, frame.head4), (self.head8, frame.head8), (self.head16, frame.head16)):
-            mine.load_state_dict({"weight": theirs.weight[video].detach(), "bias": theirs.bias[video].detach()})
+        for mine, theirs in (
+            (self.head4, frame.head4),
+            (self.head8, frame.head8),
+            (self.head16, frame.head16),
+        ):
+            mine.load_state_dict(
+                {"weight": theirs.weight[video].detach(), "bias": theirs.bias[video].detach()}
+            )
 
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
@@ -204,7 +214,14 @@ class VideoNetwork(PoseNetwork):
         return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
 
     def _align(
-        self, window: Encoded, f4: Tensor, f8: Tensor, f16: Tensor, early: Tensor, middle: int, others: list[int]
+        self,
+        window: Encoded,
+        f4: Tensor,
+        f8: Tensor,
+        f16: Tensor,
+        early: Tensor,
+        middle: int,
+        others: list[int],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Neighbours (B, T-1, C, ·, ·) read where the key frame's content went, at strides 4, 8, 16."""
         batch, count = f4.shape[0], len(others)
@@ -222,7 +239,9 @@ class VideoNetwork(PoseNetwork):
             flow = told[0].flatten(0, 1)
             hints = torch.cat([hints, told[1].flatten(0, 1)], 1)
         offset_gate, mask_gate = self.guide.gates(key(f8), rest(f8))
-        a16, flow, _ = self.align16(key(f16), rest(f16), flow, hints, grow(offset_gate, f16[:, 0]), grow(mask_gate, f16[:, 0]))
+        a16, flow, _ = self.align16(
+            key(f16), rest(f16), flow, hints, grow(offset_gate, f16[:, 0]), grow(mask_gate, f16[:, 0])
+        )
         flow = grow(flow, f8[:, 0]) * 2
         a8, flow, trunk = self.align8(key(f8), rest(f8), flow, key(f8)[:, :0], offset_gate, mask_gate)
         a4 = self.align4(rest(f4), flow, trunk)

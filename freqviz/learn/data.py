@@ -98,7 +98,14 @@ def list_clips(root: Path) -> list[ClipInfo]:
         raise FileNotFoundError(f"JHMDB needs split1.csv in {root}; see the README for its layout")
     with open(table, newline="") as lines:
         return [
-            ClipInfo(r["clip"], r["action"], r["split"], r["full_body"] == "1", r["exact_scale"] == "1", int(r["frames"]))
+            ClipInfo(
+                r["clip"],
+                r["action"],
+                r["split"],
+                r["full_body"] == "1",
+                r["exact_scale"] == "1",
+                int(r["frames"]),
+            )
             for r in csv.DictReader(lines)
         ]
 
@@ -113,7 +120,9 @@ def split(clips: list[ClipInfo], part: str) -> list[ClipInfo]:
         return [c for c in clips if c.split == "test" and c.full_body]
     tested = {c.title for c in clips if c.split == "test"}
     train = [c for c in clips if c.split == "train" and c.title not in tested]
-    titles = sorted({c.title for c in train if c.full_body}, key=lambda t: hashlib.sha256(t.encode()).hexdigest())
+    titles = sorted(
+        {c.title for c in train if c.full_body}, key=lambda t: hashlib.sha256(t.encode()).hexdigest()
+    )
     held = set(titles[:VALIDATION_TITLES])
     if part == "validation":
         return [c for c in train if c.title in held and c.full_body]
@@ -169,7 +178,9 @@ class Clips:
             self._pack(root, cache, lengths)
         self.frames = np.load(self.packed, mmap_mode="r")  # (all frames, 240, 320, 3)
         if len(self.frames) != self.starts[-1]:
-            raise ValueError(f"{self.packed} holds {len(self.frames)} frames, expected {self.starts[-1]}: remove it")
+            raise ValueError(
+                f"{self.packed} holds {len(self.frames)} frames, expected {self.starts[-1]}: remove it"
+            )
 
     def _pack(self, root: Path, cache: Path, lengths: list[int]) -> None:
         cache.mkdir(parents=True, exist_ok=True)
@@ -298,7 +309,9 @@ class FrameSamples:
             if person.counts.sum() >= MINIMUM_JOINTS:
                 return self._sample(frame, person, rng)
 
-    def _sample(self, frame: NDArray[np.uint8], person: Person, rng: np.random.Generator) -> dict[str, NDArray]:
+    def _sample(
+        self, frame: NDArray[np.uint8], person: Person, rng: np.random.Generator
+    ) -> dict[str, NDArray]:
         draw = Augmentation.draw(rng)
         box = half_body(person, rng) if rng.random() < 0.2 else person.box
         affine = crops.matrix(box, self.size, draw.rotation, draw.zoom, draw.shift, draw.flip)
@@ -328,3 +341,124 @@ def place(
     if flip:
         joints, counts = joints[list(poses.FLIPS)], counts[list(poses.FLIPS)]
     return joints, counts
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What happens to one frame of a window; lengths in px of PROTOCOL.md (1/256 of the crop's height)."""
+
+    length: float = 0.0
+    angle: float = 0.0
+    sigma: float = 0.01
+    gain: float = 1.0
+    occluded: bool = False
+
+
+REGIMES = {"natural": 0.3, "R1": 0.2, "R2": 0.25, "R3": 0.15, "single": 0.1}  # shares in training
+
+
+def draw_window(regime: str, rng: np.random.Generator, radius: int = 2) -> list[Damage]:
+    """One window of a training regime, with now and then a trap for energy: noise, exposure or an occluder."""
+    count = 2 * radius + 1
+    lengths = np.zeros(count)
+    if regime == "R1":
+        lengths = rng.choice([0, 5, 9, 15, 21, 31], count) * rng.uniform(0.8, 1.2, count)
+        lengths[radius] = rng.uniform(12, 34)
+    elif regime == "R2":
+        lengths = rng.uniform(25, 47, count)
+        lengths[radius] = rng.uniform(15, 34)
+        lengths[rng.choice([i for i in range(count) if i != radius])] = rng.uniform(0, 3)
+    elif regime == "R3":
+        lengths = rng.uniform(15, 34, count)
+    elif regime == "single":
+        lengths[radius] = rng.uniform(9, 34)
+    sigma = np.full(count, 0.01) if rng.random() < 0.7 else np.full(count, rng.uniform(0, 0.02))
+    gain, occluded = np.ones(count), np.zeros(count, bool)
+    if rng.random() < 0.3:
+        trapped, kind = rng.integers(count), rng.integers(3)
+        if kind == 0:
+            sigma[trapped] = 0.05
+        elif kind == 1:
+            gain[trapped] = rng.choice([0.5, 2.0])
+        else:
+            occluded[trapped] = trapped != radius
+    return [
+        Damage(
+            float(lengths[i]),
+            float(rng.uniform(0, np.pi)),
+            float(sigma[i]),
+            float(gain[i]),
+            bool(occluded[i]),
+        )
+        for i in range(count)
+    ]
+
+
+def damaged(
+    frame: NDArray[np.uint8], damage: Damage, pixel: float, rng: np.random.Generator, quality: int = 75
+) -> NDArray[np.uint8]:
+    """A frame after exposure, motion blur, noise and compression.
+
+    Args:
+        pixel: pixels of this frame per px of PROTOCOL.md.
+    """
+    if damage.gain != 1:
+        frame = blur.exposure(frame, damage.gain)
+    return blur.degrade(frame, damage.length * pixel, damage.angle, damage.sigma, quality, rng)
+
+
+class WindowSamples:
+    """An endless stream of augmented five-frame windows; sample i is the same in every run.
+
+    Four in five are JHMDB windows with their true motion, the others LSPET stills moved by a smooth camera.
+    All frames of a window share the key frame's box and the augmentation.
+    """
+
+    def __init__(self, stills: Stills, clips: Clips, seed: int, first: int, count: int, radius: int = 2):
+        self.stills, self.clips, self.seed = stills, clips, seed
+        self.first, self.count, self.radius = first, count, radius
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, i: int) -> dict[str, NDArray]:
+        rng = np.random.default_rng((self.seed, 7, self.first + i))
+        draw = Augmentation.draw(rng)
+        size = crops.SIZE
+        while True:
+            if rng.random() < 0.2:
+                n = int(rng.integers(len(self.stills)))
+                still = np.ascontiguousarray(self.stills.read(n))
+                person = self.stills.person(n, still.shape[:2])
+                frames, people = [still] * (2 * self.radius + 1), [person] * (2 * self.radius + 1)
+                speed, turn = rng.normal(0, 0.03, 2), rng.normal(0, 0.02)
+            else:
+                c = int(rng.integers(len(self.clips)))
+                t = int(rng.integers(len(self.clips.joints[c])))
+                numbers = self.clips.window(c, t, self.radius)
+                frames = [self.clips.frame(c, n) for n in numbers]
+                people = [self.clips.person(c, n) for n in numbers]
+                speed, turn = np.zeros(2), 0.0
+            key = people[self.radius]
+            if key.counts.sum() >= MINIMUM_JOINTS:
+                break
+        damages = draw_window(str(rng.choice(list(REGIMES), p=list(REGIMES.values()))), rng, self.radius)
+        cuts, joints, counts = [], [], []
+        for step, (frame, person, damage) in enumerate(zip(frames, people, damages, strict=True)):
+            away = step - self.radius
+            shift = (draw.shift[0] + away * speed[0], draw.shift[1] + away * speed[1])
+            affine = crops.matrix(key.box, size, draw.rotation + away * turn, draw.zoom, shift, draw.flip)
+            crop = draw.colours(crops.warp(frame, affine, size))
+            if damage.occluded:
+                crop = occlude(crop, rng)
+            cuts.append(damaged(crop, damage, PIXEL, rng, int(rng.integers(60, 90))).transpose(2, 0, 1))
+            placed, chosen = place(person, affine, size, draw.flip)
+            joints.append(placed)
+            counts.append(chosen)
+        return {
+            "frames": np.stack(cuts),
+            "joints": np.stack(joints),
+            "counts": np.stack(counts),
+            "lengths": np.array([d.length for d in damages], np.float32),
+            "still": np.array(key.convention == LSPET),
+        }

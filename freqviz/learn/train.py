@@ -22,8 +22,11 @@ from torch.utils.data import DataLoader
 import models
 from freqviz import crops, poses
 from freqviz.learn import data
-
+from models.align import sample
+from models.network import density
+from models.probe import watch
 from models.spatial_frame import SpatialFrame
+from models.video import VideoNetwork
 
 SIGMA = 1.25  # of the target density; heatmap cells
 
@@ -39,14 +42,14 @@ class Recipe:
     decay: float = 0.05  # weight decay
     warmup: int = 200  # steps
     average: float = 0.998  # of the exponential moving average
-    small: float = 0.55  # share of the steps on 128x96 crops, which are 2.2 times as fast
+    small: float = 0.6  # share of the steps on 128x96 crops, which are 2.2 times as fast
     seed: int = 0
     validate_every: int = 500
     save_every: int = 200
 
 
 RECIPES = {
-    "spatial-frame": Recipe("spatial-frame", steps=5200),
+    "spatial-frame": Recipe("spatial-frame", steps=3900),
 }
 
 
@@ -56,7 +59,9 @@ def targets(joints: Tensor, size: tuple[int, int], stride: int, sigma: float = S
     cells = (joints - (stride - 1) / 2) / stride
     x = torch.arange(w, device=joints.device) - cells[..., 0:1]
     y = torch.arange(h, device=joints.device) - cells[..., 1:2]
-    bell = torch.exp(-(y**2) / (2 * sigma**2))[..., :, None] * torch.exp(-(x**2) / (2 * sigma**2))[..., None, :]
+    bell = (
+        torch.exp(-(y**2) / (2 * sigma**2))[..., :, None] * torch.exp(-(x**2) / (2 * sigma**2))[..., None, :]
+    )
     return bell / bell.sum((-2, -1), keepdim=True).clamp_min(1e-12)
 
 
@@ -133,7 +138,9 @@ def validate_frames(network: SpatialFrame, clips: data.Clips, every: int = 12) -
     return poses.pck(placed, truth, poses.box_norm(truth, chosen), chosen)
 
 
-def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print) -> bool:
+def train_frames(
+    recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print
+) -> bool:
     """Train the single-frame network; True when it came to its last step, False when the minutes ran out."""
     run.mkdir(parents=True, exist_ok=True)
     stills = data.Stills.open(root / "lspet")
@@ -190,17 +197,223 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
             if step % recipe.validate_every == 0 or step == recipe.steps:
                 score = validate_frames(average, held)
                 seconds = spent + time.monotonic() - begun
-                log.add(step=step, seconds=seconds, loss=running / seen, pck05=score[0], pck10=score[1], pck20=score[2])
-                say(f"{recipe.network} {step}/{recipe.steps} {seconds:.0f}s loss {running / seen:.3f} PCK {score.round(3)}")
+                log.add(
+                    step=step,
+                    seconds=seconds,
+                    loss=running / seen,
+                    pck05=score[0],
+                    pck10=score[1],
+                    pck20=score[2],
+                )
+                say(
+                    f"{recipe.network} {step}/{recipe.steps} {seconds:.0f}s loss {running / seen:.3f} PCK {score.round(3)}"
+                )
                 running, seen = 0.0, 0
             elif step % 50 == 0:
-                say(f"{recipe.network} {step}/{recipe.steps} {spent + time.monotonic() - begun:.0f}s loss {running / seen:.3f}")
+                say(
+                    f"{recipe.network} {step}/{recipe.steps} {spent + time.monotonic() - begun:.0f}s loss {running / seen:.3f}"
+                )
             if step % recipe.save_every == 0 or step == recipe.steps:
                 save()
             if time.monotonic() - begun > 60 * minutes:
                 save()
                 return False
     return True
+
+
+def train_heads(
+    recipe: Recipe,
+    heads: list[tuple[str, int]],
+    root: Path,
+    run: Path,
+    minutes: float = math.inf,
+    say: Callable = print,
+) -> bool:
+    """Train the heads of video networks on one frozen backbone, side by side on the same windows.
+
+    Every frame passes the backbone once for all heads, which is what makes several seeds affordable on two cores. A seed
+    changes the initialisation; the windows are the same for all, so the twins differ in nothing but themselves.
+
+    Args:
+        heads: (network, seed) of each head.
+    Returns:
+        True when the last step was made, False when the minutes ran out.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    stills = data.Stills.open(root / "lspet")
+    clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
+    frame = models.load("spatial-frame")
+    networks, averages, solvers = [], [], []
+    for name, seed in heads:
+        torch.manual_seed(seed)
+        network = models.build(name)
+        assert isinstance(network, VideoNetwork)
+        network.start_from(frame)  # type: ignore[arg-type]
+        networks.append(network.train())
+        averages.append(copy.deepcopy(network).eval())
+        solvers.append(optimiser(network, recipe))
+    backbone = networks[0].frame.to(memory_format=torch.channels_last)
+    state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
+    if state.is_file():
+        saved = torch.load(state, weights_only=True)
+        for network, average, solver, kept in zip(networks, averages, solvers, saved["heads"], strict=True):
+            network.load_state_dict(kept["network"], strict=False)
+            average.load_state_dict(kept["average"], strict=False)
+            solver.load_state_dict(kept["solver"])
+        step, spent = saved["step"], saved["seconds"]
+    begun = time.monotonic()
+
+    def save() -> None:
+        kept = [
+            {"network": own_state(n), "average": own_state(a), "solver": s.state_dict()}
+            for n, a, s in zip(networks, averages, solvers, strict=True)
+        ]
+        part = state.with_suffix(".part")
+        torch.save({"heads": kept, "step": step, "seconds": spent + time.monotonic() - begun}, part)
+        part.rename(state)
+
+    samples = data.WindowSamples(
+        stills, clips, recipe.seed, step * recipe.batch, (recipe.steps - step) * recipe.batch
+    )
+    loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=_calm)
+    sums: list[dict[str, float]] = [{} for _ in heads]
+    for batch in loader:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
+            shape = frames.shape[:2]
+            shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        for index, (network, average, solver) in enumerate(zip(networks, averages, solvers, strict=True)):
+            for group in solver.param_groups:
+                group["lr"] = learning_rate(recipe, step)
+            loss, terms = head_loss(network, frames, shared, shape, batch)
+            solver.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)
+            solver.step()
+            update_average(average, network, recipe.average, step)
+            for term, value in terms.items():
+                sums[index][term] = sums[index].get(term, 0.0) + value
+        step += 1
+        if step % recipe.validate_every == 0 or step == recipe.steps:
+            seconds = spent + time.monotonic() - begun
+            for (name, seed), total in zip(heads, sums, strict=True):
+                means = {term: value / recipe.validate_every for term, value in total.items()}
+                Log(run / f"log-{name}-{seed}.csv").add(step=step, seconds=seconds, **means)
+                say(
+                    f"{name} {seed} {step}/{recipe.steps} {seconds:.0f}s "
+                    + " ".join(f"{k} {v:.3f}" for k, v in means.items())
+                )
+            sums = [{} for _ in heads]
+        if step % recipe.save_every == 0 or step == recipe.steps:
+            save()
+        if time.monotonic() - begun > 60 * minutes:
+            save()
+            return False
+    for (name, seed), average in zip(heads, averages, strict=True):
+        models.save(name, average, seed)
+    return True
+
+
+def head_loss(
+    network: VideoNetwork,
+    frames: Tensor,
+    shared: dict[str, Tensor],
+    shape: torch.Size,
+    batch: dict[str, Tensor],
+) -> tuple[Tensor, dict[str, float]]:
+    """Loss of one video network on a batch of windows, and its terms.
+
+    Cross entropy of the key frame's densities; true displacement of the joints for the offsets (both twins); for a
+    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss.
+    """
+    watched = ("alignment_offset", "frame_weights", "energy_logit")
+    with watch(network, watched) as seen, torch.autocast("cpu", torch.bfloat16):
+        own = network.own(frames.flatten(0, 1))
+        window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()}
+        logits = network.fused_logits(window)
+    middle = network.frames // 2
+    counts = batch["counts"][:, middle]
+    target = targets(batch["joints"][:, middle], logits.shape[-2:], network.stride)
+    # LSPET's convention differs: its windows teach alignment and weights more than places
+    share = counts * torch.where(batch["still"], 0.3, 1.0)[:, None]
+    pose = cross_entropy(logits, target, share)
+    offsets = displacement_loss(seen, batch, middle)
+    loss, terms = pose + 0.03 * offsets, {"pose": pose.item(), "offset": offsets.item()}
+    energy = [maps for path, maps in seen.items() if path.endswith("energy_logit")]
+    if energy:
+        weights = next(maps for path, maps in seen.items() if path.endswith("frame_weights"))
+        ranking = rank_loss(energy[0].mean((-2, -1)), batch["lengths"])
+        ranking = ranking + rank_loss(weights.mean((-2, -1)).clamp_min(1e-6).log(), batch["lengths"])
+        fourier = fourier_loss(density(logits), target, counts)
+        loss = loss + 0.1 * ranking + FOURIER * fourier
+        terms |= {"rank": ranking.item(), "fourier": fourier.item()}
+    return loss, terms
+
+
+FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
+
+
+def displacement_loss(seen: dict[str, Tensor], batch: dict[str, Tensor], middle: int) -> Tensor:
+    """Huber distance (2 px) between the flow at the key frame's joints and where the joints really went; pixels."""
+    joints, counts = batch["joints"], batch["counts"]
+    others = [t for t in range(joints.shape[1]) if t != middle]
+    truth = (joints[:, others] - joints[:, middle, None]).flatten(0, 1)  # (B·4, J, 2)
+    chosen = (counts[:, others] & counts[:, middle, None]).flatten(0, 1)
+    places = joints[:, middle, None].expand(-1, len(others), -1, -1).flatten(0, 1)
+    total = truth.new_zeros(())
+    offsets = [maps for path, maps in seen.items() if "align" in path]
+    for maps in offsets:  # (B·4, tap, 2, h, w) input pixels
+        flow = maps[:, 4] if maps.shape[1] == 9 else maps.mean(1)
+        stride = 192 // flow.shape[-2]
+        cells = (places - (stride - 1) / 2) / stride
+        found = sample(flow, cells.transpose(1, 2)[:, :, None])[:, :, 0].transpose(1, 2)  # (B·4, J, 2)
+        error = nn.functional.huber_loss(found, truth, reduction="none", delta=2.0).sum(-1) / 2
+        total = total + (error * chosen).sum() / chosen.sum().clamp_min(1)
+    return total / len(offsets)
+
+
+def rank_loss(scores: Tensor, lengths: Tensor) -> Tensor:
+    """Logistic loss over pairs of frames whose true blur differs by more than 3 px: the sharper must score higher.
+
+    Args:
+        scores: (B, T); lengths: (B, T) px.
+    Reference:
+        Burges et al., Learning to Rank using Gradient Descent, ICML 2005, eq. 3.
+    """
+    more = lengths[:, None] - lengths[:, :, None]  # [b, i, j] > 0: j is the more blurred
+    pairs = (more > 3).float()
+    losses = nn.functional.softplus(-(scores[:, :, None] - scores[:, None]))
+    return (losses * pairs).sum() / pairs.sum().clamp_min(1)
+
+
+def fourier_loss(found: Tensor, target: Tensor, counts: Tensor) -> Tensor:
+    """L1 distance of the spectra of densities up to .25 cycles/cell, scaled so that a target's peak is 1.
+
+    The spectrum of a density is its characteristic function (Qu et al., CVPR 2023); L1, because L2 with norm="ortho" would
+    be the mean squared error of the maps, value and gradient.
+
+    Args:
+        found, target: (B, J, h, w) densities; counts: (B, J).
+    """
+    h, w = found.shape[-2:]
+    radius = torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None])
+    chosen = (radius <= 0.25).float()
+    twice = torch.full((w // 2 + 1,), 2.0)
+    twice[0] = 1
+    if w % 2 == 0:
+        twice[-1] = 1
+    difference = torch.fft.rfft2(
+        (found - target) * (2 * math.pi * SIGMA**2) * counts[..., None, None], norm="ortho"
+    )
+    each = (torch.view_as_real(difference).abs().sum(-1) * chosen * twice).sum((-2, -1)) / (
+        chosen * twice
+    ).sum()
+    return each.sum() / counts.sum().clamp_min(1)
+
+
+def own_state(network: VideoNetwork) -> dict[str, Tensor]:
+    """Parameters of a video network without the frozen backbone."""
+    return {name: values for name, values in network.state_dict().items() if not name.startswith("frame.")}
 
 
 def _calm(_: int) -> None:
@@ -210,7 +423,9 @@ def _calm(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-def main(name: str, root: Path, runs: Path = Path("runs"), minutes: float = math.inf, **changes: float) -> bool:
+def main(
+    name: str, root: Path, runs: Path = Path("runs"), minutes: float = math.inf, **changes: float
+) -> bool:
     """Train a network by its recipe."""
     recipe = replace(RECIPES[name], **changes)  # type: ignore[arg-type]
     return train_frames(recipe, Path(root), Path(runs) / name, minutes)

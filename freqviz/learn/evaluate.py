@@ -1,0 +1,483 @@
+"""How networks are compared: exactly PROTOCOL.md, in one command.
+
+`python -m freqviz evaluate --all` predicts every regime (runs/evaluation/<part>/<regime>.npz, reused when the checkpoints
+are the same), then writes the tables to assets/evaluation/ and into the README.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+import models
+from freqviz import blur, crops, poses
+from freqviz.learn import data
+from freqviz.learn.data import Damage
+from models.freq_video import BandEnergy
+from models.network import density
+from models.probe import edit, watch
+from models.spatial_frame import SpatialFrame
+from models.video import LUMA, VideoNetwork
+
+SEED = 0  # of the draws
+KEYS = 8  # every 8th frame for the tables of blur
+SYNTHETIC = ("R0", "R1", "R2", "R3", "R4")
+LIMBS = ("limb x1", "limb x2", "limb x4")
+REGIMES = (*SYNTHETIC, "R5", *LIMBS, "jitter")
+FIXED = (0.1, 0.25, 0.3, 0.25, 0.1)  # PoseWarper's weights
+RIVALS = ("mean", "fixed weights", "sharpest frame", "energy softmax")
+ORACLES = ("oracle: true sharpest", "oracle: true alignment")
+Edits = dict[str, Callable[[Tensor], Tensor]]
+SWITCHES: dict[str, Edits] = {
+    "learned filter": {"learned_filter": torch.ones_like},
+    "offset gate": {"offset_gate": torch.ones_like},
+    "mask gate": {"mask_gate": torch.ones_like},
+    "energy weights": {"band_energy": torch.zeros_like},
+    "channel attention": {"channel_attention": torch.ones_like},
+    "phase prior": {"phase_prior": torch.zeros_like, "phase_confidence": torch.zeros_like},
+    "alignment": {"alignment_offset": torch.zeros_like, "modulation_mask": torch.ones_like},
+    "frame weights": {"frame_weights": lambda w: torch.full_like(w, 1 / w.shape[1])},
+}
+
+
+def random_of(*words: object) -> np.random.Generator:
+    """Random numbers from a hash of the words, the same on every machine."""
+    digest = hashlib.sha256("|".join(map(str, words)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def draw(clip: str, frame: int, regime: str, seed: int = SEED) -> list[Damage]:
+    """What happens to the five frames of one window; lengths in px (1/256 of 1.25 times the joint-box side)."""
+    rng = random_of(clip, frame, "R2" if regime == "R4" else regime, seed)
+    lengths = np.zeros(5)
+    if regime in ("R1", "R2", "R3", "R4"):
+        lengths[2] = rng.choice([21, 31])
+    others = [0, 1, 3, 4]
+    if regime == "R1":
+        lengths[others] = rng.choice([0, 5, 9, 15, 21, 31], 4)
+    elif regime in ("R2", "R4"):
+        lengths[others] = rng.uniform(31, 47, 4)
+        lengths[rng.choice(others)] = 0
+    elif regime == "R3":
+        lengths[others] = rng.uniform(21, 31, 4)
+    angles = rng.uniform(0, np.pi, 5)
+    damages = [Damage(float(length), float(angle)) for length, angle in zip(lengths, angles, strict=True)]
+    if regime == "R4":
+        trap = random_of(clip, frame, "trap", seed)
+        sharp = int(np.flatnonzero(lengths == 0)[0])
+        blurred = [i for i in others if i != sharp]
+        place = sharp if trap.random() < 0.5 else int(trap.choice(blurred))
+        kind = int(trap.integers(4))
+        hit = damages[place]
+        damages[place] = Damage(
+            hit.length, hit.angle, 0.05 if kind == 0 else 0.01, (1.0, 0.5, 2.0, 1.0)[kind], kind == 3
+        )
+    return damages
+
+
+def occlude(frame: NDArray[np.uint8], box: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cover a fifth of the person box by another part of the frame."""
+    x, y, w, h = box
+    high, wide = int(max(4, h * math.sqrt(0.2))), int(max(4, w * math.sqrt(0.2)))
+    high, wide = min(high, frame.shape[0] - 1), min(wide, frame.shape[1] - 1)
+    top = int(np.clip(y + rng.random() * (h - high), 0, frame.shape[0] - high))
+    left = int(np.clip(x + rng.random() * (w - wide), 0, frame.shape[1] - wide))
+    row, column = rng.integers(0, frame.shape[0] - high), rng.integers(0, frame.shape[1] - wide)
+    frame = frame.copy()
+    frame[top : top + high, left : left + wide] = frame[row : row + high, column : column + wide][:, ::-1]
+    return frame
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key frame of the comparison."""
+
+    clip: int
+    frame: int
+
+
+class Windows:
+    """The windows of one regime, degraded in the frame and cut with the key frame's box.
+
+    Item: crops (5, 3, 192, 144) uint8; joints of all five frames, counts of the key frame, box, lengths in px.
+    """
+
+    def __init__(self, clips: data.Clips, regime: str, limit: int = 0):
+        if regime not in REGIMES:
+            raise ValueError(f"regime must be one of {', '.join(REGIMES)}, got '{regime}'")
+        self.clips, self.regime = clips, regime
+        step = 1 if regime == "R5" else 2 * KEYS if regime in LIMBS else KEYS
+        self.keys = [
+            Key(c, t)
+            for c in range(len(clips))
+            if regime != "R5" or clips.infos[c].exact_scale
+            for t in range(0, len(clips.joints[c]), step)
+            if clips.person(c, t).counts.sum() >= data.MINIMUM_JOINTS
+        ]
+        if limit:
+            self.keys = self.keys[:: max(1, len(self.keys) // limit)]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, i: int) -> dict[str, NDArray]:
+        clips, key = self.clips, self.keys[i]
+        name = clips.infos[key.clip].name
+        numbers = clips.window(key.clip, key.frame)
+        person = clips.person(key.clip, key.frame)
+        box = person.box
+        joints = np.stack([clips.joints[key.clip][n] for n in numbers])
+        damages = draw(name, key.frame, self.regime)
+        pixel = 1.25 * max(box[2], box[3]) / 256
+        cuts = []
+        for slot, (number, damage) in enumerate(zip(numbers, damages, strict=True)):
+            frame = clips.frame(key.clip, number)
+            rng = random_of(name, key.frame, self.regime, "noise", slot)
+            if self.regime in LIMBS:
+                frame = self._limb(frame, joints, slot, box, rng)
+            elif self.regime not in ("R5", "jitter"):
+                if damage.occluded:
+                    frame = occlude(frame, box, rng)
+                frame = data.damaged(frame, damage, pixel, rng)
+            cuts.append(frame)
+        if self.regime == "jitter":
+            rng = random_of(name, key.frame, "jitter")
+            side = box[2:] * rng.uniform(0.9, 1.1)
+            centre = box[:2] + box[2:] / 2 + rng.uniform(-0.1, 0.1, 2) * box[2:]
+            cut_box = np.concatenate([centre - side / 2, side])
+        else:
+            cut_box = box
+        return {
+            "frames": np.stack([crops.cut(frame, cut_box) for frame in cuts]).transpose(0, 3, 1, 2),
+            "joints": joints,
+            "counts": person.counts,
+            "box": cut_box,
+            "lengths": np.array([d.length for d in damages]),
+            "key": np.array([key.clip, key.frame]),
+        }
+
+    def _limb(
+        self, frame: NDArray[np.uint8], joints: NDArray, slot: int, box: NDArray, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Blur around the fastest limb along its true displacement, then noise and compression as everywhere."""
+        limbs = ((6, 7), (11, 10), (0, 1), (5, 4))  # wrist-elbow, ankle-knee
+        speeds = [np.linalg.norm(joints[3, end] - joints[1, end]) for end, _ in limbs]
+        end, middle = limbs[int(np.argmax(speeds))]
+        moved = (joints[min(slot + 1, 4), end] - joints[max(slot - 1, 0), end]) / 2
+        length = float(np.linalg.norm(moved)) * float(self.regime[-1])
+        if length < 1:
+            return blur.degrade(frame, rng=rng)
+        y, x = np.mgrid[: frame.shape[0], : frame.shape[1]].astype(np.float32)
+        a, b = joints[slot, middle], joints[slot, end]
+        along = np.clip(((x - a[0]) * (b - a)[0] + (y - a[1]) * (b - a)[1]) / max(((b - a) ** 2).sum(), 1e-6), 0, 1.2)
+        away = np.hypot(x - a[0] - along * (b - a)[0], y - a[1] - along * (b - a)[1])
+        reach = 0.09 * max(box[2], box[3]) + length / 4
+        mask = np.clip((reach - away) / (0.4 * reach) + 0.5, 0, 1).astype(np.float32)
+        return blur.degrade(frame, length, math.atan2(moved[1], moved[0]), rng=rng, mask=mask)
+
+
+def predict(
+    heads: dict[str, VideoNetwork],
+    frame: SpatialFrame,
+    windows: Windows,
+    switches: dict[str, tuple[VideoNetwork, Edits]] | None = None,
+    say: Callable = print,
+) -> dict[str, NDArray]:
+    """Keypoints of every row of the tables on one regime.
+
+    Args:
+        heads: video networks by "name seed"; all share the backbone of `frame`.
+        switches: further rows, networks with something switched off.
+    Returns:
+        "pose/<row>" (N, 14, 2) frame pixels, "weights/<row>" (N, 5), and truth, counts, lengths, key, box.
+    """
+    band = BandEnergy(*frame.input_size)
+    rows = {name: (network, {}) for name, network in heads.items()} | (switches or {})
+    found: dict[str, list[NDArray]] = {}
+    loader = DataLoader(windows, 8, num_workers=2, prefetch_factor=4)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        for number, batch in enumerate(loader):
+            frames = batch["frames"].float() / 255
+            shape = frames.shape[:2]
+            shared = frame.shared(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            maps = {}
+            single = frame.estimate({k: v[:, None] for k, v in shared.items()}).unflatten(0, shape)  # (B, 5, J, h, w)
+            maps["spatial-frame"] = single[:, 2]
+            luma = (frames.flatten(0, 1) * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+            log = band(luma).mean((-2, -1)).unflatten(0, shape)  # (B, 5, bands)
+            maps |= pooled(single, log[:, :, 2:].mean(2), batch)
+            for row, (network, edits) in rows.items():
+                with edit(network, edits) if edits else nullcontext(), watch(network, ["frame_weights"]) as seen:
+                    own = network.own(frames.flatten(0, 1))
+                    window = {k: v.unflatten(0, shape) for k, v in {**shared, **own}.items()}
+                    maps[row] = density(network.fused_logits(window))
+                weights = next(iter(seen.values())).mean((-2, -1))
+                found.setdefault(f"weights/{row}", []).append(weights.numpy())
+            for row, heat in maps.items():
+                keypoints, _ = poses.decode(heat.numpy())
+                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
+                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+            for name in ("counts", "lengths", "key", "box"):
+                found.setdefault(name, []).append(batch[name].numpy())
+            found.setdefault("truth", []).append(batch["joints"][:, 2].numpy())
+            found.setdefault("neighbours", []).append(batch["joints"][:, [1, 3]].numpy())
+            if number % 20 == 0:
+                say(f"{windows.regime}: {min(len(windows), 8 * (number + 1))}/{len(windows)} windows")
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def pooled(single: Tensor, energy: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The untrained rivals and the oracles, from the densities of single frames (B, 5, J, h, w)."""
+    count = single.shape[1]
+    nearness = torch.tensor([abs(t - count // 2) for t in range(count)]).float()
+    which = torch.arange(len(single))
+    weights = torch.softmax(energy, 1)
+    sharpest = (batch["lengths"] + 1e-3 * nearness).argmin(1)
+    moved = torch.zeros_like(single)
+    joints = batch["joints"].numpy()
+    for b in range(len(single)):
+        scale = crops.scale(batch["box"][b].numpy()) * 4  # frame pixels per cell
+        for t in range(count):
+            shift = (joints[b, t] - joints[b, count // 2]) / scale
+            moved[b, t] = shifted(single[b, t], torch.from_numpy(shift).float())
+    aligned = moved.mean(1)
+    return {
+        "mean": single.mean(1),
+        "fixed weights": (single * torch.tensor(FIXED).view(1, -1, 1, 1, 1)).sum(1),
+        "sharpest frame": single[which, energy.argmax(1)],
+        "energy softmax": (single * weights[:, :, None, None, None]).sum(1),
+        "oracle: true sharpest": single[which, sharpest],
+        "oracle: true alignment": aligned / aligned.sum((-2, -1), keepdim=True).clamp_min(1e-12),
+    }
+
+
+def shifted(maps: Tensor, shift: Tensor) -> Tensor:
+    """Each map (J, h, w) read `shift` (J, 2) cells further on."""
+    from models.align import cells, sample
+
+    places = cells(*maps.shape[-2:], maps.device)[None] + shift[:, :, None, None]  # type: ignore[misc]
+    return sample(maps[:, None], places)[:, 0]
+
+
+def clean_reference(frame: SpatialFrame, clips: data.Clips, length: float, flip: bool) -> NDArray[np.bool_]:
+    """Correct joints of single frames with nothing but motion blur of `length` px: comparable to published references.
+
+    Returns:
+        (2, alphas, N·J that count) rows: 14 joints; limb joints are marked by the first axis's second entry as NaN-free mask.
+    """
+    hits, limb = [], []
+    chosen = [
+        (c, t) for c in range(len(clips)) for t in range(0, len(clips.joints[c]), KEYS)
+        if clips.person(c, t).counts.sum() >= data.MINIMUM_JOINTS
+    ]  # fmt: skip
+    flips = list(poses.FLIPS)
+    with torch.inference_mode():
+        for start in range(0, len(chosen), 16):
+            part = chosen[start : start + 16]
+            people = [clips.person(c, t) for c, t in part]
+            cuts = []
+            for (c, t), person in zip(part, people, strict=True):
+                image, box = clips.frame(c, t), person.box
+                pixel = 1.25 * max(box[2], box[3]) / 256
+                angle = random_of(clips.infos[c].name, t, "clean").uniform(0, np.pi)
+                cuts.append(crops.cut(blur.motion_blur(image, length * pixel, angle), box))
+            batch = torch.from_numpy(np.stack(cuts)).permute(0, 3, 1, 2).float() / 255
+            heat = frame(batch[:, None])
+            if flip:
+                heat = (heat + frame(batch.flip(-1)[:, None])[:, flips].flip(-1)) / 2
+            keypoints, _ = poses.decode(heat.numpy())
+            placed = np.stack([crops.to_frame(k, p.box) for k, p in zip(keypoints, people, strict=True)])
+            truth, counts = np.stack([p.joints for p in people]), np.stack([p.counts for p in people])
+            good = poses.correct(placed, truth, poses.box_norm(truth, counts))
+            hits.append(good[:, counts])
+            limb.append(np.broadcast_to(np.arange(14) < 12, counts.shape)[counts])
+    good, arms = np.concatenate(hits, 1), np.concatenate(limb)
+    return np.stack([good.mean(1), good[:, arms].mean(1)])
+
+
+# ---------------------------------------------------------------- tables
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Which joints of which frame were right, for one row on one regime."""
+
+    hits: NDArray[np.float64]  # (alphas, frames): correct joints
+    counts: NDArray[np.float64]  # (frames,): joints that count
+    source: NDArray[np.int64]  # (frames,): the source video
+
+    @property
+    def pck(self) -> NDArray[np.float64]:
+        return self.hits.sum(1) / self.counts.sum()
+
+
+def scored(found: dict[str, NDArray], row: str, sources: NDArray, chosen: NDArray | None = None) -> Scored:
+    """Score a row, or the mean of its seeds; `chosen` (N, J) narrows the joints that count."""
+    counts = found["counts"] if chosen is None else found["counts"] & chosen
+    norm = poses.box_norm(found["truth"], found["counts"])
+    hits = np.mean(
+        [(poses.correct(found[name], found["truth"], norm) & counts).sum(2) for name in seeds_of(found, row)], 0
+    )
+    return Scored(hits, counts.sum(1).astype(float), sources[found["key"][:, 0]])
+
+
+def seeds_of(found: dict[str, NDArray], row: str) -> list[str]:
+    """Keys of the predictions of a row: one, or one a seed."""
+    exact = [name for name in found if name == f"pose/{row}"]
+    names = exact or sorted(name for name in found if name.startswith(f"pose/{row} seed "))
+    if not names:
+        raise LookupError(f"no predictions of '{row}'; there are {[n for n in found if n.startswith('pose/')]}")
+    return names
+
+
+def bootstrap(a: Scored, b: Scored, alpha: int, draws: int = 10_000, seed: int = 0) -> dict[str, float]:
+    """Difference of PCK a - b with a 95 % interval, source videos resampled with replacement; paired.
+
+    Returns:
+        difference, low, high (fractions) and p, the two-sided share of draws beyond zero.
+    """
+    sources = np.unique(a.source)
+    of = np.searchsorted(sources, a.source)
+    sums = [np.bincount(of, weights, len(sources)) for weights in (a.hits[alpha] - b.hits[alpha], a.counts)]
+    picked = np.random.default_rng(seed).multinomial(len(sources), np.full(len(sources), 1 / len(sources)), draws)
+    values = (picked @ sums[0]) / np.maximum(picked @ sums[1], 1)
+    low, high = np.percentile(values, [2.5, 97.5])
+    below = max((values <= 0).mean(), 1 / draws)
+    above = max((values >= 0).mean(), 1 / draws)
+    return {
+        "difference": float(sums[0].sum() / sums[1].sum()), "low": float(low), "high": float(high),
+        "p": float(min(1.0, 2 * min(below, above))),
+    }  # fmt: skip
+
+
+def interval(a: Scored, alpha: int, draws: int = 10_000, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of a PCK, source videos resampled."""
+    nothing = Scored(np.zeros_like(a.hits), a.counts, a.source)
+    found = bootstrap(a, nothing, alpha, draws, seed)
+    return found["low"], found["high"]
+
+
+def speeds(found: dict[str, NDArray]) -> NDArray[np.float64]:
+    """True speed of each joint, |p(t+1) - p(t-1)| / 2 per box side; (N, J) fraction of the side per frame."""
+    moved = np.linalg.norm(found["neighbours"][:, 1] - found["neighbours"][:, 0], axis=-1) / 2
+    return moved / poses.box_norm(found["truth"], found["counts"])[:, None]
+
+
+def rank_correlation(weights: NDArray, lengths: NDArray) -> float:
+    """Mean Spearman correlation of frame weight and true blur within windows; -1 is best."""
+    from scipy.stats import rankdata
+
+    a, b = rankdata(weights, axis=1), rankdata(lengths, axis=1)
+    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    spread = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return float(((a * b).sum(1)[spread > 0] / spread[spread > 0]).mean()) if (spread > 0).any() else math.nan
+
+
+def effective_frames(weights: NDArray) -> float:
+    """Mean of exp(entropy) of frame weights (N, 5): 5 when all count alike."""
+    safe = np.clip(weights, 1e-12, 1)
+    return float(np.exp(-(safe * np.log(safe)).sum(1)).mean())
+
+
+def acceleration_error(found: dict[str, NDArray], row: str) -> float:
+    """Mean |second difference of the prediction minus that of the truth|, per box side, over whole clips; fraction."""
+    errors = []
+    norm = poses.box_norm(found["truth"], found["counts"])
+    for name in seeds_of(found, row):
+        wrong = found[name] - found["truth"]
+        clip, t = found["key"].T
+        run = (clip[2:] == clip[:-2]) & (t[2:] == t[:-2] + 2)
+        second = np.linalg.norm(wrong[2:] - 2 * wrong[1:-1] + wrong[:-2], axis=-1) / norm[1:-1, None]
+        counts = found["counts"][2:] & found["counts"][1:-1] & found["counts"][:-2] & run[:, None]
+        errors.append(second[counts].mean())
+    return float(np.mean(errors))
+
+
+def holm(values: dict[str, float]) -> dict[str, float]:
+    """Holm's step-down correction of p values."""
+    corrected, worst = {}, 0.0
+    for rank, (name, value) in enumerate(sorted(values.items(), key=lambda item: item[1])):
+        worst = max(worst, min(1.0, (len(values) - rank) * value))
+        corrected[name] = worst
+    return corrected
+
+
+def part_folder(runs: Path, part: str) -> Path:
+    return runs / "evaluation" / part
+
+
+def write_manifest(clips: data.Clips, path: Path) -> None:
+    """The draws of the synthetic regimes, a line a window."""
+    with open(path, "w") as lines:
+        lines.write("clip,frame,regime,lengths px,angles rad,trap\n")
+        for regime in SYNTHETIC:
+            for key in Windows(clips, regime).keys:
+                name = clips.infos[key.clip].name
+                damages = draw(name, key.frame, regime)
+                trap = next((f"{i}:{'occluder' if d.occluded else f'gain {d.gain}' if d.gain != 1 else f'noise {d.sigma}'}"
+                             for i, d in enumerate(damages) if d.occluded or d.gain != 1 or d.sigma != 0.01), "")  # fmt: skip
+                lengths = " ".join(f"{d.length:.1f}" for d in damages)
+                angles = " ".join(f"{d.angle:.2f}" for d in damages)
+                lines.write(f"{name},{key.frame},{regime},{lengths},{angles},{trap}\n")
+
+
+def load_heads(names: list[str]) -> Iterator[tuple[str, VideoNetwork]]:
+    """Every trained seed of the video networks, as "name seed n"."""
+    for name in names:
+        for seed in range(10):
+            if models.NETWORKS[name] is not SpatialFrame and models.checkpoint(name, seed).is_file():
+                network = models.load(name, seed=seed)
+                assert isinstance(network, VideoNetwork)
+                yield f"{name} seed {seed}", network
+
+
+def run(
+    root: Path,
+    names: list[str] | None = None,
+    part: str = "test",
+    runs: Path = Path("runs"),
+    regimes: tuple[str, ...] = REGIMES,
+    limit: int = 0,
+    say: Callable = print,
+) -> Path:
+    """Predict every regime; returns the folder of the predictions.
+
+    Args:
+        root: folder that holds `jhmdb/`.
+        names: networks; all with a checkpoint when left out.
+        part: "test" or "validation".
+        limit: windows a regime, 0 for all.
+    """
+    clips = data.Clips(root / "jhmdb", part, runs / "cache")
+    frame = models.load("spatial-frame").to(memory_format=torch.channels_last)
+    assert isinstance(frame, SpatialFrame)
+    heads = dict(load_heads(names or models.names()))
+    folder = part_folder(runs, part)
+    folder.mkdir(parents=True, exist_ok=True)
+    for regime in regimes:
+        switches: dict[str, tuple[VideoNetwork, Edits]] = {}
+        if regime in ("R0", "R2", "R5") and "freq-video seed 0" in heads:
+            network = heads["freq-video seed 0"]
+            switches = {f"freq-video without {part_}": (network, edits) for part_, edits in SWITCHES.items()}
+        found = predict(heads, frame, Windows(clips, regime, limit), switches, say)
+        np.savez_compressed(folder / f"{regime}.npz", **found)
+    sources = sorted({c.source for c in clips.infos})
+    (folder / "clips.json").write_text(
+        json.dumps(
+            {
+                "source": [sources.index(c.source) for c in clips.infos],
+                "exact_scale": [c.exact_scale for c in clips.infos],
+                "checkpoints": {n: models.checkpoint_hash(n) for n in models.names() if models.checkpoint(n).is_file()},
+            }
+        )
+    )
+    return folder

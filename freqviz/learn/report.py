@@ -1,0 +1,283 @@
+"""The tables of the evaluation: to assets/evaluation/*.csv, and into the README between its markers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import models
+from freqviz import poses
+from freqviz.learn import evaluate as ev
+from freqviz.learn.cost import multiply_adds, parameters
+
+FAST = 0.9  # quantile of true speed above which a joint is fast
+NETWORKS = ("spatial-frame", "spatial-video", "freq-video")
+
+
+def load(folder: Path) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
+    """Predictions of each regime, and the source video of each clip."""
+    found = {}
+    for regime in ev.REGIMES:
+        path = folder / f"{regime}.npz"
+        if path.is_file():
+            with np.load(path) as arrays:
+                found[regime] = {name: arrays[name] for name in arrays.files}
+    if not found:
+        raise FileNotFoundError(f"no predictions in {folder}; `python -m freqviz evaluate --all` makes them")
+    info = json.loads((folder / "clips.json").read_text())
+    return found, np.array(info["source"])
+
+
+def rows_of(found: dict[str, NDArray]) -> list[str]:
+    """Networks that are there, then rivals, then oracles."""
+    held = {name.removeprefix("pose/").split(" seed ")[0] for name in found if name.startswith("pose/")}
+    return [row for row in (*NETWORKS, *ev.RIVALS, *ev.ORACLES) if row in held]
+
+
+def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """PCK of every row in every regime with 95 % intervals; a line a row and regime."""
+    lines = []
+    for regime, arrays in found.items():
+        for row in rows_of(arrays):
+            if row == ev.ORACLES[0] and regime not in ev.SYNTHETIC[1:]:
+                continue  # without known blur there is no sharpest frame
+            score = ev.scored(arrays, row, sources)
+            line = {"regime": regime, "row": row, "frames": len(score.counts), "joints": int(score.counts.sum())}
+            for index, alpha in enumerate(poses.ALPHAS):
+                low, high = ev.interval(score, index)
+                line |= {f"pck@{alpha}": score.pck[index], f"low@{alpha}": low, f"high@{alpha}": high}
+            torso = poses.torso_norm(arrays["truth"])
+            hits = [poses.correct(arrays[n], arrays["truth"], torso)[:, arrays["counts"]].mean(1)
+                    for n in ev.seeds_of(arrays, row)]  # fmt: skip
+            line |= {f"torso pck@{alpha}": np.mean(hits, 0)[i] for i, alpha in enumerate(poses.ALPHAS)}
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def joints_table(found: dict[str, dict[str, NDArray]], sources: NDArray, regime: str = "R0") -> pd.DataFrame:
+    """PCK@0.1 of each joint."""
+    lines = []
+    for row in rows_of(found[regime]):
+        line: dict[str, object] = {"row": row}
+        for j, name in enumerate(poses.JOINTS):
+            line[name] = ev.scored(found[regime], row, sources, np.arange(14)[None] == j).pck[1]
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def speed_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """PCK by true speed of the joint, R5, exact-scale clips; fixed bins and the fastest tenth."""
+    arrays = found["R5"]
+    speed = ev.speeds(arrays)
+    edge = float(np.quantile(speed[arrays["counts"]], FAST))
+    bins = {"0-1 %": (0, 0.01), "1-3 %": (0.01, 0.03), "3-6 %": (0.03, 0.06), "> 6 %": (0.06, np.inf),
+            f"fastest tenth (> {100 * edge:.1f} %)": (edge, np.inf)}  # fmt: skip
+    lines = []
+    for row in rows_of(arrays):
+        if row == ev.ORACLES[0]:
+            continue
+        for name, (low, high) in bins.items():
+            score = ev.scored(arrays, row, sources, (speed > low) & (speed <= high))
+            lines.append(
+                {"row": row, "speed": name, "joints": int(score.counts.sum()), **dict(zip(
+                    [f"pck@{a}" for a in poses.ALPHAS], score.pck, strict=True))}
+            )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def fast_joints(arrays: dict[str, NDArray]) -> NDArray[np.bool_]:
+    """(N, J): joints of the fastest tenth."""
+    speed = ev.speeds(arrays)
+    return speed > np.quantile(speed[arrays["counts"]], FAST)
+
+
+def goals_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """The paired differences that were named before the run; the first is primary, the others Holm-corrected.
+
+    The best untrained pooling is the one that is best on the validation part.
+    """
+    lines = []
+
+    def compare(name: str, regime: str, other: str, alpha: int, fast: bool = False) -> None:
+        arrays = found[regime]
+        chosen = fast_joints(arrays) if fast else None
+        a, b = (ev.scored(arrays, row, sources, chosen) for row in ("freq-video", other))
+        result = ev.bootstrap(a, b, alpha)
+        each = []
+        for seed in ev.seeds_of(arrays, "freq-video"):
+            one = {**{k: v for k, v in arrays.items() if not k.startswith("pose/")}, "pose/a": arrays[seed]}
+            twin = f"pose/{other} seed {seed.rsplit(' ', 1)[1]}"
+            one["pose/b"] = arrays.get(twin, arrays.get(f"pose/{other}"))
+            each.append(ev.scored(one, "a", sources, chosen).pck[alpha] - ev.scored(one, "b", sources, chosen).pck[alpha])
+        lines.append({"question": name, "pck": poses.ALPHAS[alpha], **result, "per seed": " ".join(f"{100 * e:+.1f}" for e in each)})
+
+    compare("twin, R2 (primary)", "R2", "spatial-video", 0)
+    for regime in ("R1", "R2"):
+        compare(f"best untrained pooling ({best_rival()}), {regime}", regime, best_rival(), 0)
+    compare("spatial-frame, fastest tenth of R5", "R5", "spatial-frame", 1, fast=True)
+    compare("twin, fastest tenth of R5", "R5", "spatial-video", 1, fast=True)
+    compare("spatial-frame, R0 (not below -1 point)", "R0", "spatial-frame", 1)
+    table = pd.DataFrame(lines)
+    corrected = ev.holm(dict(zip(table.question[1:], table.p[1:], strict=True)))
+    table["p (Holm)"] = [table.p[0], *[corrected[q] for q in table.question[1:]]]
+    return table
+
+
+def best_rival() -> str:
+    """The untrained pooling that was best on the validation part (R1 and R2, PCK@0.05)."""
+    return str(json.loads((ASSETS / "choices.json").read_text())["best rival"])
+
+
+def choose_on_validation(found: dict[str, dict[str, NDArray]], sources: NDArray) -> dict[str, str]:
+    """What is chosen by the validation part."""
+    scores = {
+        row: np.mean([ev.scored(found[regime], row, sources).pck[0] for regime in ("R1", "R2")]) for row in ev.RIVALS
+    }
+    return {"best rival": max(scores, key=lambda row: float(scores[row]))}
+
+
+def switches_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """What is lost when one part of the trained freq-video is switched off (seed 0; nothing is trained again)."""
+    lines = []
+    for part in ev.SWITCHES:
+        line: dict[str, object] = {"switched off": part}
+        for regime, alpha in (("R0", 1), ("R2", 0), ("R5", 1)):
+            arrays = found[regime]
+            chosen = fast_joints(arrays) if regime == "R5" else None
+            without = ev.scored(arrays, f"freq-video without {part}", sources, chosen)
+            whole = ev.scored(arrays, "freq-video seed 0", sources, chosen)
+            result = ev.bootstrap(without, whole, alpha)
+            label = f"{regime} fast" if regime == "R5" else regime
+            line |= {label: result["difference"], f"{label} low": result["low"], f"{label} high": result["high"]}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
+    """Frame weights: rank correlation with true blur within windows, effective number of frames, by regime."""
+    lines = []
+    for regime, arrays in found.items():
+        for row in ("spatial-video", "freq-video"):
+            seeds = [n.replace("pose/", "weights/") for n in ev.seeds_of(arrays, row)]
+            line = {"regime": regime, "row": row, "effective frames": np.mean([ev.effective_frames(arrays[s]) for s in seeds])}
+            if regime in ("R1", "R2", "R3", "R4"):
+                line["rank correlation"] = np.mean([ev.rank_correlation(arrays[s], arrays["lengths"]) for s in seeds])
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def jitter_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
+    """Acceleration error on whole clips, R5; share of the box side."""
+    rows = [row for row in rows_of(found["R5"]) if not row.startswith("oracle")]
+    return pd.DataFrame([{"row": r, "acceleration error": ev.acceleration_error(found["R5"], r)} for r in rows])
+
+
+def cost_table() -> pd.DataFrame:
+    """Parameters and multiply-adds of a window."""
+    return pd.DataFrame(
+        [{"network": n, "parameters": parameters(models.build(n)), "multiply-adds": multiply_adds(models.build(n))}
+         for n in models.names()]
+    )  # fmt: skip
+
+
+ASSETS = Path(__file__).parents[2] / "assets" / "evaluation"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown; its cells are text."""
+    head = "| " + " | ".join(table.columns) + " |"
+    rule = "|" + "|".join("---" if i == 0 else "--:" for i in range(len(table.columns))) + "|"
+    return "\n".join([head, rule, *("| " + " | ".join(map(str, row)) + " |" for row in table.to_numpy())])
+
+
+def readme_tables(tables: dict[str, pd.DataFrame]) -> str:
+    """The text between the markers of the README."""
+    main = tables["regimes"]
+    shown = []
+    for row in [r for r in (*NETWORKS, *ev.RIVALS, *ev.ORACLES) if r in set(main.row)]:
+        line = {"PCK@.05 / .1 / .2, %": f"`{row}`" if row in NETWORKS else row}
+        for regime in ev.SYNTHETIC:
+            one = main[(main.row == row) & (main.regime == regime)]
+            line[regime] = " / ".join(percent(one[f"pck@{a}"].iloc[0]) for a in poses.ALPHAS) if len(one) else "–"
+        shown.append(line)
+    parts = ["**Added blur** (516 key frames, all 115 full-body test clips, true boxes, box norm, no flip)", markdown(pd.DataFrame(shown))]
+    speed = tables["speed"]
+    pivot = [
+        {"PCK@.1, %": row, **{s: percent(speed[(speed.row == row) & (speed.speed == s)]["pck@0.1"].iloc[0]) for s in speed.speed.unique()}}
+        for row in speed.row.unique()
+    ]
+    parts += ["**Natural motion** (R5, every frame of the exact-scale clips; joints by true speed per frame and box side)", markdown(pd.DataFrame(pivot))]
+    goals = tables["goals"].copy()
+    shown = [
+        {"`freq-video` minus …": g["question"], "PCK@": g["pck"], "points [95 %]": f"{100 * g['difference']:+.1f} [{100 * g['low']:+.1f}, {100 * g['high']:+.1f}]",
+         "p": f"{g['p (Holm)']:.4f}", "each seed": g["per seed"]}
+        for _, g in goals.iterrows()
+    ]  # fmt: skip
+    parts += ["**Goals, named before the run** (paired over source videos, 10,000 draws; all but the first Holm-corrected)", markdown(pd.DataFrame(shown))]
+    off = tables["switches"]
+    shown = [
+        {"switched off": o["switched off"], **{
+            f"{label}, PCK@{alpha}": f"{100 * o[label]:+.1f} [{100 * o[label + ' low']:+.1f}, {100 * o[label + ' high']:+.1f}]"
+            for label, alpha in (("R0", ".1"), ("R2", ".05"), ("R5 fast", ".1"))}}
+        for _, o in off.iterrows()
+    ]  # fmt: skip
+    parts += ["**Parts of `freq-video` switched off** at inference, nothing trained again (seed 0; points against the whole)", markdown(pd.DataFrame(shown))]
+    weights = tables["weights"]
+    shown = [
+        {"frame weights": row, **{
+            f"{r}: ρ / frames": " / ".join(
+                "–" if pd.isna(v) else f"{v:.2f}"
+                for v in weights[(weights.row == row) & (weights.regime == r)][["rank correlation", "effective frames"]].iloc[0]
+            ) for r in (*ev.SYNTHETIC, "R5")}}
+        for row in ("spatial-video", "freq-video")
+    ]  # fmt: skip
+    parts += ["**Frame weights**: rank correlation ρ with true blur within windows, and effective number of frames", markdown(pd.DataFrame(shown))]
+    extra = main[main.regime.isin(["jitter", *ev.LIMBS])]
+    shown = [
+        {"PCK@.1, %": row, **{r: percent(extra[(extra.row == row) & (extra.regime == r)]["pck@0.1"].iloc[0]) for r in extra.regime.unique()},
+         "acceleration error, R5": f"{100 * tables['jitter'].set_index('row').loc[row, 'acceleration error']:.2f} %"}
+        for row in [r for r in (*NETWORKS, *ev.RIVALS) if r in set(extra.row)]
+    ]  # fmt: skip
+    parts += ["**One limb blurred; boxes jittered by ± 10 %; jitter of whole clips** (of the box side)", markdown(pd.DataFrame(shown))]
+    cost = tables["cost"]
+    shown = [{"network": f"`{c['network']}`", "parameters": f"{c['parameters'] / 1e6:.2f} M", "multiply-adds a window": f"{c['multiply-adds'] / 1e9:.2f} G"} for _, c in cost.iterrows()]
+    parts += ["**Cost** (real FFT 2.5·N·log2 N, bilinear sample 4 per tap and channel, every frame of a window encoded)", markdown(pd.DataFrame(shown))]
+    if "references" in tables:
+        refs = tables["references"]
+        shown = [
+            {"`spatial-frame`": name, **{c: percent(refs[(refs.setting == name)][c].iloc[0]) for c in refs.columns if c != "setting"}}
+            for name in refs.setting
+        ]
+        parts += ["**Single frames, nothing but motion blur** (comparable with published references)", markdown(pd.DataFrame(shown))]
+    return "\n\n".join(parts)
+
+
+def write(folder: Path, readme: Path | None = None, assets: Path = ASSETS, say: Callable = print) -> dict[str, pd.DataFrame]:
+    """All tables of a folder of predictions, as csv files and in the README."""
+    found, sources = load(folder)
+    assets.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "regimes": regimes_table(found, sources), "joints": joints_table(found, sources), "speed": speed_table(found, sources),
+        "goals": goals_table(found, sources), "switches": switches_table(found, sources), "weights": weights_table(found),
+        "jitter": jitter_table(found), "cost": cost_table(),
+    }  # fmt: skip
+    if (assets / "references.csv").is_file():
+        tables["references"] = pd.read_csv(assets / "references.csv")
+    for name, table in tables.items():
+        table.to_csv(assets / f"{name}.csv", index=False, float_format="%.5g")
+    if readme is not None:
+        text = readme.read_text()
+        begin, end = "<!-- tables -->", "<!-- /tables -->"
+        if begin not in text or end not in text:
+            raise ValueError(f"{readme} has no {begin} … {end}")
+        before, after = text.split(begin)[0], text.split(end)[1]
+        readme.write_text(f"{before}{begin}\n{readme_tables(tables)}\n{end}{after}")
+    say(f"tables written to {assets}")
+    return tables
