@@ -26,6 +26,7 @@ a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or
 
 **3 Run.** From then on the box follows the poses. What was analysed once is kept.
 """
+COLUMN = 560  # of a figure in two columns, about, CSS pixels
 WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
 
 
@@ -81,11 +82,8 @@ def show(panel: Panel, height: int | None = None) -> None:
         height: CSS pixels; None: the renderer's own.
     """
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
-    figure = to_plotly(replace(panel, title="", note=""), height)
-    named = any(mark.name for mark in panel.marks)
-    figure.update_layout(title=None, margin={"t": 32 if named else 8})  # words wrap better outside
     st.plotly_chart(
-        figure,
+        to_plotly(replace(panel, title="", note=""), height, COLUMN),  # words wrap better outside the picture
         theme=None,
         key=f"figure {panel.title}",
         config={"displaylogo": False, "displayModeBar": False},
@@ -137,11 +135,13 @@ def _facts(analysis: run.Analysis) -> str:
 
 
 def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None) -> None:
-    """The first frame with the box, and how the run stands."""
+    """The first frame with the box, how the run stands, and what to do next."""
     clip = work.open_clip(request.clip)
     first = clip[0]
+    say = request.missing or "Press Run to find the poses."
     if ticket is not None and not ticket.over:
         _progress(ticket, request.device)
+        say = "The poses are being found."
     elif ticket is not None and ticket.state == jobs.FAILED:
         st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
     elif ticket is not None and ticket.state == jobs.CANCELLED:
@@ -155,6 +155,7 @@ def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None
             height, width = clip.size
             st.image(jpeg(first, WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
     with words:
+        st.markdown(f"##### {say}")
         st.markdown(STEPS)
         for line in clip.report:
             st.caption(line)

@@ -1,0 +1,232 @@
+"""Does every page open, say what is wrong in a sentence, and keep what the visitor chose?
+
+The pages run without a browser, on a clip of 20 frames, with tiny networks in the place of the trained ones.
+"""
+
+import ast
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TinyNetwork, walking_frames
+from hypothesis import given
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+import models
+from freqviz import look
+from freqviz.clip import write_video
+from freqviz.store import Store
+from freqviz.web import choice, library, work
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "pages").rglob("*.py"))
+BOX = "20, 40, 24, 48"
+
+
+@pytest.fixture(scope="session")
+def walk_file(tmp_path_factory):
+    """The 20 frames of `walk` as a file, with a made-up truth beside it: the sample of these tests."""
+    file = tmp_path_factory.mktemp("sample") / "sample.mp4"
+    write_video(file, walking_frames(20), 25)
+    truth = {
+        "joints": np.tile([[32.0 + j, 44 + 2 * j] for j in range(14)], (20, 1, 1)).tolist(),
+        "box": [[20, 40, 24, 48]] * 20,
+        "blur_length": np.linspace(0, 9, 20).tolist(),
+    }
+    file.with_suffix(".json").write_text(json.dumps(truth))
+    return file
+
+
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory):
+    """A store that keeps what the tests have analysed, so that only the first one waits."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def app(monkeypatch, walk_file, analysed, tmp_path):
+    """The app on its first run, the sample analysed by two tiny networks."""
+    seeds = {"spatial-video": 1, "freq-video": 2}
+    monkeypatch.setattr(models, "names", lambda: list(seeds))
+    monkeypatch.setattr(models, "load", lambda name, device: TinyNetwork(seeds[name]).to(device))
+    monkeypatch.setattr(models, "checkpoint", lambda name: walk_file)
+    monkeypatch.setattr(models, "checkpoint_hash", lambda name: f"tiny {name}")
+    monkeypatch.setattr(library, "SAMPLE_FILE", walk_file)
+    monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
+    monkeypatch.setattr(work, "STORE", Store(analysed))
+    monkeypatch.setattr(work, "_tickets", {})
+    sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
+    work.analyse(sample.run(), lambda done, total: None, lambda: False)
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+def figures(app):
+    """The figures on the page, as Plotly has them."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def words(app):
+    """Everything that the page says in text."""
+    return " ".join(
+        str(one.value) for kind in (app.markdown, app.caption, app.error, app.info) for one in kind
+    )
+
+
+def select_clip(app, name):
+    return app.selectbox(key="clip").select(name)
+
+
+def upload(app, name, data):
+    app.file_uploader[0].set_value((name, data, "video/mp4")).run()
+    return app
+
+
+def finish(app):
+    """Press Run and wait for the job."""
+    app.button(key="run").click().run()
+    for ticket in list(work._tickets.values()):
+        assert ticket.wait(60)
+    return app.run()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_page_opens(app, page):
+    app.run()
+    app.switch_page(str(page.relative_to(ROOT))).run()
+    assert not app.exception
+    assert len(app.title) == 1
+    assert app.sidebar.selectbox(key="clip").value == "sample"
+
+
+def test_the_sample_shows_both_skeletons_the_truth_the_spectrum_the_weights_and_the_scatter(app):
+    app.run()
+    poses, spectrum, weights, scatter = figures(app)
+    assert {"spatial-video", "freq-video", "truth"} <= {trace.get("name") for trace in poses["data"]}
+    assert [trace["type"] for trace in spectrum["data"]] == ["heatmap"]
+    assert sum(trace["type"] == "bar" for trace in weights["data"]) == 2
+    assert any(trace.get("name") == "frame 0" for trace in scatter["data"])
+
+
+def test_the_slider_moves_what_every_figure_shows(app):
+    before = figures(app.run())
+    after = figures(app.slider(key="frame").set_value(11).run())
+    assert [a["data"] != b["data"] for a, b in zip(before, after, strict=True)] == [True] * 4
+    assert any(trace.get("name") == "frame 11" for trace in after[3]["data"])
+    assert "Key frame 11" in words(app)
+
+
+def test_one_range_of_decibels_serves_the_whole_clip(app):
+    app.run()
+    ranges = []
+    for frame in (0, 9, 19):
+        colours = figures(app.slider(key="frame").set_value(frame).run())[1]["layout"]["coloraxis"]
+        ranges.append((colours["cmin"], colours["cmax"]))
+    assert len(set(ranges)) == 1
+    assert "one reference for the clip" in words(app)
+
+
+def test_the_choice_survives_a_rerun_and_a_link_brings_it_back(app):
+    app.query_params["frame"], app.query_params["region"] = "7", "Whole frame"
+    app.run()
+    assert (app.slider(key="frame").value, app.session_state["region"]) == (7, "Whole frame")
+    app.run()
+    assert (app.slider(key="frame").value, app.session_state["region"]) == (7, "Whole frame")
+
+
+def test_a_bad_upload_gives_one_sentence_and_loses_nothing(app):
+    app.run()
+    app.slider(key="frame").set_value(5).run()
+    upload(app, "notes.mp4", b"these are notes and no video")
+    assert len(app.error) == 1
+    assert "notes.mp4" in app.error[0].value
+    assert app.error[0].value.count(".") - app.error[0].value.count(".mp4") == 1
+    assert (app.selectbox(key="clip").value, app.slider(key="frame").value) == ("sample", 5)
+    assert len(figures(app)) == 4
+    assert not library.CLIPS.exists() or not list(library.CLIPS.iterdir())
+
+
+def test_an_upload_is_chosen_and_asks_for_the_box_before_it_can_run(app, tmp_path):
+    clip = write_video(tmp_path / "a walk.mp4", walking_frames(12, step=2.0), 25)
+    upload(app.run(), "../a walk.mp4", clip.read_bytes())
+    name = app.selectbox(key="clip").value
+    assert name.startswith("a walk-")
+    assert [path.name for path in library.CLIPS.iterdir()] == [name]
+    assert app.button(key="run").disabled
+    assert "box of the person" in words(app)
+    app.text_input(key="box").set_value(BOX).run()
+    assert not app.button(key="run").disabled
+    finish(app)
+    assert len(figures(app)) == 4
+    assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}
+
+
+def test_the_same_clip_is_kept_once(app, walk_file):
+    first = library.add("a.mp4", walk_file.read_bytes())
+    assert library.add("b.mp4", walk_file.read_bytes()) == first
+    assert len(list(library.CLIPS.iterdir())) == 1
+
+
+@pytest.mark.parametrize("person", ["Whole frame", "Motion"])
+def test_the_person_need_not_be_drawn(app, person):
+    app.query_params["person"] = person
+    app.run()
+    assert not figures(app)
+    finish(app)
+    assert len(figures(app)) == 4
+
+
+@pytest.mark.parametrize("text", ["1, 2, 3", "a, b, c, d", "10, 10, 0, 20", "900, 900, 20, 20"])
+def test_a_wrong_box_is_answered_with_one_sentence(app, text):
+    app.run()
+    app.text_input(key="box").set_value(text).run()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert not figures(app)
+
+
+def test_a_run_that_fails_says_why_and_can_be_tried_again(app, monkeypatch):
+    def broken(*_):
+        raise ValueError("the disk is full")
+
+    app.query_params["box"] = "21, 41, 22, 46"
+    app.run()
+    monkeypatch.setattr(work, "analyse", broken)
+    finish(app)
+    assert [error.value for error in app.error] == ["The run stopped: the disk is full."]
+    assert not app.button(key="run").disabled
+
+
+def test_a_link_to_a_clip_of_another_machine_says_so(app):
+    app.query_params["clip"] = "backflip-3fa2c1d4.mp4"
+    app.run()
+    assert "backflip-3fa2c1d4.mp4 is not on this machine" in app.warning[0].value
+
+
+def test_without_a_network_the_page_says_what_to_choose(app):
+    app.run()
+    app.multiselect(key="networks").set_value([]).run()
+    assert not app.exception
+    assert "Choose at least one network." in words(app)
+
+
+@given(st.lists(st.floats(1, 5000), min_size=4, max_size=4))
+def test_a_typed_box_is_read_as_it_was_written(values):
+    assert choice.parse_box(", ".join(map(repr, values))) == tuple(values)
+
+
+def test_the_theme_has_the_colours_and_fonts_of_the_figures():
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    assert theme["primaryColor"] == look.role("frequency").colour
+    assert (theme["textColor"], theme["font"]) == (look.TEXT, look.SCREEN_FONTS)
+
+
+def test_pages_lie_one_level_down_and_leave_the_state_to_web():
+    assert [page for page in PAGES if page.parent == ROOT / "pages"] == []
+    for page in PAGES:
+        names = {
+            node.attr for node in ast.walk(ast.parse(page.read_text())) if isinstance(node, ast.Attribute)
+        }
+        assert "session_state" not in names, page
