@@ -68,9 +68,7 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0) -> PoseNe
     state = {}
     for part in parts:
         if not part.is_file():
-            raise FileNotFoundError(
-                f"{name} has no checkpoint {part.name}; `python -m freqviz train {name}` makes it"
-            )
+            raise FileNotFoundError(f"{name} has no checkpoint {part.name}; `python -m freqviz train {name}` makes it")
         prefix = "" if part is parts[0] else SHARED
         state |= {prefix + key: values.float() if values.is_floating_point() else values
                   for key, values in load_file(part).items()}  # fmt: skip

@@ -2,7 +2,7 @@
 
 Convention: offsets point from a place of the key frame to where the neighbour is read: (dx, dy), inside the network in
 cells of the map, at the probes in input pixels.
-Ideas: modulated deformable convolution (Zhu et al., DCNv2, CVPR 2019), pyramid of offsets (Wang et al., EDVR, CVPRW 2019),
+Ideas: modulated deformable convolution (Zhu et al., DCNv2, CVPR 2019), pyramid of offsets (Wang et al., EDVR, 2019),
 alignment of pose features (Liu et al., DCPose, CVPR 2021 and FAMI-Pose, CVPR 2022).
 """
 

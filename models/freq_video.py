@@ -4,8 +4,8 @@ To `spatial-video` it adds (1) a phase-correlation prior in local windows, gated
 *and* modulation masks from the spectrum of the frame difference through a learned complex filter; (3) relative log band
 energy of the image, local, in the logits of the frame weights; (4) a Fourier heatmap loss in training.
 Conventions: frequencies in cycles per input pixel; transforms in float32 with norm="ortho" and the size given.
-Ideas: Zhu et al., ICCV 2023 (spectrum guides alignment, energy guides aggregation); Li et al., MFPI, ICCV 2023; Rao et al.,
-GFNet, NeurIPS 2021 (learned global filters); Kuglin and Hines 1975 (phase correlation).
+Ideas: Zhu et al., ICCV 2023 (spectrum guides alignment, energy guides aggregation); Li et al., MFPI, ICCV 2023;
+Rao et al., GFNet, NeurIPS 2021 (learned global filters); Kuglin and Hines 1975 (phase correlation).
 """
 
 import torch
@@ -54,9 +54,7 @@ class BandEnergy(nn.Module):
             twice[-1] = 1
         bins = (rings * twice).sum((-2, -1))
         self.register_buffer("rings", rings, persistent=False)
-        self.register_buffer(
-            "share", bins[:-1] / bins[-1], persistent=False
-        )  # noise of a band per noise of the floor
+        self.register_buffer("share", bins[:-1] / bins[-1], persistent=False)  # noise of a band per noise of the floor
         window = hann(POOL)
         self.register_buffer("window", (window / window.sum())[None, None], persistent=False)
         ones = functional.conv2d(torch.ones(1, 1, height, width), self.window, stride=16, padding=16)
@@ -67,9 +65,7 @@ class BandEnergy(nn.Module):
         """Luma (N, 1, H, W) in [0, 1] to log energies (N, bands, H/16, W/16), squared grey per pixel."""
         image = luma.float() - luma.float().mean((-2, -1), keepdim=True)
         spectrum = torch.fft.rfft2(image, norm="ortho")
-        bands = torch.fft.irfft2(
-            spectrum * self.rings, s=image.shape[-2:], norm="ortho"
-        )  # (N, bands + 1, H, W)
+        bands = torch.fft.irfft2(spectrum * self.rings, s=image.shape[-2:], norm="ortho")  # (N, bands + 1, H, W)
         local = functional.conv2d(bands.square().flatten(0, 1)[:, None], self.window, stride=16, padding=16)
         local = (local / self.inside).view(len(luma), -1, *local.shape[-2:])
         signal = local[:, :-1] - local[:, -1:] * self.share[:, None, None]
@@ -102,9 +98,7 @@ class PhasePrior(nn.Module):
     def encode(self, luma: Tensor) -> Tensor:
         """Spectra of Hann windows of luma (N, 1, H, W): complex (N, 15, 64, 33)."""
         luma = luma[:, 0].float()
-        windows = torch.stack(
-            [luma[:, t : t + WINDOW, x : x + WINDOW] for t in self.tops for x in self.lefts], 1
-        )
+        windows = torch.stack([luma[:, t : t + WINDOW, x : x + WINDOW] for t in self.tops for x in self.lefts], 1)
         mean = (windows * self.hann).sum((-2, -1), keepdim=True) / self.hann.sum()
         return torch.fft.rfft2((windows - mean) * self.hann, norm="ortho")
 
@@ -124,13 +118,9 @@ class PhasePrior(nn.Module):
         steps = torch.arange(side, device=surface.device, dtype=torch.float32) - REACH
         y, x = steps[place // side], steps[place % side]
         close = ((steps[:, None] - y[..., None, None]).abs() <= 2) & ((steps - x[..., None, None]).abs() <= 2)
-        mass = torch.where(
-            close, surface.clamp_min(0) ** 4, torch.zeros(())
-        )  # sub-pixel: mean around the peak
+        mass = torch.where(close, surface.clamp_min(0) ** 4, torch.zeros(()))  # sub-pixel: mean around the peak
         total = mass.sum((-2, -1)).clamp_min(1e-12)
-        shift = torch.stack(
-            [(mass.sum(-2) * steps).sum(-1) / total, (mass.sum(-1) * steps).sum(-1) / total], -1
-        )
+        shift = torch.stack([(mass.sum(-2) * steps).sum(-1) / total, (mass.sum(-1) * steps).sum(-1) / total], -1)
         told = torch.cat([shift, height[..., None]], -1).movedim(-1, 2)  # (B, T-1, 3, 15)
         coarse = told.unflatten(-1, (5, 3)).flatten(0, 1)
         dense = functional.grid_sample(
@@ -187,9 +177,7 @@ class FrequencyGuide(Guide):
         self.energy = BandEnergy(height, width)
         self.phase = PhasePrior(height, width)
         self.spectral = SpectralGates(height // 8, width // 8)
-        self.trust = nn.Parameter(
-            torch.full((len(BANDS) - 1,), -1.5)
-        )  # softplus: more energy never counts less
+        self.trust = nn.Parameter(torch.full((len(BANDS) - 1,), -1.5))  # softplus: more energy never counts less
         self.energy_logit = Probe("energy_logit", "frame y x", 16)
 
     def encode(self, luma: Tensor) -> Encoded:
@@ -207,7 +195,7 @@ class FrequencyGuide(Guide):
             return self.spectral(key.float(), other.float())
 
     def logit(self, window: Encoded) -> tuple[Tensor, Tensor]:
-        """Sharpness relative to the window: log energy of each band over that of the lowest, less the mean of frames."""
+        """Relative sharpness: log energy of each band over that of the lowest, less the mean of the frames."""
         log = window["band_energy"].float()  # (B, T, bands, h, w)
         sharpness = log[:, :, 1:] - log[:, :, :1]  # exposure cancels
         relative = sharpness - sharpness.mean(1, keepdim=True)

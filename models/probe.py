@@ -66,9 +66,7 @@ def watch(network: nn.Module, quantities: Iterable[str]) -> Iterator[dict[str, T
     def keep(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         return lambda _module, _inputs, output: seen.__setitem__(path, output)
 
-    hooks = [
-        p.register_forward_hook(keep(path)) for path, p in probes(network).items() if p.quantity in wanted
-    ]
+    hooks = [p.register_forward_hook(keep(path)) for path, p in probes(network).items() if p.quantity in wanted]
     try:
         yield seen
     finally:

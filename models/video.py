@@ -1,7 +1,7 @@
 """The video network that both twins are: align four neighbours, weigh the frames, fuse, and read the heatmaps.
 
-The twins differ in their *guide* alone. A guide may (a) propose a displacement before any is learned, (b) gate offsets and
-modulation masks, (c) add to the logits of the frame weights. `SpatialGuide` works in pixel space; `FrequencyGuide`
+The twins differ in their *guide* alone. A guide may (a) propose a displacement before any is learned, (b) gate offsets
+and modulation masks, (c) add to the logits of the frame weights. `SpatialGuide` works in pixel space; `FrequencyGuide`
 (models/freq_video.py) contains everything that looks at spectra.
 The backbone is that of `spatial-frame`, frozen; frames pass it once, however many windows they serve.
 """
@@ -93,10 +93,7 @@ class FrameLogits(nn.Module):
         key = key[:, None].expand_as(frames)
         seen = torch.cat([key, frames, (frames - key).abs(), evidence], 2).flatten(0, 1)
         logits = self.out(functional.relu(self.look(functional.relu(self.mix(seen)))))
-        return (
-            logits.float().view(frames.shape[0], frames.shape[1], *logits.shape[-2:])
-            + self.slot[:, None, None]
-        )
+        return logits.float().view(frames.shape[0], frames.shape[1], *logits.shape[-2:]) + self.slot[:, None, None]
 
 
 class ChannelAttention(nn.Module):
@@ -158,9 +155,7 @@ class VideoNetwork(PoseNetwork):
             (self.head8, frame.head8),
             (self.head16, frame.head16),
         ):
-            mine.load_state_dict(
-                {"weight": theirs.weight[video].detach(), "bias": theirs.bias[video].detach()}
-            )
+            mine.load_state_dict({"weight": theirs.weight[video].detach(), "bias": theirs.bias[video].detach()})
 
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
@@ -205,9 +200,7 @@ class VideoNetwork(PoseNetwork):
         weights = self.frame_weights(torch.softmax(logits, 1))  # (B, T, H/8, W/8)
 
         gain = self.attention(f8[:, middle], a8)[..., None, None]  # (B, T, C, 1, 1)
-        m4, m8, m16 = (
-            (over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16)
-        )
+        m4, m8, m16 = ((over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16))
         seen = torch.cat([m4, f4[:, middle], grow(m8, m4), grow(m16, m4)], 1)
         fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
         m4 = m4 + self.restore(fused)

@@ -60,7 +60,14 @@ def test_an_unknown_network_names_the_known_ones():
 
 
 def test_alignment_is_the_identity_at_the_start(untrained, frames):
-    watched = ("alignment_offset", "modulation_mask", "offset_gate", "mask_gate", "feature", "aligned_feature")
+    watched = (
+        "alignment_offset",
+        "modulation_mask",
+        "offset_gate",
+        "mask_gate",
+        "feature",
+        "aligned_feature",
+    )
     with torch.no_grad(), watch(untrained, watched) as seen:
         untrained(frames)
     for path, values in seen.items():
@@ -151,7 +158,11 @@ def test_an_offset_points_to_where_the_neighbour_is_read():
 
 def test_a_probe_can_be_edited_and_the_output_moves_and_returns(untrained, frames):
     def first(weights):
-        return torch.nn.functional.one_hot(torch.zeros(weights.shape[0], *weights.shape[2:], dtype=torch.long), 5).movedim(-1, 1).float()
+        return (
+            torch.nn.functional.one_hot(torch.zeros(weights.shape[0], *weights.shape[2:], dtype=torch.long), 5)
+            .movedim(-1, 1)
+            .float()
+        )
 
     with torch.no_grad():
         before = untrained(frames)
@@ -163,8 +174,9 @@ def test_a_probe_can_be_edited_and_the_output_moves_and_returns(untrained, frame
 
 
 def test_an_edit_of_an_unknown_quantity_lists_what_is_there():
-    with pytest.raises(LookupError, match="no probe 'gate' in SpatialFrame; it has feature, heatmap"), edit(
-        models.build("spatial-frame"), {"gate": torch.zeros_like}
+    with (
+        pytest.raises(LookupError, match="no probe 'gate' in SpatialFrame; it has feature, heatmap"),
+        edit(models.build("spatial-frame"), {"gate": torch.zeros_like}),
     ):
         pass
 
@@ -187,7 +199,14 @@ def test_probes_leave_checkpoints_alone():
 
 def test_only_the_frequency_network_looks_at_spectra():
     held = {name: {p.quantity for p in probes(models.build(name)).values()} for name in VIDEO}
-    only = {"band_energy", "energy_logit", "phase_prior", "phase_confidence", "learned_filter", "spectral_descriptor"}
+    only = {
+        "band_energy",
+        "energy_logit",
+        "phase_prior",
+        "phase_confidence",
+        "learned_filter",
+        "spectral_descriptor",
+    }
     assert held["freq-video"] - held["spatial-video"] == only
     assert held["spatial-video"] < held["freq-video"]
 

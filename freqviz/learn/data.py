@@ -7,6 +7,7 @@ Nothing here needs a video library but OpenCV: clips are decoded once, in order,
 
 import csv
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,20 @@ FROM_JHMDB = (13, 9, 5, 6, 10, 14, 11, 7, 3, 4, 8, 12, 0, 2)  # its joints in ou
 MINIMUM_JOINTS = 6
 VALIDATION_TITLES = 40
 PIXEL = 0.75  # crop pixels per "px" of PROTOCOL.md, which are 1/256 of the crop's height (192)
+
+
+def data_root(root: Path | None = None) -> Path:
+    """Folder that holds `lspet/` and `jhmdb/`: the one given, else $FREQVIZ_DATA, else `data/` here.
+
+    Raises:
+        FileNotFoundError: JHMDB is not in it.
+    """
+    folder = Path(root or os.environ.get("FREQVIZ_DATA", "data"))
+    if not (folder / "jhmdb").is_dir():
+        raise FileNotFoundError(
+            f"no data set in {folder}: it must hold lspet/ and jhmdb/ as downloaded; give --data or set FREQVIZ_DATA"
+        )
+    return folder
 
 
 @dataclass(frozen=True)
@@ -120,9 +135,7 @@ def split(clips: list[ClipInfo], part: str) -> list[ClipInfo]:
         return [c for c in clips if c.split == "test" and c.full_body]
     tested = {c.title for c in clips if c.split == "test"}
     train = [c for c in clips if c.split == "train" and c.title not in tested]
-    titles = sorted(
-        {c.title for c in train if c.full_body}, key=lambda t: hashlib.sha256(t.encode()).hexdigest()
-    )
+    titles = sorted({c.title for c in train if c.full_body}, key=lambda t: hashlib.sha256(t.encode()).hexdigest())
     held = set(titles[:VALIDATION_TITLES])
     if part == "validation":
         return [c for c in train if c.title in held and c.full_body]
@@ -178,9 +191,7 @@ class Clips:
             self._pack(root, cache, lengths)
         self.frames = np.load(self.packed, mmap_mode="r")  # (all frames, 240, 320, 3)
         if len(self.frames) != self.starts[-1]:
-            raise ValueError(
-                f"{self.packed} holds {len(self.frames)} frames, expected {self.starts[-1]}: remove it"
-            )
+            raise ValueError(f"{self.packed} holds {len(self.frames)} frames, expected {self.starts[-1]}: remove it")
 
     def _pack(self, root: Path, cache: Path, lengths: list[int]) -> None:
         cache.mkdir(parents=True, exist_ok=True)
@@ -309,9 +320,7 @@ class FrameSamples:
             if person.counts.sum() >= MINIMUM_JOINTS:
                 return self._sample(frame, person, rng)
 
-    def _sample(
-        self, frame: NDArray[np.uint8], person: Person, rng: np.random.Generator
-    ) -> dict[str, NDArray]:
+    def _sample(self, frame: NDArray[np.uint8], person: Person, rng: np.random.Generator) -> dict[str, NDArray]:
         draw = Augmentation.draw(rng)
         box = half_body(person, rng) if rng.random() < 0.2 else person.box
         affine = crops.matrix(box, self.size, draw.rotation, draw.zoom, draw.shift, draw.flip)

@@ -1,7 +1,6 @@
 """How networks are compared: exactly PROTOCOL.md, in one command.
 
-`python -m freqviz evaluate --all` predicts every regime (runs/evaluation/<part>/<regime>.npz, reused when the checkpoints
-are the same), then writes the tables to assets/evaluation/ and into the README.
+`python -m freqviz evaluate --all` predicts every regime (runs/evaluation/<part>/<regime>.npz), then writes the tables to assets/evaluation/ and into the README.
 """
 
 import hashlib
@@ -216,7 +215,10 @@ def predict(
             log = band(luma).mean((-2, -1)).unflatten(0, shape)  # (B, 5, bands)
             maps |= pooled(single, log[:, :, 2:].mean(2), batch)
             for row, (network, edits) in rows.items():
-                with edit(network, edits) if edits else nullcontext(), watch(network, ["frame_weights"]) as seen:
+                with (
+                    edit(network, edits) if edits else nullcontext(),
+                    watch(network, ["frame_weights"]) as seen,
+                ):
                     own = network.own(frames.flatten(0, 1))
                     window = {k: v.unflatten(0, shape) for k, v in {**shared, **own}.items()}
                     maps[row] = density(network.fused_logits(window))
@@ -268,11 +270,11 @@ def shifted(maps: Tensor, shift: Tensor) -> Tensor:
     return sample(maps[:, None], places)[:, 0]
 
 
-def clean_reference(frame: SpatialFrame, clips: data.Clips, length: float, flip: bool) -> NDArray[np.bool_]:
-    """Correct joints of single frames with nothing but motion blur of `length` px: comparable to published references.
+def clean_reference(frame: SpatialFrame, clips: data.Clips, length: float, flip: bool) -> NDArray[np.float64]:
+    """PCK of single frames with nothing but motion blur of `length` px: comparable to published references.
 
     Returns:
-        (2, alphas, N·J that count) rows: 14 joints; limb joints are marked by the first axis's second entry as NaN-free mask.
+        (2, alphas): PCK of the 14 joints, and of the 12 limb joints.
     """
     hits, limb = [], []
     chosen = [
@@ -325,7 +327,8 @@ def scored(found: dict[str, NDArray], row: str, sources: NDArray, chosen: NDArra
     counts = found["counts"] if chosen is None else found["counts"] & chosen
     norm = poses.box_norm(found["truth"], found["counts"])
     hits = np.mean(
-        [(poses.correct(found[name], found["truth"], norm) & counts).sum(2) for name in seeds_of(found, row)], 0
+        [(poses.correct(found[name], found["truth"], norm) & counts).sum(2) for name in seeds_of(found, row)],
+        0,
     )
     return Scored(hits, counts.sum(1).astype(float), sources[found["key"][:, 0]])
 
@@ -415,6 +418,14 @@ def part_folder(runs: Path, part: str) -> Path:
     return runs / "evaluation" / part
 
 
+def _kind(damage: Damage) -> str:
+    if damage.occluded:
+        return "occluder"
+    if damage.gain != 1:
+        return f"gain {damage.gain}"
+    return f"noise {damage.sigma}" if damage.sigma != 0.01 else ""
+
+
 def write_manifest(clips: data.Clips, path: Path) -> None:
     """The draws of the synthetic regimes, a line a window."""
     with open(path, "w") as lines:
@@ -423,8 +434,7 @@ def write_manifest(clips: data.Clips, path: Path) -> None:
             for key in Windows(clips, regime).keys:
                 name = clips.infos[key.clip].name
                 damages = draw(name, key.frame, regime)
-                trap = next((f"{i}:{'occluder' if d.occluded else f'gain {d.gain}' if d.gain != 1 else f'noise {d.sigma}'}"
-                             for i, d in enumerate(damages) if d.occluded or d.gain != 1 or d.sigma != 0.01), "")  # fmt: skip
+                trap = next((f"{i}:{_kind(d)}" for i, d in enumerate(damages) if _kind(d)), "")
                 lengths = " ".join(f"{d.length:.1f}" for d in damages)
                 angles = " ".join(f"{d.angle:.2f}" for d in damages)
                 lines.write(f"{name},{key.frame},{regime},{lengths},{angles},{trap}\n")

@@ -45,7 +45,12 @@ def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.
             if row == ev.ORACLES[0] and regime not in ev.SYNTHETIC[1:]:
                 continue  # without known blur there is no sharpest frame
             score = ev.scored(arrays, row, sources)
-            line = {"regime": regime, "row": row, "frames": len(score.counts), "joints": int(score.counts.sum())}
+            line = {
+                "regime": regime,
+                "row": row,
+                "frames": len(score.counts),
+                "joints": int(score.counts.sum()),
+            }
             for index, alpha in enumerate(poses.ALPHAS):
                 low, high = ev.interval(score, index)
                 line |= {f"pck@{alpha}": score.pck[index], f"low@{alpha}": low, f"high@{alpha}": high}
@@ -111,8 +116,17 @@ def goals_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Da
             one = {**{k: v for k, v in arrays.items() if not k.startswith("pose/")}, "pose/a": arrays[seed]}
             twin = f"pose/{other} seed {seed.rsplit(' ', 1)[1]}"
             one["pose/b"] = arrays.get(twin, arrays.get(f"pose/{other}"))
-            each.append(ev.scored(one, "a", sources, chosen).pck[alpha] - ev.scored(one, "b", sources, chosen).pck[alpha])
-        lines.append({"question": name, "pck": poses.ALPHAS[alpha], **result, "per seed": " ".join(f"{100 * e:+.1f}" for e in each)})
+            each.append(
+                ev.scored(one, "a", sources, chosen).pck[alpha] - ev.scored(one, "b", sources, chosen).pck[alpha]
+            )
+        lines.append(
+            {
+                "question": name,
+                "pck": poses.ALPHAS[alpha],
+                **result,
+                "per seed": " ".join(f"{100 * e:+.1f}" for e in each),
+            }
+        )
 
     compare("twin, R2 (primary)", "R2", "spatial-video", 0)
     for regime in ("R1", "R2"):
@@ -151,7 +165,11 @@ def switches_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd
             whole = ev.scored(arrays, "freq-video seed 0", sources, chosen)
             result = ev.bootstrap(without, whole, alpha)
             label = f"{regime} fast" if regime == "R5" else regime
-            line |= {label: result["difference"], f"{label} low": result["low"], f"{label} high": result["high"]}
+            line |= {
+                label: result["difference"],
+                f"{label} low": result["low"],
+                f"{label} high": result["high"],
+            }
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -162,7 +180,11 @@ def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     for regime, arrays in found.items():
         for row in ("spatial-video", "freq-video"):
             seeds = [n.replace("pose/", "weights/") for n in ev.seeds_of(arrays, row)]
-            line = {"regime": regime, "row": row, "effective frames": np.mean([ev.effective_frames(arrays[s]) for s in seeds])}
+            line = {
+                "regime": regime,
+                "row": row,
+                "effective frames": np.mean([ev.effective_frames(arrays[s]) for s in seeds]),
+            }
             if regime in ("R1", "R2", "R3", "R4"):
                 line["rank correlation"] = np.mean([ev.rank_correlation(arrays[s], arrays["lengths"]) for s in seeds])
             lines.append(line)
@@ -190,6 +212,10 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
+def points(difference: float, low: float, high: float) -> str:
+    return f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
 def markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; its cells are text."""
     head = "| " + " | ".join(table.columns) + " |"
@@ -207,67 +233,115 @@ def readme_tables(tables: dict[str, pd.DataFrame]) -> str:
             one = main[(main.row == row) & (main.regime == regime)]
             line[regime] = " / ".join(percent(one[f"pck@{a}"].iloc[0]) for a in poses.ALPHAS) if len(one) else "–"
         shown.append(line)
-    parts = ["**Added blur** (516 key frames, all 115 full-body test clips, true boxes, box norm, no flip)", markdown(pd.DataFrame(shown))]
+    parts = [
+        "**Added blur** (516 key frames, all 115 full-body test clips, true boxes, box norm, no flip)",
+        markdown(pd.DataFrame(shown)),
+    ]
     speed = tables["speed"]
     pivot = [
-        {"PCK@.1, %": row, **{s: percent(speed[(speed.row == row) & (speed.speed == s)]["pck@0.1"].iloc[0]) for s in speed.speed.unique()}}
+        {
+            "PCK@.1, %": row,
+            **{
+                s: percent(speed[(speed.row == row) & (speed.speed == s)]["pck@0.1"].iloc[0])
+                for s in speed.speed.unique()
+            },
+        }
         for row in speed.row.unique()
     ]
-    parts += ["**Natural motion** (R5, every frame of the exact-scale clips; joints by true speed per frame and box side)", markdown(pd.DataFrame(pivot))]
+    parts += [
+        "**Natural motion** (R5, every frame of the exact-scale clips; joints by true speed per frame and box side)",
+        markdown(pd.DataFrame(pivot)),
+    ]
     goals = tables["goals"].copy()
     shown = [
-        {"`freq-video` minus …": g["question"], "PCK@": g["pck"], "points [95 %]": f"{100 * g['difference']:+.1f} [{100 * g['low']:+.1f}, {100 * g['high']:+.1f}]",
+        {"`freq-video` minus …": g["question"], "PCK@": g["pck"], "points [95 %]": points(g["difference"], g["low"], g["high"]),
          "p": f"{g['p (Holm)']:.4f}", "each seed": g["per seed"]}
         for _, g in goals.iterrows()
     ]  # fmt: skip
-    parts += ["**Goals, named before the run** (paired over source videos, 10,000 draws; all but the first Holm-corrected)", markdown(pd.DataFrame(shown))]
+    parts += [
+        "**Goals, named before the run** (paired over source videos, 10,000 draws; all but the first Holm-corrected)",
+        markdown(pd.DataFrame(shown)),
+    ]
     off = tables["switches"]
     shown = [
         {"switched off": o["switched off"], **{
-            f"{label}, PCK@{alpha}": f"{100 * o[label]:+.1f} [{100 * o[label + ' low']:+.1f}, {100 * o[label + ' high']:+.1f}]"
+            f"{label}, PCK@{alpha}": points(o[label], o[f"{label} low"], o[f"{label} high"])
             for label, alpha in (("R0", ".1"), ("R2", ".05"), ("R5 fast", ".1"))}}
         for _, o in off.iterrows()
     ]  # fmt: skip
-    parts += ["**Parts of `freq-video` switched off** at inference, nothing trained again (seed 0; points against the whole)", markdown(pd.DataFrame(shown))]
-    weights = tables["weights"]
+    parts += [
+        "**Parts of `freq-video` switched off** at inference, nothing trained again (seed 0; points against the whole)",
+        markdown(pd.DataFrame(shown)),
+    ]
+    weights, columns = tables["weights"], ["rank correlation", "effective frames"]
     shown = [
         {"frame weights": row, **{
             f"{r}: ρ / frames": " / ".join(
                 "–" if pd.isna(v) else f"{v:.2f}"
-                for v in weights[(weights.row == row) & (weights.regime == r)][["rank correlation", "effective frames"]].iloc[0]
+                for v in weights[(weights.row == row) & (weights.regime == r)][columns].iloc[0]
             ) for r in (*ev.SYNTHETIC, "R5")}}
         for row in ("spatial-video", "freq-video")
     ]  # fmt: skip
-    parts += ["**Frame weights**: rank correlation ρ with true blur within windows, and effective number of frames", markdown(pd.DataFrame(shown))]
+    parts += [
+        "**Frame weights**: rank correlation ρ with true blur within windows, and effective number of frames",
+        markdown(pd.DataFrame(shown)),
+    ]
     extra = main[main.regime.isin(["jitter", *ev.LIMBS])]
     shown = [
-        {"PCK@.1, %": row, **{r: percent(extra[(extra.row == row) & (extra.regime == r)]["pck@0.1"].iloc[0]) for r in extra.regime.unique()},
+        {"PCK@.1, %": row, **{r: percent(extra[(extra.row == row) & (extra.regime == r)]["pck@0.1"].iloc[0])
+                                for r in extra.regime.unique()},
          "acceleration error, R5": f"{100 * tables['jitter'].set_index('row').loc[row, 'acceleration error']:.2f} %"}
         for row in [r for r in (*NETWORKS, *ev.RIVALS) if r in set(extra.row)]
     ]  # fmt: skip
-    parts += ["**One limb blurred; boxes jittered by ± 10 %; jitter of whole clips** (of the box side)", markdown(pd.DataFrame(shown))]
+    parts += [
+        "**One limb blurred; boxes jittered by ± 10 %; jitter of whole clips** (of the box side)",
+        markdown(pd.DataFrame(shown)),
+    ]
     cost = tables["cost"]
-    shown = [{"network": f"`{c['network']}`", "parameters": f"{c['parameters'] / 1e6:.2f} M", "multiply-adds a window": f"{c['multiply-adds'] / 1e9:.2f} G"} for _, c in cost.iterrows()]
-    parts += ["**Cost** (real FFT 2.5·N·log2 N, bilinear sample 4 per tap and channel, every frame of a window encoded)", markdown(pd.DataFrame(shown))]
+    shown = [
+        {
+            "network": f"`{c['network']}`",
+            "parameters": f"{c['parameters'] / 1e6:.2f} M",
+            "multiply-adds a window": f"{c['multiply-adds'] / 1e9:.2f} G",
+        }
+        for _, c in cost.iterrows()
+    ]
+    parts += [
+        "**Cost** (real FFT 2.5·N·log2 N, bilinear sample 4 per tap and channel, every frame of a window encoded)",
+        markdown(pd.DataFrame(shown)),
+    ]
     if "references" in tables:
         refs = tables["references"]
         shown = [
-            {"`spatial-frame`": name, **{c: percent(refs[(refs.setting == name)][c].iloc[0]) for c in refs.columns if c != "setting"}}
+            {
+                "`spatial-frame`": name,
+                **{c: percent(refs[(refs.setting == name)][c].iloc[0]) for c in refs.columns if c != "setting"},
+            }
             for name in refs.setting
         ]
-        parts += ["**Single frames, nothing but motion blur** (comparable with published references)", markdown(pd.DataFrame(shown))]
+        parts += [
+            "**Single frames, nothing but motion blur** (comparable with published references)",
+            markdown(pd.DataFrame(shown)),
+        ]
     return "\n\n".join(parts)
 
 
-def write(folder: Path, readme: Path | None = None, assets: Path = ASSETS, say: Callable = print) -> dict[str, pd.DataFrame]:
+def write(
+    folder: Path, readme: Path | None = None, assets: Path = ASSETS, say: Callable = print
+) -> dict[str, pd.DataFrame]:
     """All tables of a folder of predictions, as csv files and in the README."""
     found, sources = load(folder)
     assets.mkdir(parents=True, exist_ok=True)
     tables = {
-        "regimes": regimes_table(found, sources), "joints": joints_table(found, sources), "speed": speed_table(found, sources),
-        "goals": goals_table(found, sources), "switches": switches_table(found, sources), "weights": weights_table(found),
-        "jitter": jitter_table(found), "cost": cost_table(),
-    }  # fmt: skip
+        "regimes": regimes_table(found, sources),
+        "joints": joints_table(found, sources),
+        "speed": speed_table(found, sources),
+        "goals": goals_table(found, sources),
+        "switches": switches_table(found, sources),
+        "weights": weights_table(found),
+        "jitter": jitter_table(found),
+        "cost": cost_table(),
+    }
     if (assets / "references.csv").is_file():
         tables["references"] = pd.read_csv(assets / "references.csv")
     for name, table in tables.items():

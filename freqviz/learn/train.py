@@ -1,8 +1,8 @@
 """Training: one loop for every network, checkpoints that resume exactly, a queue for slots of minutes.
 
 Sample i of a run is the same in every run and on every machine (it is drawn from (seed, i)), so a resumed run sees what
-an uninterrupted one would have seen. A run lives in `runs/<name>/`: state.pt (parameters, averages, optimiser, step; not
-for git), log.csv (step, seconds, loss terms, validation), and the finished checkpoint goes to `models/weights/`.
+an uninterrupted one would have seen. A run lives in `runs/<name>/`: state.pt (parameters, averages, optimiser,
+step; not for git), log.csv (step, seconds, loss terms, validation), and the finished checkpoint goes to `models/weights/`.
 """
 
 import copy
@@ -10,7 +10,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +48,19 @@ class Recipe:
     save_every: int = 200
 
 
+VIDEO = Recipe(
+    "video", steps=900, batch=16, rate=1e-3, decay=0.02, warmup=50, average=0.99, validate_every=50, save_every=50
+)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=3900),
+    "video-pair": VIDEO,
+    "spatial-video": VIDEO,
+    "freq-video": VIDEO,
+}
+HEADS = {
+    "spatial-video": [("spatial-video", seed) for seed in range(3)],
+    "freq-video": [("freq-video", seed) for seed in range(3)],
+    "video-pair": [(name, seed) for seed in range(3) for name in ("spatial-video", "freq-video")],
 }
 
 
@@ -59,9 +70,7 @@ def targets(joints: Tensor, size: tuple[int, int], stride: int, sigma: float = S
     cells = (joints - (stride - 1) / 2) / stride
     x = torch.arange(w, device=joints.device) - cells[..., 0:1]
     y = torch.arange(h, device=joints.device) - cells[..., 1:2]
-    bell = (
-        torch.exp(-(y**2) / (2 * sigma**2))[..., :, None] * torch.exp(-(x**2) / (2 * sigma**2))[..., None, :]
-    )
+    bell = torch.exp(-(y**2) / (2 * sigma**2))[..., :, None] * torch.exp(-(x**2) / (2 * sigma**2))[..., None, :]
     return bell / bell.sum((-2, -1), keepdim=True).clamp_min(1e-12)
 
 
@@ -138,9 +147,7 @@ def validate_frames(network: SpatialFrame, clips: data.Clips, every: int = 12) -
     return poses.pck(placed, truth, poses.box_norm(truth, chosen), chosen)
 
 
-def train_frames(
-    recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print
-) -> bool:
+def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print) -> bool:
     """Train the single-frame network; True when it came to its last step, False when the minutes ran out."""
     run.mkdir(parents=True, exist_ok=True)
     stills = data.Stills.open(root / "lspet")
@@ -194,6 +201,7 @@ def train_frames(
             step += 1
             update_average(average, network, recipe.average, step)
             running, seen = running + loss.item(), seen + 1
+            place = f"{recipe.network} {step}/{recipe.steps}"
             if step % recipe.validate_every == 0 or step == recipe.steps:
                 score = validate_frames(average, held)
                 seconds = spent + time.monotonic() - begun
@@ -205,19 +213,16 @@ def train_frames(
                     pck10=score[1],
                     pck20=score[2],
                 )
-                say(
-                    f"{recipe.network} {step}/{recipe.steps} {seconds:.0f}s loss {running / seen:.3f} PCK {score.round(3)}"
-                )
+                say(f"{place} {seconds:.0f}s loss {running / seen:.3f} PCK {score.round(3)}")
                 running, seen = 0.0, 0
             elif step % 50 == 0:
-                say(
-                    f"{recipe.network} {step}/{recipe.steps} {spent + time.monotonic() - begun:.0f}s loss {running / seen:.3f}"
-                )
+                say(f"{place} {spent + time.monotonic() - begun:.0f}s loss {running / seen:.3f}")
             if step % recipe.save_every == 0 or step == recipe.steps:
                 save()
-            if time.monotonic() - begun > 60 * minutes:
+            if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
                 save()
                 return False
+    models.save(recipe.network, average)
     return True
 
 
@@ -231,7 +236,7 @@ def train_heads(
 ) -> bool:
     """Train the heads of video networks on one frozen backbone, side by side on the same windows.
 
-    Every frame passes the backbone once for all heads, which is what makes several seeds affordable on two cores. A seed
+    Every frame passes the backbone once for all heads, which makes several seeds affordable on two cores. A seed
     changes the initialisation; the windows are the same for all, so the twins differ in nothing but themselves.
 
     Args:
@@ -253,7 +258,7 @@ def train_heads(
         averages.append(copy.deepcopy(network).eval())
         solvers.append(optimiser(network, recipe))
     backbone = networks[0].frame.to(memory_format=torch.channels_last)
-    state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
+    state, step, spent = run / "state.pt", 0, 0.0
     if state.is_file():
         saved = torch.load(state, weights_only=True)
         for network, average, solver, kept in zip(networks, averages, solvers, saved["heads"], strict=True):
@@ -272,9 +277,7 @@ def train_heads(
         torch.save({"heads": kept, "step": step, "seconds": spent + time.monotonic() - begun}, part)
         part.rename(state)
 
-    samples = data.WindowSamples(
-        stills, clips, recipe.seed, step * recipe.batch, (recipe.steps - step) * recipe.batch
-    )
+    samples = data.WindowSamples(stills, clips, recipe.seed, step * recipe.batch, (recipe.steps - step) * recipe.batch)
     loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=_calm)
     sums: list[dict[str, float]] = [{} for _ in heads]
     for batch in loader:
@@ -306,7 +309,7 @@ def train_heads(
             sums = [{} for _ in heads]
         if step % recipe.save_every == 0 or step == recipe.steps:
             save()
-        if time.monotonic() - begun > 60 * minutes:
+        if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
             save()
             return False
     for (name, seed), average in zip(heads, averages, strict=True):
@@ -389,8 +392,8 @@ def rank_loss(scores: Tensor, lengths: Tensor) -> Tensor:
 def fourier_loss(found: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     """L1 distance of the spectra of densities up to .25 cycles/cell, scaled so that a target's peak is 1.
 
-    The spectrum of a density is its characteristic function (Qu et al., CVPR 2023); L1, because L2 with norm="ortho" would
-    be the mean squared error of the maps, value and gradient.
+    The spectrum of a density is its characteristic function (Qu et al., CVPR 2023); L1, because L2 with
+    norm="ortho" would be the mean squared error of the maps, value and gradient.
 
     Args:
         found, target: (B, J, h, w) densities; counts: (B, J).
@@ -402,12 +405,8 @@ def fourier_loss(found: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     twice[0] = 1
     if w % 2 == 0:
         twice[-1] = 1
-    difference = torch.fft.rfft2(
-        (found - target) * (2 * math.pi * SIGMA**2) * counts[..., None, None], norm="ortho"
-    )
-    each = (torch.view_as_real(difference).abs().sum(-1) * chosen * twice).sum((-2, -1)) / (
-        chosen * twice
-    ).sum()
+    difference = torch.fft.rfft2((found - target) * (2 * math.pi * SIGMA**2) * counts[..., None, None], norm="ortho")
+    each = (torch.view_as_real(difference).abs().sum(-1) * chosen * twice).sum((-2, -1)) / (chosen * twice).sum()
     return each.sum() / counts.sum().clamp_min(1)
 
 
@@ -423,9 +422,37 @@ def _calm(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-def main(
-    name: str, root: Path, runs: Path = Path("runs"), minutes: float = math.inf, **changes: float
+def run(
+    name: str, minutes: float = math.inf, root: Path | None = None, runs: Path = Path("runs"), say: Callable = print
 ) -> bool:
-    """Train a network by its recipe."""
-    recipe = replace(RECIPES[name], **changes)  # type: ignore[arg-type]
-    return train_frames(recipe, Path(root), Path(runs) / name, minutes)
+    """Train by recipe, from where it stopped; True when the budget is spent.
+
+    Args:
+        name: "spatial-frame", a video network (its three seeds) or "video-pair" (both, side by side).
+        minutes: stop after these, to go on another time.
+        root: folder of the data sets; see `data.data_root`.
+        runs: where states and logs lie.
+    Raises:
+        LookupError: no such recipe.
+        FileNotFoundError: the data sets are not there.
+    """
+    if name not in RECIPES:
+        raise LookupError(f"no recipe named '{name}'; known recipes: {', '.join(RECIPES)}")
+    recipe, root = RECIPES[name], data.data_root(root)
+    if name in HEADS:
+        return train_heads(recipe, HEADS[name], root, runs / name, minutes, say)
+    return train_frames(recipe, root, runs / name, minutes, say)
+
+
+def run_queue(path: Path, minutes: float = math.inf, root: Path | None = None, runs: Path = Path("runs")) -> bool:
+    """Train a list of recipes, one name a line, one after the other, within a slot of minutes.
+
+    What is finished is passed over, what was cut off goes on; `#` begins a comment. True when all are finished.
+    """
+    names = [line.split("#")[0].strip() for line in Path(path).read_text().splitlines()]
+    end = time.monotonic() + 60 * minutes
+    for name in filter(None, names):
+        left = (end - time.monotonic()) / 60
+        if left <= 0 or not run(name, left, root, runs):
+            return False
+    return True
