@@ -65,7 +65,7 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0) -> PoseNe
     network, parts = build(name), [checkpoint(name, seed)]
     if name != BACKBONE:
         parts.append(checkpoint(BACKBONE))
-    state = {}
+    state: dict[str, torch.Tensor] = {}
     for part in parts:
         if not part.is_file():
             raise FileNotFoundError(f"{name} has no checkpoint {part.name}; `python -m freqviz train {name}` makes it")

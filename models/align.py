@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.network import start_at_zero
 from models.probe import Probe
 
 
@@ -86,8 +87,7 @@ class AlignScale(nn.Module):
         self.mix = nn.Conv2d(3 * channels + hints, 48, 1)
         self.trunk = nn.Conv2d(48, 32, 3, 1, 1)
         self.out = nn.Conv2d(32, 27, 3, 1, 1)  # nine taps of dx, dy, mask
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
         self.weight = identity_taps(channels, 9)
         self.offset = Probe("alignment_offset", "tap xy y x", stride)
         self.mask = Probe("modulation_mask", "tap y x", stride)
@@ -123,8 +123,7 @@ class AlignFine(nn.Module):
         super().__init__()
         self.groups = groups
         self.out = nn.Conv2d(32, 3 * groups, 3, 1, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
         self.weight = identity_taps(channels, 1)
         self.offset = Probe("alignment_offset", "tap xy y x", 4)
         self.mask = Probe("modulation_mask", "tap y x", 4)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.network import Encoded
+from models.network import Encoded, start_at_zero
 from models.probe import Probe
 from models.video import CHANNELS, GLOBAL, Gates, Guide, VideoNetwork
 
@@ -44,6 +44,11 @@ def hann(size: int) -> Tensor:
 class BandEnergy(nn.Module):
     """Log energy of the image in rings of frequency, in local Hann windows, above the floor of noise."""
 
+    rings: Tensor
+    share: Tensor
+    window: Tensor
+    inside: Tensor
+
     def __init__(self, height: int, width: int):
         super().__init__()
         radius = radii(height, width)
@@ -74,6 +79,11 @@ class BandEnergy(nn.Module):
 
 class PhasePrior(nn.Module):
     """How far the content of local windows moved from the key frame, and how sure that is."""
+
+    band: Tensor
+    hann: Tensor
+    perfect: Tensor
+    places: Tensor
 
     def __init__(self, height: int, width: int):
         super().__init__()
@@ -145,8 +155,7 @@ class SpectralGates(nn.Module):
         super().__init__()
         self.reduce = nn.Conv2d(CHANNELS, GLOBAL, 1)
         self.blur = nn.Sequential(nn.Conv2d(GLOBAL, GLOBAL, 1), nn.ReLU(), nn.Conv2d(GLOBAL, GLOBAL, 1))
-        nn.init.zeros_(self.blur[2].weight)
-        nn.init.zeros_(self.blur[2].bias)
+        start_at_zero(self.blur[2])
         start = torch.zeros(GLOBAL, height, width // 2 + 1, 2)
         start[..., 0] = 1  # passes everything
         self.filter = nn.Parameter(start)

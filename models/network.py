@@ -1,6 +1,7 @@
 """What every network of the project offers."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ class Skeleton:
     flips: tuple[int, ...] = FLIPS
 
 
+Network = TypeVar("Network", bound=nn.Module)
 Encoded = dict[str, Tensor]  # maps of single frames, each (N, ...); of windows, each (B, T, ...)
 
 
@@ -65,3 +67,14 @@ class PoseNetwork(nn.Module):
 def density(logits: Tensor) -> Tensor:
     """Softmax over the cells of each map; (..., h, w), float32."""
     return torch.softmax(logits.float().flatten(-2), -1).view(logits.shape)
+
+
+def start_at_zero(layer: nn.Module) -> None:
+    """Set all parameters of a layer to 0, so that it says nothing at the start of training."""
+    for values in layer.parameters():
+        nn.init.zeros_(values)
+
+
+def channels_last(network: Network) -> Network:
+    """The same network with filters in the memory order that convolutions on a CPU prefer."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -50,6 +50,8 @@ class SpatialFrameConfig:
 class Backbone(nn.Module):
     """Frame to fused maps at strides 4, 8 and 16."""
 
+    mean: Tensor
+
     def __init__(self, config: SpatialFrameConfig):
         super().__init__()
         a, b, c, d = config.widths

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.align import AlignFine, AlignScale, grow
-from models.network import Encoded, PoseNetwork, density
+from models.network import Encoded, PoseNetwork, density, start_at_zero
 from models.probe import Probe
 from models.spatial_frame import SpatialFrame
 
@@ -50,8 +50,7 @@ class Gates(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.out = nn.Conv2d(channels, 18, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
         self.offset_gate = Probe("offset_gate", "tap y x", 8)
         self.mask_gate = Probe("mask_gate", "tap y x", 8)
 
@@ -84,8 +83,7 @@ class FrameLogits(nn.Module):
         self.mix = nn.Conv2d(3 * CHANNELS + EARLY + evidence, 32, 1)
         self.look = nn.Conv2d(32, 32, 3, 1, 1)
         self.out = nn.Conv2d(32, 1, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        start_at_zero(self.out)
         self.slot = nn.Parameter(torch.zeros(5))  # a learned preference for near frames
 
     def forward(self, key: Tensor, frames: Tensor, evidence: Tensor) -> Tensor:
@@ -103,8 +101,7 @@ class ChannelAttention(nn.Module):
         super().__init__()
         self.squeeze = nn.Linear(2 * CHANNELS, 16)
         self.excite = nn.Linear(16, CHANNELS)
-        nn.init.zeros_(self.excite.weight)
-        nn.init.zeros_(self.excite.bias)
+        start_at_zero(self.excite)
         self.gain = Probe("channel_attention", "frame channel", 8)
 
     def forward(self, key: Tensor, frames: Tensor) -> Tensor:
@@ -136,8 +133,7 @@ class VideoNetwork(PoseNetwork):
         self.squeeze = nn.Conv2d(4 * CHANNELS, 48, 1)
         self.spread = nn.Conv2d(48, 48, 3, 1, 1)
         self.restore = nn.Conv2d(48, CHANNELS, 1)
-        nn.init.zeros_(self.restore.weight)
-        nn.init.zeros_(self.restore.bias)
+        start_at_zero(self.restore)
         joints = len(self.skeleton.names)
         self.head4, self.head8, self.head16 = (nn.Conv2d(CHANNELS, joints, 1) for _ in range(3))
         self.feature = Probe("feature", "frame channel y x", 4)
@@ -155,7 +151,7 @@ class VideoNetwork(PoseNetwork):
             (self.head8, frame.head8),
             (self.head16, frame.head16),
         ):
-            mine.load_state_dict({"weight": theirs.weight[video].detach(), "bias": theirs.bias[video].detach()})
+            mine.load_state_dict({name: values[video] for name, values in theirs.state_dict().items()})
 
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
@@ -238,7 +234,8 @@ class VideoNetwork(PoseNetwork):
         flow = grow(flow, f8[:, 0]) * 2
         a8, flow, trunk = self.align8(key(f8), rest(f8), flow, key(f8)[:, :0], offset_gate, mask_gate)
         a4 = self.align4(rest(f4), flow, trunk)
-        return tuple(maps.unflatten(0, (batch, count)) for maps in (a4, a8, a16))  # type: ignore[return-value]
+        whole = (batch, count)
+        return a4.unflatten(0, whole), a8.unflatten(0, whole), a16.unflatten(0, whole)
 
 
 def over_frames(maps: Tensor, like: Tensor) -> Tensor:
