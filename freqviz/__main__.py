@@ -28,12 +28,8 @@ app = typer.Typer(
 out, err = Console(), Console(stderr=True)
 
 Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.")]
-BoxText = Annotated[
-    str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")
-]
-BoxFile = Annotated[
-    Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h; linear between these frames.")
-]
+BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
+BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h; linear between these frames.")]
 WholeFrame = Annotated[bool, typer.Option("--whole-frame", help="The person fills the frame.")]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
@@ -66,9 +62,9 @@ def predict(
     boxes: BoxFile = None,
     whole_frame: WholeFrame = False,
     device: DeviceName = "auto",
-    to: Annotated[
-        Path, typer.Option("--out", help="CSV; a folder of CSVs when several clips are given.")
-    ] = Path("poses.csv"),
+    to: Annotated[Path, typer.Option("--out", help="CSV; a folder of CSVs when several clips are given.")] = Path(
+        "poses.csv"
+    ),
 ) -> None:
     """Write the poses of a person: model, person, frame, time, joint, x, y (frame pixels), score."""
     with plain_errors():
@@ -89,12 +85,10 @@ def predict(
 @app.command()
 def analyse(
     videos: Videos,
-    to: Annotated[
-        Path, typer.Option("--out", help="Run folder; one folder per clip inside it when several.")
-    ],
-    models: Annotated[
-        str, typer.Option("--models", help="Networks, separated by commas; the first moves the box.")
-    ] = ("spatial-video,freq-video"),
+    to: Annotated[Path, typer.Option("--out", help="Run folder; one folder per clip inside it when several.")],
+    models: Annotated[str, typer.Option("--models", help="Networks, separated by commas; the first moves the box.")] = (
+        "spatial-video,freq-video"
+    ),
     box: BoxText = None,
     boxes: BoxFile = None,
     whole_frame: WholeFrame = False,
@@ -111,9 +105,7 @@ def analyse(
         targets = [to] if len(videos) == 1 else [to / name for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
-                found = run.analyse(
-                    video, names, first, boxes, whole_frame, device, progress, deep=keys, out=target
-                )
+                found = run.analyse(video, names, first, boxes, whole_frame, device, progress, deep=keys, out=target)
             for line in found.provenance["clip"]["report"]:
                 err.print(f"{video.name}: {line}", highlight=False, markup=False)
             sources = ", ".join(found.frames["box_source"].unique())
@@ -182,9 +174,7 @@ def sample(
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def train(
     name: Annotated[str | None, typer.Argument(help="Network; see `models`.")] = None,
-    queue: Annotated[
-        Path | None, typer.Option("--queue", help="JSON list of runs, done one after another.")
-    ] = None,
+    queue: Annotated[Path | None, typer.Option("--queue", help="JSON list of runs, done one after another.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after so long; a later call goes on.")] = None,
 ) -> None:
     """Train a network, or go on with a queue of runs."""
@@ -343,9 +333,7 @@ def _tools() -> list[tuple[str, str, str]]:
         rows.append(("H.264 encoder", encoder, "writing clips: the PyAV wheels have it"))
     except ImportError:
         pass
-    browser = next(
-        (found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), ""
-    )
+    browser = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), "")
     rows.append(("browser for tests", Path(browser).name if browser else "", "apt-get install chromium"))
     try:
         from matplotlib import font_manager

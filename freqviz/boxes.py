@@ -138,9 +138,7 @@ def read_boxes(path: Path | str) -> dict[int, Box]:
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {line}: {error}") from None
             if frame < 0 or frame in boxes:
-                raise ValueError(
-                    f"{path}, line {line}: frame {frame} is {'negative' if frame < 0 else 'there twice'}"
-                )
+                raise ValueError(f"{path}, line {line}: frame {frame} is {'negative' if frame < 0 else 'there twice'}")
             boxes[frame] = box
     if not boxes:
         raise ValueError(f"{path} holds no box")
@@ -171,14 +169,10 @@ def motion_box(frames: Sequence[NDArray[np.uint8]], width: int = 160) -> Box | N
     ratio = max(1.0, frames[0].shape[1] / width)
     size = (round(frames[0].shape[1] / ratio), round(frames[0].shape[0] / ratio))
     ratios = np.array([frames[0].shape[1] / size[0], frames[0].shape[0] / size[1]])
-    small = [
-        cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames
-    ]
+    small = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames]
     light = [cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0) for image in small]
     shifts = np.cumsum([_camera_shift(a, b) for a, b in pairwise(light)], 0)
-    stack = np.stack(
-        [_difference(light[0], image, shift) for image, shift in zip(light[1:], shifts, strict=True)]
-    )
+    stack = np.stack([_difference(light[0], image, shift) for image, shift in zip(light[1:], shifts, strict=True)])
     covered = np.isfinite(stack).any(0)
     change = np.zeros(stack.shape[1:], np.float32)
     change[covered] = np.nanmedian(stack[:, covered], 0)

@@ -131,9 +131,7 @@ class Worker:
         except Exception as error:  # a job must not take its worker down
             text = str(error).strip() or type(error).__name__
             ticket.message = (
-                text
-                if isinstance(error, ValueError | LookupError | OSError)
-                else f"{type(error).__name__}: {text}"
+                text if isinstance(error, ValueError | LookupError | OSError) else f"{type(error).__name__}: {text}"
             )
             ticket.state = FAILED
 

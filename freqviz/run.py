@@ -44,18 +44,14 @@ class Analysis:
     """What `analyse` found; tables are tidy, one row per observation."""
 
     traces: dict[str, LightTrace]
-    frames: (
-        pd.DataFrame
-    )  # frame, time, box_x, box_y, box_w, box_h, box_source, sharpness measures, band_0 ...
+    frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, sharpness measures, band_0 ...
     provenance: dict[str, Any]
     deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, key frame)
 
     @cached_property
     def poses(self) -> pd.DataFrame:
         """model, person, frame, time, joint, x, y (frame pixels), score (0 ... 1)."""
-        return pd.concat(
-            [_pose_table(trace, self.frames["time"]) for trace in self.traces.values()], ignore_index=True
-        )
+        return pd.concat([_pose_table(trace, self.frames["time"]) for trace in self.traces.values()], ignore_index=True)
 
     @cached_property
     def weights(self) -> pd.DataFrame:
@@ -95,9 +91,7 @@ def load_analysis(folder: Path | str) -> Analysis:
     if not (folder / "run.json").is_file():
         raise FileNotFoundError(f"{folder} holds no run.json: it is not a run folder")
     provenance = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    deep = {
-        (name, key): Trace.load(folder / f"deep-{name}-{key}.npz") for name, key in provenance.pop("deep")
-    }
+    deep = {(name, key): Trace.load(folder / f"deep-{name}-{key}.npz") for name, key in provenance.pop("deep")}
     return Analysis(
         traces={name: LightTrace.load(folder / f"trace-{name}.npz") for name in provenance["models"]},
         frames=pd.read_csv(folder / "frames.csv"),
@@ -313,8 +307,7 @@ class Run:
         )
         table.insert(1, "time", self.clip.times)
         traces = {
-            name: _light_trace(name, network, rows[name], held, segments)
-            for name, network in self.networks.items()
+            name: _light_trace(name, network, rows[name], held, segments) for name, network in self.networks.items()
         }
         return Analysis(traces, table, self._provenance(table), deep)
 
@@ -474,12 +467,10 @@ class _Backbone:
             self._encode(new, to_tensor(cuts, device), box, light)
         rows = {}
         for name, network in self.members.items():
-            windows = [
-                [self.encoded[i].maps(name) for i in _window(key, network.frames, total)] for key in keys
-            ]
+            frames_of = [self.encoded[i].maps(name) for key in keys for i in _window(key, network.frames, total)]
             stacked = {
-                part: torch.stack([torch.stack([maps[part] for maps in window]) for window in windows])
-                for part in windows[0][0]
+                part: torch.stack([maps[part] for maps in frames_of]).unflatten(0, (len(keys), network.frames))
+                for part in frames_of[0]
             }
             rows[name] = light_rows(network, stacked, box, light)
             for part in self.encoded[keys.start].rows[name]:
@@ -498,12 +489,8 @@ class _Backbone:
         for row, i in enumerate(new):
             self.encoded[i] = _Encoded(
                 shared={part: values[row] for part, values in shared.items()},
-                own={
-                    name: {part: values[row] for part, values in maps.items()} for name, maps in own.items()
-                },
-                rows={
-                    name: {part: values[row] for part, values in seen.items()} for name, seen in rows.items()
-                },
+                own={name: {part: values[row] for part, values in maps.items()} for name, maps in own.items()},
+                rows={name: {part: values[row] for part, values in seen.items()} for name, seen in rows.items()},
             )
 
 
@@ -550,9 +537,7 @@ def _deep(
     frames: Mapping[int, NDArray[np.uint8]],
     box: ladder.Box,
 ) -> Trace:
-    cuts = np.stack(
-        [crops.cut(frames[i], box, network.input_size) for i in _window(key, network.frames, total)]
-    )
+    cuts = np.stack([crops.cut(frames[i], box, network.input_size) for i in _window(key, network.frames, total)])
     return trace_window(network, to_tensor(cuts), name)
 
 

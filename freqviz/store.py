@@ -42,9 +42,7 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
         FileExistsError: `folder` is a file, or holds other things than a run: it is not ours.
     """
     folder = Path(folder)
-    if folder.exists() and not (
-        folder.is_dir() and ((folder / "run.json").exists() or not any(folder.iterdir()))
-    ):
+    if folder.exists() and not (folder.is_dir() and ((folder / "run.json").exists() or not any(folder.iterdir()))):
         raise FileExistsError(f"{folder} is not a run folder (no run.json); it is left as it is")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=folder.parent))
@@ -98,9 +96,7 @@ class Store:
 
     def folders(self) -> list[Path]:
         """Complete results, the youngest first."""
-        found = [
-            f for f in self.root.glob("*/") if (f / "run.json").is_file() and not f.name.startswith(_ASIDE)
-        ]
+        found = [f for f in self.root.glob("*/") if (f / "run.json").is_file() and not f.name.startswith(_ASIDE)]
         return sorted(found, key=lambda f: f.stat().st_mtime, reverse=True)
 
     def size(self) -> int:

@@ -54,9 +54,7 @@ class Record:
             LookupError: no frame axis.
         """
         if "frame" not in self.axes:
-            raise LookupError(
-                f"{self.quantity} at {self.stage} has no frame axis, only {' '.join(self.axes)}"
-            )
+            raise LookupError(f"{self.quantity} at {self.stage} has no frame axis, only {' '.join(self.axes)}")
         count = self.values.shape[self.axes.index("frame")]
         slots = np.arange(count + 1 - count % 2) - count // 2
         return slots if count % 2 else slots[slots != 0]
@@ -160,9 +158,7 @@ def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name
         elif values.ndim == len(axes) + 1 and "frame" not in axes:
             axes = ("frame", *axes)  # the frames of the window, or its neighbours, one by one
         times = sum(record.stage.split("#")[0] == path for record in seen)
-        seen.append(
-            Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values)
-        )
+        seen.append(Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values))
 
     device = next(network.parameters()).device
     with watching(network, keep):
@@ -183,17 +179,13 @@ class LightTrace:
     network: str
     keypoints: NDArray[np.float64]  # (N, J, 2) x, y; frame pixels
     scores: NDArray[np.float64]  # (N, J) in [0, 1]
-    boxes: NDArray[
-        np.float64
-    ]  # (N, 4) x, y, w, h; frame pixels: the box that the key frame's window was cut by
+    boxes: NDArray[np.float64]  # (N, 4) x, y, w, h; frame pixels: the box that the key frame's window was cut by
     frame_weights: NDArray[np.float64]  # (N, S) mean over the person region; sums to 1, or NaN
     key_box_segment: NDArray[np.int64]  # (N,) which held box, from 0
     band_energy: NDArray[np.float64] | None  # (N, bands) log, of the key frame over the person region
     channel_attention: NDArray[np.float64] | None  # (N, C) of the key frame
     median_offset: NDArray[np.float64]  # (N, S, 2) dx, dy over the person region; input pixels
-    effective_frames: NDArray[
-        np.float64
-    ]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
+    effective_frames: NDArray[np.float64]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
     joints: tuple[str, ...] = poses.JOINTS
 
     def __post_init__(self) -> None:
@@ -212,9 +204,7 @@ class LightTrace:
             if array.ndim != len(shape) or any(
                 a != b for a, b in zip(array.shape, shape, strict=True) if b is not None
             ):
-                raise ValueError(
-                    f"{name} of {n} frames, {j} joints, {s} slots must be {shape}, got {array.shape}"
-                )
+                raise ValueError(f"{name} of {n} frames, {j} joints, {s} slots must be {shape}, got {array.shape}")
             object.__setattr__(self, name, array)
             size += array.nbytes
         if len(self.joints) != j:
@@ -225,9 +215,7 @@ class LightTrace:
                 f"frame_weights must sum to 1, got sums from {np.nanmin(sums):.4f} to {np.nanmax(sums):.4f}"
             )
         if size > BYTES_PER_FRAME * max(n, 1):
-            raise ValueError(
-                f"a light trace holds at most {BYTES_PER_FRAME} bytes per frame, got {size / n:.0f}"
-            )
+            raise ValueError(f"a light trace holds at most {BYTES_PER_FRAME} bytes per frame, got {size / n:.0f}")
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -245,9 +233,7 @@ class LightTrace:
 
     def save(self, path: Path) -> None:
         """Write one npz."""
-        np.savez(
-            path, **{f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        )
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None})
 
     @classmethod
     def load(cls, path: Path) -> "LightTrace":
@@ -289,9 +275,7 @@ def light_frames(
 
 
 @torch.inference_mode()
-def light_rows(
-    network: PoseNetwork, window: Window, box: ArrayLike, light: bool = True
-) -> dict[str, NDArray[Any]]:
+def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool = True) -> dict[str, NDArray[Any]]:
     """Poses of B windows that share one box, and the part of the light tier that shows beside them.
 
     Args:
@@ -346,9 +330,7 @@ def _with_frames(probe: Probe) -> Probe:
     return Probe(probe.quantity, " ".join(("frame", *probe.axes)), probe.stride)
 
 
-def _cells(
-    tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], keep: tuple[str, ...]
-) -> Tensor:
+def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], keep: tuple[str, ...]) -> Tensor:
     """(B, *keep, values): all other axes flattened, cells outside the tight person box left out."""
     if tensor.ndim != len(probe.axes) + 1:
         raise ValueError(f"{probe.quantity} must be (B, {', '.join(probe.axes)}), got {tuple(tensor.shape)}")

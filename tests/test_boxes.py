@@ -105,8 +105,6 @@ def test_stillness_has_no_motion_box():
     assert boxes.motion_box(walking_frames(1)) is None
 
 
-@pytest.mark.parametrize(
-    ("box", "seen"), [((0, 0, 20, 20), True), ((-16, 0, 20, 20), False), ((300, 0, 9, 9), False)]
-)
+@pytest.mark.parametrize(("box", "seen"), [((0, 0, 20, 20), True), ((-16, 0, 20, 20), False), ((300, 0, 9, 9), False)])
 def test_a_box_is_visible_when_a_quarter_of_it_is(box, seen):
     assert boxes.visible(box, (100, 100)) is seen

@@ -124,9 +124,7 @@ def test_the_blocking_of_the_test_above_blocks():
 
 
 def test_the_package_names_its_public_things_and_loads_them_late():
-    code = (
-        "import sys, freqviz; assert not {'torch', 'av'} & set(sys.modules); print(sorted(freqviz.__all__))"
-    )
+    code = "import sys, freqviz; assert not {'torch', 'av'} & set(sys.modules); print(sorted(freqviz.__all__))"
     assert run_python(code).stdout.strip() == "['Clip', 'analyse', 'load_analysis', 'models', 'predict']"
     import freqviz
 
