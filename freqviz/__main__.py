@@ -1,7 +1,8 @@
 """The command line: the same functions as the page and the notebook."""
 
-import importlib
 import importlib.util
+import json
+import math
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +33,9 @@ Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.
 BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
 BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h; linear between these frames.")]
 WholeFrame = Annotated[bool, typer.Option("--whole-frame", help="The person fills the frame.")]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="Folder of lspet/ and jhmdb/; else $FREQVIZ_DATA, else data/.")
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -171,36 +176,83 @@ def sample(
         out.print(str(make_sample(to)), highlight=False)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@app.command()
 def train(
-    name: Annotated[str | None, typer.Argument(help="Network; see `models`.")] = None,
-    queue: Annotated[Path | None, typer.Option("--queue", help="JSON list of runs, done one after another.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so long; a later call goes on.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe: a network, or video-pair.")] = None,
+    queue: Annotated[
+        Path | None, typer.Option("--queue", help="File with a recipe a line, done one after another.")
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(help="Stop after so long; a later call goes on.", show_default="none")
+    ] = math.inf,
+    data: DataFolder = None,
 ) -> None:
     """Train a network, or go on with a queue of runs."""
     with plain_errors():
         if (name is None) == (queue is None):
             raise ValueError("give the name of a network, or --queue FILE")
-        learn: Any = importlib.import_module("freqviz.learn.train")
+        from freqviz.learn import train as learn
+
         if queue is not None:
-            learn.run_queue(queue, minutes)
+            done = learn.run_queue(queue, minutes, root=data)
         else:
-            learn.run(name, minutes=minutes)
+            done = learn.run(str(name), minutes, root=data)
+        out.print("finished" if done else "stopped for now; the same command goes on")
 
 
 @app.command()
 def evaluate(
     names: Annotated[list[str] | None, typer.Argument(help="Networks; see `models`.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every network.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every network; writes the tables too.")] = False,
+    data: DataFolder = None,
+    part: Annotated[str, typer.Option(help="test, or validation to make the choices that test needs.")] = "test",
 ) -> None:
     """Score networks as PROTOCOL.md says, and write the tables."""
     with plain_errors():
         if bool(names) == every:
             raise ValueError("give names of networks, or --all")
+        if part not in ("test", "validation"):
+            raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
+        from freqviz.learn import evaluate as learn
+        from freqviz.learn import report
+        from freqviz.learn.data import data_root
 
-        learn: Any = importlib.import_module("freqviz.learn.evaluate")
-        learn.run(models.names() if every else names)
+        chosen = names or models.names()
+        for name in chosen:
+            models.load(name)  # says what is missing before hours are spent
+        folder = learn.run(data_root(data), chosen, part)
+        if part == "validation":
+            report.ASSETS.mkdir(parents=True, exist_ok=True)
+            choices = report.choose_on_validation(*report.load(folder))
+            (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
+        elif set(chosen) == set(models.names()):
+            report.write(folder, Path(report.__file__).parents[2] / "README.md")
+
+
+@app.command()
+def log(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of trainings, or their logs.", metavar="RUN...")],
+    to: Annotated[Path, typer.Option("--out", help="File .pdf or .png.")] = Path("log.pdf"),
+) -> None:
+    """Plot how trainings went: loss, and validation scores where there are any."""
+    with plain_errors():
+        if to.suffix not in (".pdf", ".png"):
+            raise ValueError(f"--out must end in .pdf or .png, got '{to}'")
+        import pandas as pd
+
+        from freqviz import figures, to_matplotlib
+
+        panels = []
+        for path in _logs(runs):
+            table = pd.read_csv(path)
+            losses = [column for column in table.columns if column.startswith("loss")] or ["pose"]
+            scores = [column for column in table.columns if column.startswith("pck")]
+            name = path.parent.name if path.stem == "log" else path.stem.removeprefix("log-")
+            for columns in filter(None, (losses, scores)):
+                panels.append(replace(figures.training_log(table, columns), title=name))
+        save = to_matplotlib.save_pdf if to.suffix == ".pdf" else to_matplotlib.save_png
+        out.print(str(save(panels, to)), highlight=False, markup=False)
 
 
 # ---- what commands share
@@ -246,6 +298,17 @@ def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _logs(runs: list[Path]) -> list[Path]:
+    """The logs of trainings: a file as it is, of a folder all that it holds."""
+    logs = []
+    for path in runs:
+        found = [path] if path.is_file() else sorted(path.glob("log*.csv"))
+        if not found:
+            raise FileNotFoundError(f"{path} holds no log.csv: no training has logged there")
+        logs += found
+    return logs
 
 
 def _text(value: Any) -> str:

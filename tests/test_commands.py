@@ -1,9 +1,10 @@
 """Do the commands do what they say, and does bad input end in one sentence and exit code 2?"""
 
 import importlib.metadata
+import json
+import math
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,10 @@ from conftest import FollowingNetwork, TinyNetwork, walking_frames
 from typer.testing import CliRunner
 
 import models
-from freqviz import run
+from freqviz import run, to_matplotlib
 from freqviz.__main__ import app
 from freqviz.clip import write_video
+from freqviz.learn import evaluate, report, train
 
 BOX = "20,40,24,48"
 
@@ -165,19 +167,79 @@ def test_doctor_fails_where_something_needed_is_missing(monkeypatch):
     assert call("doctor").exit_code == 1
 
 
-def test_train_and_evaluate_hand_over_to_learning(monkeypatch, tmp_path):
+@pytest.fixture
+def no_data(tmp_path, monkeypatch):
+    """A place with neither data sets nor trainings."""
+    monkeypatch.delenv("FREQVIZ_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_train_hands_over_to_learning(monkeypatch, tmp_path):
     asked = []
-    train = SimpleNamespace(
-        run=lambda name, minutes: asked.append((name, minutes)),
-        run_queue=lambda path, minutes: asked.append((path.name, minutes)),
-    )
-    monkeypatch.setitem(sys.modules, "freqviz.learn.train", train)
-    monkeypatch.setitem(sys.modules, "freqviz.learn.evaluate", SimpleNamespace(run=asked.append))
-    assert call("train", "spatial-frame").exit_code == 0
-    assert call("train", "--queue", tmp_path / "queue.json", "--minutes", "20").exit_code == 0
-    assert call("evaluate", "--all").exit_code == 0
-    assert call("evaluate", "freq-video").exit_code == 0
-    assert asked == [("spatial-frame", None), ("queue.json", 20.0), models.names(), ["freq-video"]]
+    monkeypatch.setattr(train, "run", lambda *words, root: asked.append((*words, root)) or True)
+    monkeypatch.setattr(train, "run_queue", lambda *words, root: asked.append((*words, root)))
+    whole = call("train", "spatial-frame")
+    part = call("train", "--queue", tmp_path / "queue.txt", "--minutes", "20", "--data", tmp_path)
+    assert asked == [("spatial-frame", math.inf, None), (tmp_path / "queue.txt", 20.0, tmp_path)]
+    assert (whole.exit_code, whole.output) == (0, "finished\n")
+    assert (part.exit_code, part.output) == (0, "stopped for now; the same command goes on\n")
+
+
+def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validation(monkeypatch, tmp_path):
+    asked = []
+    (tmp_path / "jhmdb").mkdir()
+    monkeypatch.setattr(models, "names", lambda: ["spatial-video", "freq-video"])
+    monkeypatch.setattr(evaluate, "run", lambda *words: asked.append(words) or tmp_path)
+    monkeypatch.setattr(report, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr(report, "load", lambda folder: ("found", "sources"))
+    monkeypatch.setattr(report, "choose_on_validation", lambda *_: {"best rival": "mean"})
+    monkeypatch.setattr(report, "write", lambda folder, readme: asked.append((folder, readme.name)))
+    for words in (("freq-video",), ("--all",), ("--all", "--part", "validation")):
+        answer = call("evaluate", *words, "--data", tmp_path)
+        assert answer.exit_code == 0, answer.output
+    assert asked == [
+        (tmp_path, ["freq-video"], "test"),
+        (tmp_path, ["spatial-video", "freq-video"], "test"),
+        (tmp_path, "README.md"),
+        (tmp_path, ["spatial-video", "freq-video"], "validation"),
+    ]
+    assert json.loads((tmp_path / "assets" / "choices.json").read_text()) == {"best rival": "mean"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "spatial-frame"), "no data set in data: it must hold lspet/ and jhmdb/"),
+        (("train", "spatial-frame", "--data", "nowhere"), "no data set in nowhere"),
+        (("train", "spatial-freq"), "no recipe named 'spatial-freq'; known recipes: spatial-frame, video-pair"),
+        (("train", "spatial-frame", "--queue", "queue.txt"), "give the name of a network, or --queue FILE"),
+        (("train", "--queue", "queue.txt"), "queue.txt"),
+        (("evaluate", "freq-video"), "no data set in data"),
+        (("evaluate", "freq-vidoe"), "no network named 'freq-vidoe'; known networks:"),
+        (("evaluate", "freq-video", "--part", "train"), "--part must be test or validation, got 'train'"),
+        (("log", "runs/freq-video"), "runs/freq-video holds no log.csv"),
+        (("log", "runs/freq-video", "--out", "log.gif"), "--out must end in .pdf or .png, got 'log.gif'"),
+    ],
+)
+def test_learning_without_what_it_needs_ends_in_one_sentence(no_data, words, sentence):
+    answer = call(*words)
+    assert answer.exit_code == 2, answer.output
+    assert sentence in " ".join(answer.output.split())
+    assert "Traceback" not in answer.output
+
+
+def test_log_plots_losses_and_scores_of_trainings(no_data, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(to_matplotlib, "save_png", lambda panels, path: drawn.append(panels) or path)
+    (tmp_path / "log.csv").write_text("step,seconds,loss,pck05,pck10\n500,60,5.4,.2,.4\n1000,120,5.1,.25,.45\n")
+    (tmp_path / "log-freq-video-1.csv").write_text("step,seconds,pose,offset\n50,60,5.0,3\n100,120,4.5,2\n")
+    assert call("log", tmp_path, "--out", "log.png").exit_code == 0
+    losses = {panel.title: [mark.y.tolist() for mark in panel.marks] for panel in drawn[0][::2]}
+    assert losses == {"freq-video-1": [[5.0, 4.5]], tmp_path.name: [[0.2, 0.25], [0.4, 0.45]]}
+    assert drawn[0][1].marks[0].y.tolist() == [5.4, 5.1]
+    answer = call("log", tmp_path / "log.csv", "--out", "log.pdf")
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / "log.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_the_module_runs_and_asking_for_help_loads_no_network_library():
