@@ -76,9 +76,7 @@ def spearman(
 
 
 @lru_cache(maxsize=64)  # a moved cursor asks for the same numbers again
-def _bootstrap(
-    x: bytes, y: bytes, block: int, resamples: int, level: float, seed: int
-) -> tuple[float, float, float]:
+def _bootstrap(x: bytes, y: bytes, block: int, resamples: int, level: float, seed: int) -> tuple[float, float, float]:
     """Rank correlation of two float64 series and the ends of its interval."""
     a, b = np.frombuffer(x), np.frombuffer(y)
     n = len(a)
@@ -111,9 +109,7 @@ def block_length(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
     return max(1, min(max(2 * max(lags), round(n ** (1 / 3))), n // 4))
 
 
-def _weighted_rho(
-    a: NDArray[np.float64], b: NDArray[np.float64], counts: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _weighted_rho(a: NDArray[np.float64], b: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Spearman's rho of samples that hold pair i `counts[r, i]` times; (R,), NaN where a series is constant.
 
     Ranks follow from cumulated counts, ties at their mean rank: no sorting per sample.
@@ -127,8 +123,6 @@ def _centred_ranks(values: NDArray[np.float64], counts: NDArray[np.float64]) -> 
     """(R, N) mean rank of each value within each sample, minus the sample's mean rank."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     starts = np.cumsum(sizes) - sizes
-    held = np.add.reduceat(
-        counts[:, np.argsort(values, kind="stable")], starts, axis=1
-    )  # (R, distinct values)
+    held = np.add.reduceat(counts[:, np.argsort(values, kind="stable")], starts, axis=1)  # (R, distinct values)
     middle = np.cumsum(held, axis=1) - held / 2
     return middle[:, group] - counts.sum(1, keepdims=True) / 2

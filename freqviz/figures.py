@@ -113,9 +113,7 @@ def power_spectrum(
     zero = (float(power.max()) or 1.0) if reference is None else reference
     power, v = _coarse(power, 0)
     power, u = _coarse(power, 1)
-    shown = Heatmap(
-        spectra.power_to_db(power, zero), u, v, Axis("Power", "dB", db_range), name="", role="data"
-    )
+    shown = Heatmap(spectra.power_to_db(power, zero), u, v, Axis("Power", "dB", db_range), name="", role="data")
     return Panel(
         title,
         Axis("Horizontal frequency u", "cycles/pixel", (-0.5, 0.5)),
@@ -156,9 +154,7 @@ def radial_profile(
     styles = list(zip(curves, names, ("blur", "sharp"), strict=False))
     for curve, name, role in reversed(styles):
         full = np.isfinite(curve.power)
-        marks.append(
-            Line(curve.frequency[full], spectra.power_to_db(curve.power[full], zero), name=name, role=role)
-        )
+        marks.append(Line(curve.frequency[full], spectra.power_to_db(curve.power[full], zero), name=name, role=role))
     return Panel(
         "Radial power",
         Axis("Spatial frequency", "cycles/pixel", (0, 0.5)),
@@ -205,9 +201,7 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
         bars = Bars(slots + shift, weights, width * 0.92, name=trace.network, role=roles[trace.network])
         marks.append(bars)
     marks.append(Rule(1 / len(slots), "y", name="equal weights", role="reference"))
-    effective = ", ".join(
-        f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights
-    )
+    effective = ", ".join(f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights)
     note = f"Key frame {key_frame}. Effective number of frames: {effective} of {len(slots)}."
     if without:
         note += f" No frame weights: {', '.join(trace.network for trace in without)}."
@@ -257,9 +251,7 @@ def frame_weights_over_clip(
         Axis("Key frame", "", (-0.5, len(weights) - 0.5)),
         Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_signed_ticks(slots)),
         tuple(marks),
-        note=f"Median effective number of frames {np.median(known):.1f} of {len(slots)}"
-        if len(known)
-        else "",
+        note=f"Median effective number of frames {np.median(known):.1f} of {len(slots)}" if len(known) else "",
         guide="White is an equal share and red counts more (beyond the scale too); a falling red diagonal "
         "follows one good frame through the windows that contain it.",
         formula="weights sum to 1 over the window, mean over the person",
@@ -332,9 +324,7 @@ def timeline(table: pd.DataFrame, columns: Sequence[str], cursor: int | None = N
         if not alike:
             known = values[np.isfinite(values)]
             low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
-            values = (
-                (values - low) / (high - low) if high > low else np.where(np.isfinite(values), 0.5, np.nan)
-            )
+            values = (values - low) / (high - low) if high > low else np.where(np.isfinite(values), 0.5, np.nan)
             label += f" ({low:.3g} to {high:.3g} {axis.unit}".replace("-", "−").rstrip() + ")"
         marks.append(Line(frames, values, name=label, role=look.SERIES[place % len(look.SERIES)]))
     if cursor is not None:
@@ -374,11 +364,7 @@ def training_log(log: pd.DataFrame, columns: Sequence[str] | None = None, x: str
     )
     scores = all(name.startswith("pck") for name in chosen)
     positive = all((mark.y[np.isfinite(mark.y)] > 0).all() for mark in marks)
-    y = (
-        Axis("Validation PCK", "", (0, 1))
-        if scores
-        else Axis("Loss", "nats", None, "log" if positive else "linear")
-    )
+    y = Axis("Validation PCK", "", (0, 1)) if scores else Axis("Loss", "nats", None, "log" if positive else "linear")
     return Panel(
         "Training",
         Axis("Training step" if x == "step" else x.capitalize(), "s" if x == "seconds" else "batches"),

@@ -40,9 +40,7 @@ class Axis:
         if self.limits is not None:
             low, high = self.limits
             if not (np.isfinite(low) and np.isfinite(high) and low != high):
-                raise ValueError(
-                    f"limits of {self.label!r} must be two different finite numbers, got {self.limits}"
-                )
+                raise ValueError(f"limits of {self.label!r} must be two different finite numbers, got {self.limits}")
             if self.scale == "log" and min(low, high) <= 0:
                 raise ValueError(f"limits of the log axis {self.label!r} must be positive, got {self.limits}")
             object.__setattr__(self, "limits", (float(low), float(high)))
@@ -74,9 +72,7 @@ class Mark:
     def _keep(self, **shapes: int) -> None:
         """Freeze the named fields as float arrays of the given number of axes."""
         for name, axes in shapes.items():
-            object.__setattr__(
-                self, name, _frozen(f"{type(self).__name__}.{name}", getattr(self, name), axes)
-            )
+            object.__setattr__(self, name, _frozen(f"{type(self).__name__}.{name}", getattr(self, name), axes))
 
     def _one_length(self, *names: str) -> None:
         lengths = {name: len(getattr(self, name)) for name in names}
@@ -181,15 +177,12 @@ class Heatmap(Mark):
         self._keep(values=2, x=1, y=1)
         if self.values.shape != (len(self.y), len(self.x)) or 0 in self.values.shape:
             raise ValueError(
-                f"Heatmap.values must be (len(y), len(x)) = ({len(self.y)}, {len(self.x)}), "
-                f"got {self.values.shape}"
+                f"Heatmap.values must be (len(y), len(x)) = ({len(self.y)}, {len(self.x)}), got {self.values.shape}"
             )
         for name, centres in (("x", self.x), ("y", self.y)):
             steps = np.diff(centres)
             if not np.isfinite(centres).all() or (len(steps) and not np.allclose(steps, steps[0], rtol=1e-3)):
-                raise ValueError(
-                    f"Heatmap.{name} must be evenly spaced, got steps from {steps.min()} to {steps.max()}"
-                )
+                raise ValueError(f"Heatmap.{name} must be evenly spaced, got steps from {steps.min()} to {steps.max()}")
         _needs_limits(self)
 
     @property
@@ -327,9 +320,7 @@ class Skeleton(Mark):
 
     def side(self, *joints: int) -> str:
         """ "left", "right" or "" of a joint, or of an edge given by its two joints."""
-        sides = {
-            word for joint in joints for word in ("left", "right") if self.joints[joint].startswith(word)
-        }
+        sides = {word for joint in joints for word in ("left", "right") if self.joints[joint].startswith(word)}
         return sides.pop() if len(sides) == 1 else ""
 
     def segments(self, side: str) -> NDArray[np.float64]:
@@ -416,9 +407,7 @@ class Panel:
             raise ValueError("pictures, heatmaps, arrows and skeletons need linear axes, got a log axis")
         coloured = {axis for axis in map(_colour, self.marks) if axis}
         if len(coloured) > 1:
-            raise ValueError(
-                f"a panel has one colour axis, got {', '.join(sorted(axis.title for axis in coloured))}"
-            )
+            raise ValueError(f"a panel has one colour axis, got {', '.join(sorted(axis.title for axis in coloured))}")
 
     @property
     def colour(self) -> Axis | None:
@@ -428,9 +417,7 @@ class Panel:
     @property
     def palette(self) -> str:
         """The colour map that goes with the colour axis."""
-        return next(
-            (mark.palette for mark in self.marks if isinstance(mark, Heatmap | Points) and mark.colour), ""
-        )
+        return next((mark.palette for mark in self.marks if isinstance(mark, Heatmap | Points) and mark.colour), "")
 
     def limits(self, axis: str) -> Limits:
         """Where the "x" or "y" axis begins and ends: its own limits, or the data's with a margin of 4 %."""
@@ -451,13 +438,10 @@ class Panel:
     def table(self) -> pd.DataFrame:
         """The figure's data, tidy: one row per point, with the mark's kind and name."""
         parts = [
-            pd.DataFrame({"mark": type(mark).__name__.lower(), "name": mark.name} | mark.table())
-            for mark in self.marks
+            pd.DataFrame({"mark": type(mark).__name__.lower(), "name": mark.name} | mark.table()) for mark in self.marks
         ]
         parts = [part for part in parts if len(part)]
-        return (
-            pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["mark", "name", "x", "y"])
-        )
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["mark", "name", "x", "y"])
 
 
 def _colour(mark: Mark) -> Axis | None:

@@ -53,9 +53,7 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def to_matplotlib(
-    figure: Panel | Sheet | Sequence[Panel], width: float = 3.25, columns: int | None = None
-) -> Figure:
+def to_matplotlib(figure: Panel | Sheet | Sequence[Panel], width: float = 3.25, columns: int | None = None) -> Figure:
     """A Matplotlib figure for paper.
 
     Args:
@@ -191,9 +189,7 @@ def _draw(one: Panel, axes: Any, width: float) -> None:
         bar.outline.set_linewidth(0.4)
     notes = _note(one, width)
     _above(axes, "\n".join(notes), 2.5, fontsize=SMALL, color="#555555", linespacing=1.1)
-    _above(
-        axes, one.title, 2.5 + 1.3 * SMALL * len(notes), fontsize=look.PAPER_FONT_SIZE + 0.5, weight="bold"
-    )
+    _above(axes, one.title, 2.5 + 1.3 * SMALL * len(notes), fontsize=look.PAPER_FONT_SIZE + 0.5, weight="bold")
     if handles:
         names = [name for _, name in handles]
         below = axes.transAxes + ScaledTranslation(0, -24 / 72, axes.figure.dpi_scale_trans)
@@ -229,18 +225,14 @@ def _norm(colour: Axis) -> Normalize:
 def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
     """Draw one mark; returns its legend handle."""
     role = look.role(mark.role)
-    line: dict[str, Any] = dict(
-        color=role.colour, linestyle=DASHES[role.dash], linewidth=look.PAPER_LINE_WIDTH
-    )
+    line: dict[str, Any] = dict(color=role.colour, linestyle=DASHES[role.dash], linewidth=look.PAPER_LINE_WIDTH)
     common: dict[str, Any] = dict(gid=gid, zorder=zorder)
     if isinstance(mark, panel.Points):
         return _points(mark, axes, common)
     if isinstance(mark, panel.Line):
         return axes.plot(mark.x, mark.y, **line, **common)[0]
     if isinstance(mark, panel.Bars):
-        style: dict[str, Any] = dict(
-            facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0
-        )
+        style: dict[str, Any] = dict(facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0)
         bars = axes.bar(mark.x, mark.height, mark.width, zorder=zorder, **style)
         for bar in bars:
             bar.set_gid(gid)

@@ -41,9 +41,7 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def to_plotly(
-    figure: Panel | Sheet | Sequence[Panel], height: int | None = None, width: int = 760
-) -> go.Figure:
+def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None, width: int = 760) -> go.Figure:
     """A Plotly figure of one panel, or of a sheet (or several panels in a row) as subplots.
 
     Args:
@@ -129,9 +127,7 @@ def _axis(one: Panel, name: str) -> dict[str, Any]:
     described: dict[str, Any] = {"title": {"text": axis.title}, "type": "log" if log else "linear"}
     described["range"] = [float(np.log10(value)) for value in limits] if log else list(limits)
     if axis.ticks:
-        described |= dict(
-            tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks]
-        )
+        described |= dict(tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks])
     if one.equal:
         described["showgrid"] = False
     return described
@@ -204,9 +200,7 @@ def _drawn(mark: Mark, one: Panel, suffix: str) -> Iterator[dict[str, Any]]:
             text=list(mark.texts) or None, hovertemplate=hover,
         )  # fmt: skip
     elif isinstance(mark, panel.Line):
-        yield dict(
-            type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover
-        )
+        yield dict(type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):
         pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor="#ffffff", solidity=0.2, size=7)
         yield dict(

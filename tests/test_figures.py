@@ -95,9 +95,7 @@ def test_decibels_are_relative_to_the_clips_reference():
     own = mark(figures.power_spectrum(image), Heatmap)
     reference = figures.spectrum_reference([image, 0.5 + 2 * (image - 0.5)])
     shared = figures.power_spectrum(image, (-60, 10), reference)
-    np.testing.assert_allclose(
-        mark(shared, Heatmap).values.max(), own.values.max() - 20 * np.log10(2), atol=1e-3
-    )
+    np.testing.assert_allclose(mark(shared, Heatmap).values.max(), own.values.max() - 20 * np.log10(2), atol=1e-3)
     assert shared.colour.limits == (-60, 10)
     assert "one reference for the clip" in shared.note
     assert "this image's largest power" in figures.power_spectrum(image).note
@@ -268,14 +266,10 @@ FIGURES = {
         [10, 5, 20, 30],
     ),
     "power spectrum": lambda rng: figures.power_spectrum(rng.uniform(size=(30, 50))),
-    "radial profile": lambda rng: figures.radial_profile(
-        rng.uniform(size=(30, 50)), rng.uniform(size=(40, 40))
-    ),
+    "radial profile": lambda rng: figures.radial_profile(rng.uniform(size=(30, 50)), rng.uniform(size=(40, 40))),
     "frame weights": lambda _: figures.frame_weights([FREQ, TWIN], 1),
     "frame weights over the clip": lambda _: figures.frame_weights_over_clip(FREQ, 1),
-    "blur against energy": lambda rng: figures.blur_against_energy(
-        frames_table(rng), "edge_width", "band_3", 107
-    ),
+    "blur against energy": lambda rng: figures.blur_against_energy(frames_table(rng), "edge_width", "band_3", 107),
     "timeline": lambda rng: figures.timeline(frames_table(rng), ["edge_width", "band_3"], 104),
     "training log": lambda _: figures.training_log(LOG),
     "accuracy against blur": lambda _: figures.pck_against_blur(PCK),
@@ -284,9 +278,7 @@ FIGURES = {
 
 def test_every_figure_is_in_the_list():
     makers = {"spectrum_reference", "quantity"}  # these make no panel
-    public = {
-        name for name, one in vars(figures).items() if getattr(one, "__module__", "") == figures.__name__
-    }
+    public = {name for name, one in vars(figures).items() if getattr(one, "__module__", "") == figures.__name__}
     public = {name for name in public if not name.startswith("_") and name.islower()} - makers
     assert len(public) == len(FIGURES), public
 
@@ -297,9 +289,7 @@ def test_screen_and_paper_show_the_same(name, rng):
     screen, axes = to_plotly(panel), to_matplotlib.to_matplotlib(panel).axes[0]
     layout, shapes = screen.layout, screen.layout.shapes
     on_paper = {artist.get_gid() for artist in axes.get_children()} - {None}
-    assert (
-        len(on_paper) == len({trace.meta["mark"] for trace in screen.data}) + len(shapes) == len(panel.marks)
-    )
+    assert len(on_paper) == len({trace.meta["mark"] for trace in screen.data}) + len(shapes) == len(panel.marks)
     assert axes.get_xlabel() == layout.xaxis.title.text == panel.x.title
     assert axes.get_ylabel() == layout.yaxis.title.text == panel.y.title
     power = 10 if panel.y.scale == "log" else None
@@ -308,11 +298,7 @@ def test_screen_and_paper_show_the_same(name, rng):
     assert axes.get_ylim() == pytest.approx(limits)
     listed = [part.name for part in (*screen.data, *shapes) if getattr(part, "showlegend", False)]
     legend = axes.get_legend()
-    assert (
-        sorted(listed) == sorted(text.get_text() for text in legend.get_texts() if legend)
-        if listed
-        else not legend
-    )
+    assert sorted(listed) == sorted(text.get_text() for text in legend.get_texts() if legend) if listed else not legend
     if panel.colour:
         assert (layout.coloraxis.cmin, layout.coloraxis.cmax) == panel.colour.limits
         assert axes.child_axes[0].get_ylim() == pytest.approx(panel.colour.limits)

@@ -334,9 +334,7 @@ def test_large_pictures_and_heatmaps_travel_small_over_the_same_ground():
     large = np.zeros((1000, 2000, 3), np.uint8)
     image = to_plotly(Panel("t", *PX, (Image(large),))).data[0]
     assert image.source.startswith("data:image/jpeg")
-    pixels = cv2.imdecode(
-        np.frombuffer(base64.b64decode(image.source.split(",")[1]), np.uint8), cv2.IMREAD_COLOR
-    )
+    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(image.source.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
     assert pixels.shape == (480, 960, 3)
     assert image.x0 - image.dx / 2 == pytest.approx(-0.5)
     assert image.x0 + image.dx * 959.5 == pytest.approx(1999.5)
