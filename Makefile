@@ -1,12 +1,13 @@
 # make app     install on first use, analyse the sample clip on first use, serve the page (PORT=8501)
 # make test    install what the tests need, run them
 # make check   style and types, without running anything
+# make bench   speed and memory; wants a quiet machine and about half an hour
 PYTHON ?= python3.11
 PORT   ?= 8501
 VENV   := .venv
 PY     := $(VENV)/bin/python
 
-.PHONY: app test check
+.PHONY: app test check bench
 .DELETE_ON_ERROR:
 
 app: $(VENV)/installed
@@ -19,6 +20,11 @@ check: $(VENV)/installed-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+bench: $(VENV)/installed
+	$(PY) -m benchmarks.twins
+	$(PY) -m benchmarks.run
+	$(PY) -m benchmarks.memory
 
 # The stamps: a second run installs nothing until a requirements file changes.
 $(VENV)/installed: requirements.txt

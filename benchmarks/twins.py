@@ -1,4 +1,4 @@
-"""Seconds of the video networks side by side: interleaved, minima, ratios. `python benchmarks/twins.py [rounds]`."""
+"""Seconds of the video networks side by side: interleaved, minima, ratios. `python -m benchmarks.twins [rounds]`."""
 
 import sys
 import time

@@ -1,0 +1,76 @@
+"""A whole run against its parts alone: interleaved, minima, ratios. `python -m benchmarks.run [rounds] [frames]`."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from freqviz import crops, run
+from freqviz.clip import Clip, write_video
+from models.network import PoseNetwork
+
+NAME = "freq-video"
+BOX = (240.0, 120.0, 160.0, 300.0)  # the same for all frames, so that each passes the backbone once
+SIZE = (480, 640)
+
+
+def moving_texture(count: int) -> list[np.ndarray]:
+    """Frames (480, 640, 3) whose content moves by 3 pixels a frame."""
+    coarse = np.random.default_rng(0).integers(0, 255, (SIZE[0] // 4, SIZE[1] // 4, 3), np.uint8)
+    ground = coarse.repeat(4, 0).repeat(4, 1)
+    return [np.roll(ground, 3 * t, 1) for t in range(count)]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def alone(network: PoseNetwork, cuts: torch.Tensor) -> tuple[float, float]:
+    """Seconds in which every frame is encoded once, and every window estimated once, in the batches of a run."""
+    encode = estimate = 0.0
+    for part in cuts.split(run.STEP):
+        places = (torch.arange(len(part))[:, None] + torch.arange(network.frames)) % len(part)
+        start = time.perf_counter()
+        encoded = network.encode(part)
+        encode += time.perf_counter() - start
+        window = {name: maps[places] for name, maps in encoded.items()}
+        start = time.perf_counter()
+        network.estimate(window)
+        estimate += time.perf_counter() - start
+    return encode, estimate
+
+
+def main(rounds: int = 15, count: int = 60) -> None:
+    network = run.load_network(NAME, "cpu")
+    best: dict[str, float] = {}
+    with TemporaryDirectory() as folder, torch.inference_mode():
+        path = write_video(Path(folder) / "clip.mp4", moving_texture(count), 30)
+        cuts = run.to_tensor(np.stack([crops.cut(frame, BOX) for frame in Clip(path)]))
+        for turn in range(rounds + 1):
+            now = {
+                "run with trace": seconds(lambda: run.analyse(path, [NAME], boxes={0: BOX}, device="cpu")),
+                "run without": seconds(lambda: run.predict(path, NAME, boxes={0: BOX}, device="cpu")),
+            }
+            now["T · backbone"], now["T · estimate"] = alone(network, cuts)
+            if turn:  # the first round warms up
+                best = {name: min(best.get(name, np.inf), value) for name, value in now.items()}
+    parts = best["T · backbone"] + best["T · estimate"]
+    print(f"`{NAME}`, {count} frames of {SIZE[1]} x {SIZE[0]}, {rounds} rounds, {torch.get_num_threads()} threads\n")
+    print("| part | ms a frame |\n|---|--:|")
+    for name, value in best.items():
+        print(f"| {name} | {1e3 * value / count:.1f} |")
+    print("\n| question | answer | goal |\n|---|--:|--:|")
+    print(f"| run without trace / (T · backbone + T · estimate) | {best['run without'] / parts:.3f} | ≤ 1.1 |")
+    print(f"| run with trace / (T · backbone + T · estimate) | {best['run with trace'] / parts:.3f} | |")
+    print(f"| run with trace / without | {best['run with trace'] / best['run without']:.3f} | ≤ 1.15 |")
+    print(f"| frames/s with trace | {count / best['run with trace']:.1f} | ≥ 8 on two cores |")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
