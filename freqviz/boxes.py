@@ -22,6 +22,8 @@ INNER = 0.8  # of the crop: joints that leave it ask for a new cut
 RESIZE = 0.2  # so does a size that differs by more
 SCORE = 0.2  # joints below it do not move a box
 FEWEST = 6  # joints that must count, as in the protocol
+MOST = 0.7  # of the joints must be certain before their box tells the size
+JUMP = 1.4  # largest change of size at one cut
 
 Box = NDArray[np.float64]
 
@@ -41,22 +43,30 @@ def whole_frame(size: tuple[int, int]) -> Box:
     return np.array([-0.5, -0.5, size[1], size[0]])
 
 
-def of_pose(keypoints: ArrayLike, scores: ArrayLike) -> Box | None:
+def of_pose(keypoints: ArrayLike, scores: ArrayLike, held: ArrayLike) -> Box | None:
     """Person box of a pose: the box of its certain joints, grown by `PAD`.
 
+    With less than `MOST` of the joints certain the size is unknown: the held box is moved, no more than brings them
+    inside. A size changes by at most `JUMP` at a time, so that one wild pose cannot lose the person.
+
     Args:
-        keypoints: (J, 2) or, for the median of the last poses, (P, J, 2); frame pixels.
-        scores: (J,) or (P, J) in [0, 1].
+        keypoints: (P, J, 2) the last poses, whose median counts; frame pixels.
+        scores: (P, J) in [0, 1].
+        held: (4,) the box so far.
     Returns:
         (4,), or None when fewer than six joints are certain.
     """
-    points, certain = np.asarray(keypoints, np.float64), np.asarray(scores) >= SCORE
-    if points.ndim == 3:
-        certain = np.median(np.asarray(scores), 0) >= SCORE
-        points = np.median(points, 0)
+    points, XX
     if certain.sum() < FEWEST:
         return None
-    return grown(crops.around(points[certain]), PAD)
+    person = grown(crops.around(points[certain]), PAD)
+    if certain.mean() < MOST:
+        box = np.array(held, np.float64)
+        lack = np.minimum(person[:2] - box[:2], 0), np.maximum(person[:2] + person[2:] - box[:2] - box[2:], 0)
+        box[:2] += lack[0] + lack[1]
+        return box
+    ratio = crops.scale(person) / crops.scale(held)
+    return grown(person, float(np.clip(ratio, 1 / JUMP, JUMP)) / ratio)
 
 
 def grown(box: ArrayLike, factor: float) -> Box:

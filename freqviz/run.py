@@ -331,9 +331,10 @@ class Run:
         frames, coming = dict[int, NDArray[np.uint8]](), enumerate(iter(self.clip))
         backbones = _backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
-        box, source = (self.first, self.rung) if self.first is not None else self._from_motion()
+        first = self.first if self.first is not None else self._from_motion()
+        box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, self.rung)
         follows = self.rung in ("drawn", "motion")
-        key, segment, ahead = 0, 0, 2 if follows else most  # two poses tell the first speed
+        key, segment, lost, ahead = 0, 0, 0, 2 if follows else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
         while key < total:
             if cancelled():
@@ -358,49 +359,50 @@ class Run:
             yield _Step(keys, box, source, segment, rows, frames)
             leader = rows[next(iter(self.networks))]
             last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
-            person, ahead = self._next(box, stop, last, follows, most)
-            if person is not None and stop < total:
-                box, source, segment = (
-                    person,
-                    "imported" if self.imported is not None else "poses",
-                    segment + 1,
-                )
+            look = self._look(box, stop, last, follows, most)
+            lost = lost + len(keys) if look.lost else 0
+            if lost >= self.clip.fps and self.rung == "motion" and stop < total:
+                lost, again = 0, self._from_motion(stop)
+                look = look if again is None else _Look(again, "motion", 2)
+            ahead = look.ahead
+            if look.box is not None and stop < total:
+                box, source, segment = look.box, look.source, segment + 1
                 for backbone in backbones:
                     backbone.encoded.clear()
             key = stop
             for i in [i for i in frames if i < key - reach]:
                 del frames[i]
 
-    def _next(
+    def _look(
         self,
         box: ladder.Box,
         key: int,
         last: list[tuple[NDArray[Any], NDArray[Any]]],
         follows: bool,
         most: int,
-    ) -> tuple[ladder.Box | None, int]:
-        """A new box if the held one no longer serves frame `key`, and how many frames the box may serve."""
+    ) -> "_Look":
+        """Whether the held box still serves frame `key`, judged by what is known before it."""
         if self.imported is not None:
             wanted = self.imported[min(key, len(self.imported) - 1)]
-            return (None if ladder.fits(box, wanted) else wanted), most
+            return _Look(None if ladder.fits(box, wanted) else wanted, "imported", most)
         if not follows:
-            return None, most
+            return _Look(None, self.rung, most)
         keypoints, scores = (np.stack(values) for values in zip(*last, strict=True))
-        person = ladder.of_pose(keypoints, scores)
+        person = ladder.of_pose(keypoints, scores, box)
         if person is None or not ladder.visible(person, self.clip.size):
-            return None, LOOK  # lost: stay where the person was last seen
-        middles = np.median(keypoints, 1)
-        velocity = (middles[-1] - middles[0]) / max(1, len(middles) - 1)
-        person[:2] += velocity * (len(middles) + 1) / 2  # from the middle of the last poses to the next frame
+            return _Look(None, "poses", LOOK, lost=True)  # stay where the person was last seen
+        certain = np.median(scores, 0) >= ladder.SCORE
+        velocity = np.median((keypoints[-1] - keypoints[0])[certain], 0) / max(1, len(keypoints) - 1)
+        person[:2] += velocity * (len(keypoints) + 1) / 2  # from the middle of the last poses to the next frame
         cut = None if ladder.fits(box, person) else ladder.led(person, velocity, 2 * self.step)
-        return cut, ladder.frames_until_cut(box if cut is None else cut, person, velocity, LOOK)
+        ahead = ladder.frames_until_cut(box if cut is None else cut, person, velocity, LOOK)
+        return _Look(cut, "poses", ahead)
 
-    def _from_motion(self) -> tuple[ladder.Box, str]:
-        """Where something moves in the first frame, or the whole frame."""
-        span = min(len(self.clip), max(2, round(0.8 * self.clip.fps)))
-        some = np.unique(np.linspace(0, span - 1, 13).round().astype(int))
-        box = ladder.motion_box([self.clip[int(i)] for i in some])
-        return (ladder.whole_frame(self.clip.size), "whole frame") if box is None else (box, "motion")
+    def _from_motion(self, start: int = 0) -> ladder.Box | None:
+        """Where something moves in a frame, by the 0.8 s that follow; None where nothing does."""
+        stop = min(len(self.clip), start + max(2, round(0.8 * self.clip.fps)))
+        some = np.unique(np.linspace(start, stop - 1, 13).round().astype(int))
+        return ladder.motion_box([self.clip[int(i)] for i in some])
 
     def _provenance(self, table: pd.DataFrame) -> dict[str, Any]:
         return {
@@ -427,6 +429,14 @@ class Run:
             "versions": {"python": platform.python_version(), **_versions()},
             "key": self.key.digest,
         }
+
+
+@dataclass(frozen=True)
+class _Look:
+    box: ladder.Box | None  # a new one, or None where the held one serves
+    source: str
+    ahead: int  # frames that it may serve until the next look
+    lost: bool = False  # no person was seen
 
 
 @dataclass(frozen=True)

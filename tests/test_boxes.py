@@ -33,20 +33,41 @@ def test_a_faster_person_is_looked_at_sooner():
     assert counts == [8, 8, 3, 1]
 
 
+POINTS = np.array([[10.0, 20], [30, 60], [10, 60], [30, 20], [20, 40], [15, 30], [25, 50], [12, 25]])
+HELD = (8.0, 15, 24, 50)
+
+
+def box_of(points, scores, held=HELD):
+    return boxes.of_pose(np.asarray(points)[None], np.asarray(scores)[None], held)
+
+
 def test_the_box_of_a_pose_holds_its_certain_joints_with_a_margin():
-    points = np.array([[10.0, 20], [30, 60], [10, 60], [30, 20], [20, 40], [15, 30], [500, 500]])
-    scores = np.array([0.9] * 6 + [0.1])
-    np.testing.assert_allclose(boxes.of_pose(points, scores), [9, 18, 22, 44])
+    points = np.vstack([POINTS, [[500, 500]]])
+    np.testing.assert_allclose(box_of(points, [0.9] * 8 + [0.1]), [9, 18, 22, 44])
 
 
 def test_fewer_than_six_certain_joints_make_no_box():
-    assert boxes.of_pose(np.random.default_rng(0).random((14, 2)), [0.9] * 5 + [0.1] * 9) is None
+    assert box_of(POINTS, [0.9] * 5 + [0.1] * 3) is None
+
+
+def test_half_a_pose_moves_the_box_and_leaves_its_size():
+    """Eight certain joints of fourteen span x 10 to 30, with the margin 9 to 31: 1 px left of the held box."""
+    points, scores = np.vstack([POINTS, np.full((6, 2), 900)]), [0.9] * 8 + [0.1] * 6
+    np.testing.assert_allclose(box_of(points, scores, (10, 15, 24, 50)), [9, 15, 24, 50])
+    np.testing.assert_allclose(box_of(points, scores, (0, 15, 24, 50)), [7, 15, 24, 50])
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(10, boxes.JUMP), (0.1, 1 / boxes.JUMP), (1.2, 1.2)])
+def test_the_size_changes_by_a_bounded_factor(factor, expected):
+    held = box_of(POINTS, [0.9] * 8)
+    found = box_of(POINTS * factor, [0.9] * 8, held)
+    np.testing.assert_allclose(found[2:], held[2:] * expected)
+    np.testing.assert_allclose(found[:2] + found[2:] / 2, factor * (held[:2] + held[2:] / 2))
 
 
 def test_one_wild_pose_of_three_does_not_move_the_box():
-    points = np.array([[10.0, 20], [30, 60], [10, 60], [30, 20], [20, 40], [15, 30]])
-    three = np.stack([points, points + 400, points])
-    np.testing.assert_allclose(boxes.of_pose(three, np.ones((3, 6))), boxes.of_pose(points, np.ones(6)))
+    three, certain = np.stack([POINTS, POINTS + 400, POINTS]), np.ones((3, 8))
+    np.testing.assert_allclose(boxes.of_pose(three, certain, HELD), box_of(POINTS, np.ones(8)))
 
 
 def test_key_framed_boxes_are_linear_between_and_held_beyond():

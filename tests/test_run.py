@@ -122,6 +122,23 @@ def test_where_nothing_moves_the_box_is_the_whole_frame(tiny):
     np.testing.assert_array_equal(found.traces["tiny"].boxes[0], [-0.5, -0.5, 160, 120])
 
 
+def test_someone_who_enters_later_is_found_by_motion(following):
+    still, walking = walking_frames(1), walking_frames(20)
+    empty = still[0].copy()
+    empty[:, 20:44] = empty[:, 60:84]
+    found = analyse(Clip.from_frames([empty] * 30 + walking, fps=25), {"f": following}, device="cpu")
+    assert found.frames["box_source"].iloc[0] == "whole frame"
+    assert "motion" in set(found.frames["box_source"])
+    left = found.traces["f"].keypoints[-1, :7, 0].mean()
+    assert abs(left - 77) < 2
+
+
+def test_a_lost_person_of_a_drawn_box_is_not_replaced_by_what_else_moves(following):
+    frames = walking_frames(3, step=0.0) + [np.clip(f, 0, 110) for f in walking_frames(40, step=2.0)]
+    found = analyse(Clip.from_frames(frames, fps=10), {"f": following}, box=ROOMY, device="cpu")
+    assert set(found.frames["box_source"]) == {"drawn"}
+
+
 def test_imported_boxes_are_followed_within_the_rule(tiny, walk):
     found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu")
     wanted = boxes.between(MOVING, 20)
