@@ -56,7 +56,8 @@ def of_pose(keypoints: ArrayLike, scores: ArrayLike, held: ArrayLike) -> Box | N
     Returns:
         (4,), or None when fewer than six joints are certain.
     """
-    points, XX
+    points = np.median(np.asarray(keypoints, np.float64), 0)
+    certain = np.median(np.asarray(scores, np.float64), 0) >= SCORE
     if certain.sum() < FEWEST:
         return None
     person = grown(crops.around(points[certain]), PAD)
