@@ -70,9 +70,7 @@ def figures(app):
 
 def words(app):
     """Everything that the page says in text."""
-    return " ".join(
-        str(one.value) for kind in (app.markdown, app.caption, app.error, app.info) for one in kind
-    )
+    return " ".join(str(one.value) for kind in (app.markdown, app.caption, app.error, app.info) for one in kind)
 
 
 def select_clip(app, name):
@@ -226,7 +224,5 @@ def test_the_theme_has_the_colours_and_fonts_of_the_figures():
 def test_pages_lie_one_level_down_and_leave_the_state_to_web():
     assert [page for page in PAGES if page.parent == ROOT / "pages"] == []
     for page in PAGES:
-        names = {
-            node.attr for node in ast.walk(ast.parse(page.read_text())) if isinstance(node, ast.Attribute)
-        }
+        names = {node.attr for node in ast.walk(ast.parse(page.read_text())) if isinstance(node, ast.Attribute)}
         assert "session_state" not in names, page

@@ -52,9 +52,7 @@ class View:
     def table(self) -> pd.DataFrame:
         """One row a frame: measures of blur, and energies, named by what they are of."""
         frames = self.analysis.frames
-        columns: dict[str, Any] = {
-            name: frames[name] for name in ("frame", "time", *self.blurs) if name in frames
-        }
+        columns: dict[str, Any] = {name: frames[name] for name in ("frame", "time", *self.blurs) if name in frames}
         edges = self.analysis.provenance["settings"]["band_edges"]
         for band, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
             columns[f"log energy of the image, {low:g}–{high:g} cycles/pixel"] = frames[f"band_{band}"]

@@ -26,9 +26,7 @@ def under_the_cursor() -> None:
             web.show(figures.frame_weights(view.traces, frame), 350)
         with right, web.sentences():
             across, up = st.columns(2)
-            blur = across.selectbox(
-                "Blur", view.blurs, format_func=view.label, key="blur", bind="query-params"
-            )
+            blur = across.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             energy = up.selectbox("Energy", view.energies, key="energy", bind="query-params")
             web.show(figures.blur_against_energy(view.table, blur, energy, frame), 280)
 
