@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from freqviz import jobs, run
-from freqviz.panel import Panel
+from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
 from freqviz.web import choice, work
 from freqviz.web.box import draw_box
@@ -74,16 +74,22 @@ def cursor(view: View, place: DeltaGenerator) -> int:
     )
 
 
-def show(panel: Panel, height: int | None = None) -> None:
+def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] | None = None) -> None:
     """A figure, its title and results above it, its reading guide below.
 
     Args:
         panel: what to draw.
         height: CSS pixels; None: the renderer's own.
+        limits: what to show of x and y; None: what the panel says.
     """
+    if limits is not None:
+        x, y = limits
+        panel = replace(panel, x=replace(panel.x, limits=x), y=replace(panel.y, limits=y))
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
+    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN)  # words wrap better outside the picture
+    figure.update_layout(uirevision=str(panel.x.limits))  # what the legend hides stays hidden while the slider moves
     st.plotly_chart(
-        to_plotly(replace(panel, title="", note=""), height, COLUMN),  # words wrap better outside the picture
+        figure,
         theme=None,
         key=f"figure {panel.title}",
         config={"displaylogo": False, "displayModeBar": False},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqviz import figures, run, sharpness
+from freqviz import crops, figures, run, sharpness
 from freqviz.clip import Clip
 from freqviz.poses import Pose
 from freqviz.trace import LightTrace
@@ -87,6 +87,14 @@ class View:
     def region(self, frame: int, region: str) -> np.ndarray:
         """Pixels of one frame, or of its person: see `work.region_of`."""
         return work.region_of(self.clip[frame], region, self.boxes[frame])
+
+    def limits(self, frame: int, region: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        """Left and right, bottom and top of a region in a picture of the frame; None for the whole frame."""
+        if region != work.PERSON:
+            return None
+        corners = np.array([[-0.5, -0.5], [crops.SIZE[1] - 0.5, crops.SIZE[0] - 0.5]])
+        (left, top), (right, bottom) = crops.to_frame(corners, self.boxes[frame])
+        return (float(left), float(right)), (float(bottom), float(top))
 
     def reference(self, region: str) -> float:
         """The power that reads 0 dB in every frame of the clip."""

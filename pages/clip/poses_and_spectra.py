@@ -12,15 +12,16 @@ def under_the_cursor() -> None:
     slider, choice = web.cursor_row(3, 2)
     frame = web.cursor(view, slider)
     region = choice.segmented_control(
-        "Spectrum of", view.regions, default="Person", required=True, key="region", bind="query-params"
+        "Look at", view.regions, default="Person", required=True, key="region", bind="query-params"
     )
     with st.container(key="figures"):
         left, right = st.columns([3, 2])
         with left:
-            web.show(figures.pose_overlay(view.clip[frame], view.poses(frame), view.truth(frame)), 350)
+            panel = figures.pose_overlay(view.clip[frame], view.poses(frame), view.truth(frame))
+            web.show(panel, 400, view.limits(frame, region))
         with right, web.sentences():
             pixels, reference = view.region(frame, region), view.reference(region)
-            web.show(figures.power_spectrum(pixels, reference=reference), 350)
+            web.show(figures.power_spectrum(pixels, reference=reference), 400)
         left, right = st.columns(2)
         with left, web.sentences():
             web.show(figures.frame_weights(view.traces, frame), 350)
