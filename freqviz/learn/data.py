@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
+from torch.utils.data import Dataset
 
 from freqviz import blur, crops, poses
 
@@ -77,7 +78,11 @@ class Stills:
 
     def read(self, i: int) -> NDArray[np.uint8]:
         """(H, W, 3) RGB."""
-        return cv2.imread(str(self.root / "images" / self.names[i]), cv2.IMREAD_COLOR)[..., ::-1]
+        path = self.root / "images" / self.names[i]
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise FileNotFoundError(f"no picture could be read from {path}")
+        return np.asarray(picture[..., ::-1], np.uint8)
 
     def person(self, i: int, size: tuple[int, int]) -> Person:
         points = self.joints[i, :, :2] - 1
@@ -274,7 +279,7 @@ def occlude(crop: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     return crop
 
 
-class FrameSamples:
+class FrameSamples(Dataset[dict[str, NDArray]]):
     """An endless stream of augmented, degraded single crops; sample i is the same in every run.
 
     Args:
@@ -416,7 +421,7 @@ def damaged(
     return blur.degrade(frame, damage.length * pixel, damage.angle, damage.sigma, quality, rng)
 
 
-class WindowSamples:
+class WindowSamples(Dataset[dict[str, NDArray]]):
     """An endless stream of augmented five-frame windows; sample i is the same in every run.
 
     Four in five are JHMDB windows with their true motion, the others LSPET stills moved by a smooth camera.

@@ -1,6 +1,7 @@
 """How networks are compared: exactly PROTOCOL.md, in one command.
 
-`python -m freqviz evaluate --all` predicts every regime (runs/evaluation/<part>/<regime>.npz), then writes the tables to assets/evaluation/ and into the README.
+`python -m freqviz evaluate --all` predicts every regime (runs/evaluation/<part>/<regime>.npz), then writes the tables
+to assets/evaluation/ and into the README.
 """
 
 import hashlib
@@ -10,19 +11,22 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 import models
 from freqviz import blur, crops, poses
 from freqviz.learn import data
 from freqviz.learn.data import Damage
+from models.align import cells, sample
 from models.freq_video import BandEnergy
-from models.network import density
+from models.network import channels_last, density
 from models.probe import edit, watch
 from models.spatial_frame import SpatialFrame
 from models.video import LUMA, VideoNetwork
@@ -104,7 +108,7 @@ class Key:
     frame: int
 
 
-class Windows:
+class Windows(Dataset[dict[str, NDArray]]):
     """The windows of one regime, degraded in the frame and cut with the key frame's box.
 
     Item: crops (5, 3, 192, 144) uint8; joints of all five frames, counts of the key frame, box, lengths in px.
@@ -200,9 +204,10 @@ def predict(
         "pose/<row>" (N, 14, 2) frame pixels, "weights/<row>" (N, 5), and truth, counts, lengths, key, box.
     """
     band = BandEnergy(*frame.input_size)
-    rows = {name: (network, {}) for name, network in heads.items()} | (switches or {})
+    rows: dict[str, tuple[VideoNetwork, Edits]] = {name: (network, {}) for name, network in heads.items()}
+    rows |= switches or {}
     found: dict[str, list[NDArray]] = {}
-    loader = DataLoader(windows, 8, num_workers=2, prefetch_factor=4)  # type: ignore[arg-type]
+    loader = DataLoader(windows, 8, num_workers=2, prefetch_factor=4)
     with torch.inference_mode():
         for number, batch in enumerate(loader):
             frames = batch["frames"].float() / 255
@@ -264,9 +269,7 @@ def pooled(single: Tensor, energy: Tensor, batch: dict[str, Tensor]) -> dict[str
 
 def shifted(maps: Tensor, shift: Tensor) -> Tensor:
     """Each map (J, h, w) read `shift` (J, 2) cells further on."""
-    from models.align import cells, sample
-
-    places = cells(*maps.shape[-2:], maps.device)[None] + shift[:, :, None, None]  # type: ignore[misc]
+    places = cells(maps.shape[-2], maps.shape[-1], maps.device)[None] + shift[:, :, None, None]
     return sample(maps[:, None], places)[:, 0]
 
 
@@ -377,8 +380,6 @@ def speeds(found: dict[str, NDArray]) -> NDArray[np.float64]:
 
 def rank_correlation(weights: NDArray, lengths: NDArray) -> float:
     """Mean Spearman correlation of frame weight and true blur within windows; -1 is best."""
-    from scipy.stats import rankdata
-
     a, b = rankdata(weights, axis=1), rankdata(lengths, axis=1)
     a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
     spread = np.sqrt((a**2).sum(1) * (b**2).sum(1))
@@ -468,7 +469,7 @@ def run(
         limit: windows a regime, 0 for all.
     """
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
-    frame = models.load("spatial-frame").to(memory_format=torch.channels_last)
+    frame = channels_last(models.load("spatial-frame"))
     assert isinstance(frame, SpatialFrame)
     heads = dict(load_heads(names or models.names()))
     folder = part_folder(runs, part)
@@ -478,7 +479,7 @@ def run(
         if regime in ("R0", "R2", "R5") and "freq-video seed 0" in heads:
             network = heads["freq-video seed 0"]
             switches = {f"freq-video without {part_}": (network, edits) for part_, edits in SWITCHES.items()}
-        found = predict(heads, frame, Windows(clips, regime, limit), switches, say)
+        found: dict[str, Any] = predict(heads, frame, Windows(clips, regime, limit), switches, say)
         np.savez_compressed(folder / f"{regime}.npz", **found)
     sources = sorted({c.source for c in clips.infos})
     (folder / "clips.json").write_text(

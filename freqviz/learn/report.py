@@ -115,7 +115,7 @@ def goals_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Da
         for seed in ev.seeds_of(arrays, "freq-video"):
             one = {**{k: v for k, v in arrays.items() if not k.startswith("pose/")}, "pose/a": arrays[seed]}
             twin = f"pose/{other} seed {seed.rsplit(' ', 1)[1]}"
-            one["pose/b"] = arrays.get(twin, arrays.get(f"pose/{other}"))
+            one["pose/b"] = arrays[twin if twin in arrays else f"pose/{other}"]
             each.append(
                 ev.scored(one, "a", sources, chosen).pck[alpha] - ev.scored(one, "b", sources, chosen).pck[alpha]
             )
@@ -254,7 +254,8 @@ def readme_tables(tables: dict[str, pd.DataFrame]) -> str:
     ]
     goals = tables["goals"].copy()
     shown = [
-        {"`freq-video` minus …": g["question"], "PCK@": g["pck"], "points [95 %]": points(g["difference"], g["low"], g["high"]),
+        {"`freq-video` minus …": g["question"], "PCK@": g["pck"],
+         "points [95 %]": points(g["difference"], g["low"], g["high"]),
          "p": f"{g['p (Holm)']:.4f}", "each seed": g["per seed"]}
         for _, g in goals.iterrows()
     ]  # fmt: skip
@@ -286,11 +287,12 @@ def readme_tables(tables: dict[str, pd.DataFrame]) -> str:
         "**Frame weights**: rank correlation ρ with true blur within windows, and effective number of frames",
         markdown(pd.DataFrame(shown)),
     ]
+    jitter = tables["jitter"].set_index("row")["acceleration error"]
     extra = main[main.regime.isin(["jitter", *ev.LIMBS])]
     shown = [
         {"PCK@.1, %": row, **{r: percent(extra[(extra.row == row) & (extra.regime == r)]["pck@0.1"].iloc[0])
                                 for r in extra.regime.unique()},
-         "acceleration error, R5": f"{100 * tables['jitter'].set_index('row').loc[row, 'acceleration error']:.2f} %"}
+         "acceleration error, R5": f"{100 * jitter[row]:.2f} %"}
         for row in [r for r in (*NETWORKS, *ev.RIVALS) if r in set(extra.row)]
     ]  # fmt: skip
     parts += [

@@ -2,7 +2,7 @@
 
 Sample i of a run is the same in every run and on every machine (it is drawn from (seed, i)), so a resumed run sees what
 an uninterrupted one would have seen. A run lives in `runs/<name>/`: state.pt (parameters, averages, optimiser,
-step; not for git), log.csv (step, seconds, loss terms, validation), and the finished checkpoint goes to `models/weights/`.
+step; not for git), log.csv (step, seconds, loss terms, validation); the finished checkpoint goes to `models/weights/`.
 """
 
 import copy
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ import models
 from freqviz import crops, poses
 from freqviz.learn import data
 from models.align import sample
-from models.network import density
+from models.network import channels_last, density
 from models.probe import watch
 from models.spatial_frame import SpatialFrame
 from models.video import VideoNetwork
@@ -64,7 +65,7 @@ HEADS = {
 }
 
 
-def targets(joints: Tensor, size: tuple[int, int], stride: int, sigma: float = SIGMA) -> Tensor:
+def targets(joints: Tensor, size: tuple[int, ...], stride: int, sigma: float = SIGMA) -> Tensor:
     """Densities of a Gaussian at each joint; (N, J, 2) crop pixels to (N, J, h, w), each sums to 1."""
     h, w = size
     cells = (joints - (stride - 1) / 2) / stride
@@ -105,8 +106,8 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
     with torch.no_grad():
         for mean, now in zip(average.parameters(), network.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
-        for mean, now in zip(average.buffers(), network.buffers(), strict=True):
-            mean.copy_(now)
+        for held, new in zip(average.buffers(), network.buffers(), strict=True):
+            held.copy_(new)
 
 
 class Log:
@@ -149,12 +150,14 @@ def validate_frames(network: SpatialFrame, clips: data.Clips, every: int = 12) -
 
 def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print) -> bool:
     """Train the single-frame network; True when it came to its last step, False when the minutes ran out."""
+    cv2.setNumThreads(1)  # before workers are forked: in them, stopping inherited threads would wait for ever
     run.mkdir(parents=True, exist_ok=True)
     stills = data.Stills.open(root / "lspet")
     clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
     held = data.Clips(root / "jhmdb", "validation", run.parent / "cache")
     torch.manual_seed(recipe.seed)
-    network = models.build(recipe.network).to(memory_format=torch.channels_last)
+    network = channels_last(models.build(recipe.network))
+    assert isinstance(network, SpatialFrame)
     average = copy.deepcopy(network).eval()
     solver = optimiser(network, recipe)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
@@ -244,20 +247,22 @@ def train_heads(
     Returns:
         True when the last step was made, False when the minutes ran out.
     """
+    cv2.setNumThreads(1)  # before workers are forked: in them, stopping inherited threads would wait for ever
     run.mkdir(parents=True, exist_ok=True)
     stills = data.Stills.open(root / "lspet")
     clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
     frame = models.load("spatial-frame")
+    assert isinstance(frame, SpatialFrame)
     networks, averages, solvers = [], [], []
     for name, seed in heads:
         torch.manual_seed(seed)
         network = models.build(name)
         assert isinstance(network, VideoNetwork)
-        network.start_from(frame)  # type: ignore[arg-type]
+        network.start_from(frame)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())
         solvers.append(optimiser(network, recipe))
-    backbone = networks[0].frame.to(memory_format=torch.channels_last)
+    backbone = channels_last(networks[0].frame)
     state, step, spent = run / "state.pt", 0, 0.0
     if state.is_file():
         saved = torch.load(state, weights_only=True)
@@ -417,9 +422,6 @@ def own_state(network: VideoNetwork) -> dict[str, Tensor]:
 
 def _calm(_: int) -> None:
     torch.set_num_threads(1)
-    import cv2
-
-    cv2.setNumThreads(1)
 
 
 def run(
