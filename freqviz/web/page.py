@@ -50,7 +50,7 @@ def open_page(title: str, caption: str) -> View:
         if planned and analysis and not choice.drawing():
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
-        _stage(request, planned, ticket)
+        _stage(request, ticket, analysis is not None)
     st.stop()
 
 
@@ -140,11 +140,13 @@ def _facts(analysis: run.Analysis) -> str:
     )
 
 
-def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None) -> None:
+def _stage(request: Request, ticket: jobs.Ticket | None, finished: bool) -> None:
     """The first frame with the box, how the run stands, and what to do next."""
     clip = work.open_clip(request.clip)
     first = clip[0]
     say = request.missing or "Press Run to find the poses."
+    if finished:
+        say = "This box is analysed. Draw another one, or switch the drawing off to see what was found."
     if ticket is not None and not ticket.over:
         _progress(ticket, request.device)
         say = "The poses are being found."
