@@ -123,20 +123,27 @@ def list_models() -> None:
     with plain_errors():
         import models
 
-        table = Table("name", "frames", "parameters", "checkpoint", "trained on", "summary")
+        table = Table("name", "frames", "parameters", "checkpoint", "seeds", "PCK@.1 R0 / R2")
+        table.columns[0].no_wrap = True
+        told = []
         for name in models.names():
             network = models.build(name)
             count = sum(values.numel() for values in network.parameters())
             card, checkpoint = _card(name)
+            scores = card.get("scores", {})
             table.add_row(
                 name,
                 str(network.frames),
                 f"{count / 1e6:.2f} M",
                 checkpoint,
-                _text(card.get("data") or card.get("trained_on")),
-                _text(card.get("summary") or card.get("description")),
+                _text(card.get("seeds")),
+                " / ".join(f"{scores[regime][1]:.3f}" for regime in ("R0", "R2") if regime in scores),
             )
+            if card:
+                told.append(f"{name}: {card['budget']['steps']} steps on {card['data']}. {card['joints']}")
         out.print(table)
+        for line in told:
+            out.print(line, highlight=False, markup=False)
 
 
 @app.command()
@@ -221,7 +228,8 @@ def evaluate(
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
-        folder = learn.run(data_root(data), chosen, part)
+        regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
+        folder = learn.run(data_root(data), chosen, part, regimes=regimes)
         if part == "validation":
             report.ASSETS.mkdir(parents=True, exist_ok=True)
             choices = report.choose_on_validation(*report.load(folder))

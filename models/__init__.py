@@ -92,7 +92,15 @@ def save(name: str, network: PoseNetwork, seed: int = 0) -> Path:
 def card(name: str) -> dict[str, Any]:
     """What a network was trained on, with which budget, and how it scored; empty when it has no card."""
     path = checkpoint(name).with_suffix(".json")
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def write_card(name: str, **entries: Any) -> Path:
+    """Set entries of a network's card, leave the others as they are; the path."""
+    path = checkpoint(name).with_suffix(".json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**card(name), **entries}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
 
 
 def checkpoint_hash(name: str, seed: int = 0) -> str:

@@ -186,7 +186,7 @@ class FrequencyGuide(Guide):
         self.energy = BandEnergy(height, width)
         self.phase = PhasePrior(height, width)
         self.spectral = SpectralGates(height // 8, width // 8)
-        self.trust = nn.Parameter(torch.full((len(BANDS) - 1,), -1.5))  # softplus: more energy never counts less
+        self.trust = nn.Parameter(torch.full((len(BANDS) - 1,), -0.9))  # softplus: more energy never counts less
         self.energy_logit = Probe("energy_logit", "frame y x", 16)
 
     def encode(self, luma: Tensor) -> Encoded:

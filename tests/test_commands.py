@@ -189,7 +189,7 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     asked = []
     (tmp_path / "jhmdb").mkdir()
     monkeypatch.setattr(models, "names", lambda: ["spatial-video", "freq-video"])
-    monkeypatch.setattr(evaluate, "run", lambda *words: asked.append(words) or tmp_path)
+    monkeypatch.setattr(evaluate, "run", lambda *words, regimes: asked.append((*words, regimes)) or tmp_path)
     monkeypatch.setattr(report, "ASSETS", tmp_path / "assets")
     monkeypatch.setattr(report, "load", lambda folder: ("found", "sources"))
     monkeypatch.setattr(report, "choose_on_validation", lambda *_: {"best rival": "mean"})
@@ -198,10 +198,10 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
         answer = call("evaluate", *words, "--data", tmp_path)
         assert answer.exit_code == 0, answer.output
     assert asked == [
-        (tmp_path, ["freq-video"], "test"),
-        (tmp_path, ["spatial-video", "freq-video"], "test"),
+        (tmp_path, ["freq-video"], "test", evaluate.REGIMES),
+        (tmp_path, ["spatial-video", "freq-video"], "test", evaluate.REGIMES),
         (tmp_path, "README.md"),
-        (tmp_path, ["spatial-video", "freq-video"], "validation"),
+        (tmp_path, ["spatial-video", "freq-video"], "validation", ("R1", "R2")),
     ]
     assert json.loads((tmp_path / "assets" / "choices.json").read_text()) == {"best rival": "mean"}
 

@@ -254,6 +254,7 @@ def test_sample_i_is_the_same_wherever_the_stream_begins(people, tmp_path):
 def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(people, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "validate_frames", lambda *_: np.zeros(3))
     monkeypatch.setattr(models, "save", lambda *_: None)
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     recipe = train.Recipe("spatial-frame", steps=4, batch=2, small=0.5, validate_every=2, save_every=1)
 
     def last(run):
@@ -267,6 +268,9 @@ def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(peo
     rows = (whole / "log.csv").read_text().splitlines()
     assert rows[0].startswith("step,seconds,loss,pck05")
     assert [row.split(",")[0] for row in rows[1:]] == ["2", "4"]
+    card = models.card("spatial-frame")
+    assert (card["budget"]["steps"], card["budget"]["crops"], card["seeds"]) == (4, 8, [0])
+    assert "4 stills of LSPET" in card["data"]
 
 
 def test_heads_train_on_a_frozen_backbone_and_resume(people, tmp_path, monkeypatch):
@@ -274,6 +278,7 @@ def test_heads_train_on_a_frozen_backbone_and_resume(people, tmp_path, monkeypat
     frame = models.build("spatial-frame").eval()
     monkeypatch.setattr(models, "load", lambda name: frame)
     saved = {}
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(models, "save", lambda name, network, seed: saved.__setitem__((name, seed), network))
     recipe = train.Recipe("video", steps=2, batch=2, warmup=1, validate_every=1, save_every=1)
     heads = [("spatial-video", 0), ("freq-video", 1)]
@@ -286,3 +291,5 @@ def test_heads_train_on_a_frozen_backbone_and_resume(people, tmp_path, monkeypat
     for key, network in saved.items():
         assert all(torch.equal(v, whole[key][k]) for k, v in train.own_state(network).items()), key
     assert any((v != 0).any() for k, v in whole["freq-video", 1].items() if k == "head4.weight")
+    assert models.card("freq-video")["seeds"] == [1]
+    assert models.card("spatial-video")["budget"]["windows"] == 4

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import models
 from freqviz.learn import evaluate, report
 
 KEYS = np.array([[0, 0], [0, 1], [0, 2], [1, 0]])  # three frames of a clip, one of another; each its own source
@@ -49,6 +50,7 @@ def found():
 def assets(tmp_path, monkeypatch):
     """A folder of tables in which the validation part has chosen."""
     monkeypatch.setattr(report, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     report.ASSETS.mkdir()
     (report.ASSETS / "choices.json").write_text('{"best rival": "sharpest frame"}')
     return report.ASSETS
@@ -194,8 +196,11 @@ def test_the_readme_changes_between_its_markers_alone(folder, found, assets, che
     assert only(pd.read_csv(assets / "regimes.csv"), regime="R3", row="mean")["pck@0.05"] == pytest.approx(
         40 / 54, 1e-4
     )
+    assert models.card("freq-video")["scores"]["R3"] == [1, 1, 1]
+    models.write_card("freq-video", seeds=[0, 1])
     report.write(folder, readme, assets, say=lambda _: None)
     assert readme.read_text() == text
+    assert models.card("freq-video").keys() == {"scores", "seeds"}
 
 
 @pytest.mark.parametrize("text", ["nothing\n", "<!-- tables -->\nbegin alone\n", "end alone\n<!-- /tables -->\n"])

@@ -205,6 +205,16 @@ def cost_table() -> pd.DataFrame:
     )  # fmt: skip
 
 
+def card_scores(regimes: pd.DataFrame, name: str) -> dict[str, object]:
+    """PCK at .05, .1, .2 of a network by regime, as its card tells them."""
+    own = regimes[regimes.row == name]
+    columns = [f"pck@{alpha}" for alpha in poses.ALPHAS]
+    return {
+        "measure": "PCK@0.05, @0.1, @0.2 on JHMDB split 1 test clips, true boxes, box norm, no flip; mean of the seeds",
+        **{line["regime"]: [round(float(line[c]), 4) for c in columns] for _, line in own.iterrows()},
+    }
+
+
 ASSETS = Path(__file__).parents[2] / "assets" / "evaluation"
 
 
@@ -346,6 +356,8 @@ def write(
     }
     if (assets / "references.csv").is_file():
         tables["references"] = pd.read_csv(assets / "references.csv")
+    for name in models.names():
+        models.write_card(name, scores=card_scores(tables["regimes"], name))
     for name, table in tables.items():
         table.to_csv(assets / f"{name}.csv", index=False, float_format="%.5g")
     if readme is not None:

@@ -8,6 +8,7 @@ step; not for git), log.csv (step, seconds, loss terms, validation); the finishe
 import copy
 import csv
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Recipe:
 
 
 VIDEO = Recipe(
-    "video", steps=900, batch=16, rate=1e-3, decay=0.02, warmup=50, average=0.99, validate_every=50, save_every=50
+    "video", steps=400, batch=16, rate=1e-3, decay=0.02, warmup=40, average=0.99, validate_every=25, save_every=25
 )
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=3900),
@@ -226,6 +227,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
                 save()
                 return False
     models.save(recipe.network, average)
+    write_card(recipe.network, recipe, [recipe.seed], run, spent + time.monotonic() - begun, stills, clips)
     return True
 
 
@@ -319,7 +321,35 @@ def train_heads(
             return False
     for (name, seed), average in zip(heads, averages, strict=True):
         models.save(name, average, seed)
+    for name in dict(heads):
+        seeds = [seed for other, seed in heads if other == name]
+        write_card(name, recipe, seeds, run, spent + time.monotonic() - begun, stills, clips)
     return True
+
+
+def write_card(
+    name: str, recipe: Recipe, seeds: list[int], run: Path, seconds: float, stills: data.Stills, clips: data.Clips
+) -> None:
+    """What the card of a network tells of its training; its scores come from the evaluation."""
+    video = issubclass(models.NETWORKS[name], VideoNetwork)
+    models.write_card(
+        name,
+        idea=" ".join(str(sys.modules[models.NETWORKS[name].__module__].__doc__).split()),
+        data=f"{len(stills)} stills of LSPET (Johnson and Everingham, CVPR 2011), {len(clips)} training clips of JHMDB "
+        "split 1 (Jhuang et al., ICCV 2013); film titles of the validation part and of the test split left out",
+        joints="JHMDB's convention: the face is the head, hips are those of an annotation puppet. LSPET's joints "
+        + ("weigh 0.3 in the loss." if video else "have outputs of their own in training."),
+        budget={
+            "steps": recipe.steps,
+            "windows" if video else "crops": recipe.steps * recipe.batch,
+            "minutes": round(seconds / 60, 1),
+            "device": f"cpu, {torch.get_num_threads()} threads",
+            "backbone": "frozen, that of spatial-frame" if video else "trained from random parameters",
+            "degradation": "motion blur up to 47 px (1/256 of the crop's height), then noise, then JPEG",
+        },
+        seeds=seeds,
+        command=f"python -m freqviz train {run.name}",
+    )
 
 
 def head_loss(
