@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import av
 import cv2
 import numpy as np
+from PIL import Image
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -286,9 +287,7 @@ class _Images:
         if not self._paths:
             raise ClipError(f"the folder {folder.name} holds no images ({', '.join(IMAGES)})")
         if len(self._paths) > limits.frames:
-            raise ClipError(
-                f"the folder {folder.name} holds {len(self._paths)} images, more than {limits.frames}"
-            )
+            raise ClipError(f"the folder {folder.name} holds {len(self._paths)} images, more than {limits.frames}")
         self.fps = _positive(fps)
         self.times = np.arange(len(self._paths)) / self.fps
         self._limits = limits
@@ -301,12 +300,18 @@ class _Images:
         path = self._paths[i]
         if path.stat().st_size > self._limits.file_bytes:
             raise ClipError(f"the image {path.name} is larger than {self._limits.file_bytes} bytes")
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+        try:
+            with Image.open(path) as header:  # decodes nothing
+                width, height = header.size
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            width = height = self._limits.pixels  # so large that Pillow does not tell
+        except (OSError, ValueError, SyntaxError):
+            raise ClipError(f"the image {path.name} cannot be decoded") from None
+        if height * width > self._limits.pixels:
+            raise ClipError(f"the image {path.name} has more than {self._limits.pixels} pixels")
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
         if image is None:
             raise ClipError(f"the image {path.name} cannot be decoded")
-        if image.shape[0] * image.shape[1] > self._limits.pixels:
-            raise ClipError(f"the image {path.name} has more than {self._limits.pixels} pixels")
         return image
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -379,10 +384,8 @@ class _Video:
             table = self._decode_all()
         self._adopt(*table)
         if self._broken:
-            promised = f" of {self._promised} promised" if self._promised else ""
-            self.report.insert(
-                0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there"
-            )
+            promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
+            self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
         self.close()
 
@@ -416,9 +419,7 @@ class _Video:
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
             self.close()
-            raise ClipError(
-                f"{self.path.name} has frames of {width}x{height}, more than {self._limits.pixels} pixels"
-            )
+            raise ClipError(f"{self.path.name} has frames of {width}x{height}, more than {self._limits.pixels} pixels")
 
     def close(self) -> None:
         if self._container is not None:
@@ -454,15 +455,18 @@ class _Video:
         stamps: list[int | None] = []
         keys: list[int] = []
         self._open_groups = False  # a frame shown before the key frame that it is stored after
-        total = 0
+        total, first = 0, None
         for packet in self._packets():
             if packet.size == 0:
                 continue
             total += 1
-            if total > self._limits.frames:
-                raise ClipError(f"{self.path.name} has more than {self._limits.frames} frames")
+            ticks = 0
             if packet.is_corrupt:
                 self._torn.add(packet.pts)
+            elif packet.pts is not None:
+                first = packet.pts if first is None else min(first, packet.pts)
+                ticks = packet.pts - first
+            self._check_length(total, ticks)
             if packet.is_discard:
                 continue
             stamps.append(packet.pts)
@@ -473,7 +477,9 @@ class _Video:
         self._promised = self._stream.frames
         if self._container.format.name == "avi":  # whose count includes slots without a picture
             self._promised = 0
-            self._broken |= _riff_bytes(self.path) > self._bytes
+        if _is_cut_off(self.path, self._bytes):
+            self._broken = True
+            self._torn.update(stamps[-1:])  # half of it may be missing
         self._broken |= total < self._promised or bool(self._torn)
         self._open()
         known = [pts for pts in stamps if pts is not None]
@@ -498,31 +504,37 @@ class _Video:
         self._open()
         stamps: list[int] = []
         keys: list[int] = []
+        displaced = 0  # pictures without a place in time: repeated or damaged
         for frame in self._decoded():
             if not hasattr(self, "_shape"):
                 self._describe(frame)
             stamp = _stamp(frame)
             if stamp is None or (stamps and stamp <= stamps[-1]):
-                continue  # no place in time: a repeated or damaged picture
+                displaced += 1
+                continue
             if frame.key_frame:
                 keys.append(stamp)
             stamps.append(stamp)
-            if len(stamps) > self._limits.frames:
-                raise ClipError(f"{self.path.name} has more than {self._limits.frames} frames")
+            self._check_length(len(stamps) + displaced, stamp - stamps[0])
         if not stamps:
             self.close()
             raise ClipError(f"{self.path.name} holds no frame that can be decoded")
+        if displaced:
+            self.report.append(f"{displaced} frames without a time of their own are left out")
         return stamps, keys
+
+    def _check_length(self, frames: int, ticks: int) -> None:
+        seconds = ticks * float(self._stream.time_base)
+        if frames > self._limits.frames:
+            raise ClipError(f"{self.path.name} has more than {self._limits.frames} frames")
+        if seconds > self._limits.seconds:
+            raise ClipError(f"{self.path.name} lasts {seconds:.0f} s, more than {self._limits.seconds:g} s")
 
     def _measure_times(self) -> None:
         base = float(self._stream.time_base)
         ticks = np.array(self._pts, dtype=np.int64)
         self.times = (ticks - ticks[0]) * base
         steps = np.diff(self.times)
-        if self.times[-1] > self._limits.seconds:
-            raise ClipError(
-                f"{self.path.name} lasts {self.times[-1]:.0f} s, more than {self._limits.seconds:g} s"
-            )
         stated = self._stream.average_rate or self._stream.guessed_rate
         if len(steps):
             self.fps = float(1 / steps.mean())
@@ -558,9 +570,7 @@ class _Video:
         if bits > 8:
             report.append(f"{bits} bit colour converted to 8 bit")
         if frame.color_trc in (16, 18):  # SMPTE 2084 (PQ) and ARIB STD-B67 (HLG)
-            report.append(
-                "high dynamic range shown without tone mapping: light and blur in it are not to scale"
-            )
+            report.append("high dynamic range shown without tone mapping: light and blur in it are not to scale")
         if frame.interlaced_frame:
             report.append("interlaced: each frame holds two moments, shown as they are")
 
@@ -648,9 +658,23 @@ class _Video:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _riff_bytes(path: Path) -> int:
+def _is_cut_off(path: Path, size: int) -> bool:
+    """Whether an avi, mkv, webm or gif says of itself that it is longer than the file; an mp4 counts its frames."""
     with path.open("rb") as file:
-        return int.from_bytes(file.read(8)[4:], "little") + 8
+        head = file.read(4096)
+        file.seek(-min(size, 64), os.SEEK_END)
+        tail = file.read().rstrip(b"\0\r\n")
+    if head.startswith(b"RIFF"):
+        return int.from_bytes(head[4:8], "little") + 8 > size
+    if head.startswith(b"GIF8"):
+        return not tail.endswith(b"\x3b")  # the trailer
+    at = head.find(b"\x18\x53\x80\x67") + 4  # the Matroska segment; its length is a number of 1 to 8 bytes
+    if at < 4 or not head.startswith(b"\x1a\x45\xdf\xa3") or not head[at : at + 1]:
+        return False
+    count = 9 - head[at].bit_length()
+    mask = (1 << 7 * count) - 1
+    length = int.from_bytes(head[at : at + count], "big") & mask
+    return length != mask and at + count + length > size  # all ones: unknown, as in a live recording
 
 
 def _stamp(frame: Any) -> int | None:
@@ -669,9 +693,10 @@ def _look_at_file(path: Path, limits: Limits) -> None:
     with path.open("rb") as file:
         head = file.read(1024)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith((b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<ASX")):
+    if text.startswith((b"#EXTM3U", b"ffconcat", b"[playlist]", b"<MPD", b"<ASX")) or b"<MPD" in text[:200]:
         raise ClipError(f"{path.name} is a playlist: it leads to other files and is not opened")
-    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) or head[8:12] == b"WEBP":
+    still = (b"WEBP", b"avif", b"heic", b"heix", b"mif1")
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) or head[8:12] in still:
         raise ClipError(f"{path.name} is a still image; a folder of images can be opened as a clip")
     if head.startswith((b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3")) or head[8:12] == b"WAVE":
         raise ClipError(f"{path.name} holds sound, or a container that is not read: there is no video in it")
@@ -701,9 +726,7 @@ class _Decord:
         self._reader: Any = None
         name = video.path.name
         if any("cut off" in line or "non-square" in line for line in video.report) or video.damaged:
-            raise ClipError(
-                f"decord cannot read {name} rightly ({'; '.join(video.report)}); use reader='pyav'"
-            )
+            raise ClipError(f"decord cannot read {name} rightly ({'; '.join(video.report)}); use reader='pyav'")
         if video._open_groups:
             raise ClipError(f"decord seeks wrongly in {name} (open groups of pictures); use reader='pyav'")
         reader = self._opened()
@@ -713,15 +736,11 @@ class _Decord:
         starts = reader.get_frame_timestamp(range(len(reader)))[:, 0]
         error = np.abs(starts - starts[0] - self.times).max()
         if error > 0.002:
-            raise ClipError(
-                f"decord's times in {name} differ by {error:.3f} s from its packets; use reader='pyav'"
-            )
+            raise ClipError(f"decord's times in {name} differ by {error:.3f} s from its packets; use reader='pyav'")
         for i in sorted({0, len(self.times) // 2, len(self.times) - 1}):
             ours, theirs = video.read(i, i + 1), self.read(i, i + 1)
             if ours.shape != theirs.shape or np.abs(ours.astype(int) - theirs).mean() > 4:
-                raise ClipError(
-                    f"decord shows another frame {i} of {name} than its packets; use reader='pyav'"
-                )
+                raise ClipError(f"decord shows another frame {i} of {name} than its packets; use reader='pyav'")
         video.close()
 
     def _opened(self) -> Any:
@@ -736,9 +755,7 @@ class _Decord:
                 self._reader = decord.VideoReader(str(self._video.path), num_threads=1)
             except Exception as error:  # decord raises its own kinds
                 reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-                raise ClipError(
-                    f"decord cannot open {self._video.path.name} ({reason}); use reader='pyav'"
-                ) from error
+                raise ClipError(f"decord cannot open {self._video.path.name} ({reason}); use reader='pyav'") from error
         return self._reader
 
     def __getstate__(self) -> dict[str, Any]:

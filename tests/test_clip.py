@@ -1,7 +1,12 @@
 """Does every index show its own frame, whatever the file? Frames carry their number as blocks."""
 
+import json
+import os
 import pickle
 import struct
+import subprocess
+import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqviz.clip import Clip, ClipError, Limits, write_video
+from freqviz.clip import _OPTIONS, Clip, ClipError, Limits, _Video, write_video
 
 HEIGHT, WIDTH, BITS = 64, 96, 8
 
@@ -40,8 +45,8 @@ def number(frame):
 
 
 def encode(path, codec="libx264", n=50, pix_fmt="yuv420p", size=(HEIGHT, WIDTH), b_frames=2, **more):
-    """A clip of numbered frames; `stamps` in ms for a variable rate, `sar`, `faststart`, `options`."""
-    stamps, sar = more.get("stamps"), more.get("sar")
+    """A clip of frames numbered from `start`; `stamps` in ms for a variable rate, `sar`, `faststart`, `options`."""
+    stamps, sar, start = more.get("stamps"), more.get("sar"), more.get("start", 0)
     flags = {"movflags": "faststart"} if more.get("faststart") else {}
     with av.open(str(path), "w", container_options=flags) as container:
         stream = container.add_stream(codec, rate=25, options=more.get("options", {}))
@@ -53,11 +58,35 @@ def encode(path, codec="libx264", n=50, pix_fmt="yuv420p", size=(HEIGHT, WIDTH),
         if stamps:
             stream.codec_context.time_base = Fraction(1, 1000)
         for i in range(n):
-            frame = av.VideoFrame.from_ndarray(numbered(i, *size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(numbered(start + i, *size), format="rgb24")
             if stamps:
                 frame.pts, frame.time_base = stamps[i], Fraction(1, 1000)
+            elif start:
+                frame.pts, frame.time_base = start + i, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells its settings otherwise
+X265 = {"codec": "libx265", "options": {"x265-params": "keyint=12:log-level=error:pools=1"}}  # open groups
+VP9 = {"codec": "libvpx-vp9", "b_frames": 0, "options": {"deadline": "realtime", "cpu-used": "8"}}
+AV1 = {"codec": "libsvtav1", "b_frames": 0, "options": {"preset": "12"}}
+MJPEG = {"codec": "mjpeg", "b_frames": 0, "pix_fmt": "yuvj420p"}
+GIF = {"codec": "gif", "b_frames": 0, "pix_fmt": "rgb8"}
+
+
+def cut_copy(path, source, first):
+    """The clip from frame `first` on, without encoding: an edit list hides what lies between it and a key frame."""
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        stream = old.streams.video[0]
+        copy = new.add_stream_from_template(stream)
+        packets = [packet for packet in old.demux(stream) if packet.size]
+        shift = sorted(packet.pts for packet in packets)[first]
+        start = max(i for i, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= shift)
+        for packet in packets[start:]:
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+            new.mux(packet)
     return path
 
 
@@ -79,10 +108,23 @@ VARIABLE = np.cumsum(np.random.default_rng(1).choice([20, 40, 70], 50)).tolist()
 FILES = {
     "H.264 with B frames": ("a.mp4", {}),
     "H.264 with open groups": ("a.mkv", {"options": {"x264-params": "open-gop=1:keyint=12:scenecut=0"}}),
+    "HEVC": ("h.mp4", X265),
+    "HEVC, 10 bit": ("h.mkv", X265 | {"pix_fmt": "yuv420p10le"}),
+    "VP9": ("v.webm", VP9),
+    "VP9 of odd size, with frames that are never shown": (
+        "o.webm",
+        VP9 | {"size": (63, 97), "options": {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "5"}},
+    ),
+    "AV1 mp4": ("a1.mp4", AV1),
+    "AV1 webm": ("a1.webm", AV1),
+    "MJPEG avi": ("m.avi", MJPEG),
+    "MJPEG mov": ("m.mov", MJPEG),
+    "GIF": ("a.gif", GIF),
     "MPEG-4 avi": ("a.avi", {"codec": "mpeg4", "options": {"qscale": "3"}}),
     "MPEG-4 mp4": ("b.mp4", {"codec": "mpeg4"}),
     "transport stream": ("a.ts", {}),
     "variable frame rate": ("v.mp4", {"stamps": VARIABLE}),
+    "variable frame rate mkv": ("v.mkv", {"stamps": VARIABLE}),
     "odd size": ("o.mp4", {"size": (63, 97), "pix_fmt": "yuv444p"}),
     "10 bit": ("t.mkv", {"pix_fmt": "yuv420p10le"}),
 }
@@ -101,6 +143,16 @@ def test_every_index_shows_its_own_frame_in_any_order(name, tmp_path, rng):
         frame = small[i]
         assert number(frame) == i
         assert np.array_equal(frame, clip[i])  # random access equals sequential reading, to the byte
+
+
+def test_an_edit_list_hides_the_frames_before_the_cut(tmp_path):
+    path = cut_copy(tmp_path / "cut.mp4", encode(tmp_path / "a.mp4"), 17)
+    assert b"elst" in path.read_bytes()
+    clip = Clip(path)
+    assert [number(frame) for frame in clip] == list(range(17, 50))
+    assert clip.times == pytest.approx(np.arange(33) / 25)
+    small = Clip(path, cache_bytes=100_000)
+    assert [number(small[i]) for i in (30, 0, 6, 19, 7)] == [47, 17, 23, 36, 24]
 
 
 def test_chunks_hold_every_frame_once(tmp_path):
@@ -174,12 +226,44 @@ def test_a_cut_off_file_gives_what_is_there_and_says_so(tmp_path):
     assert len(sound) > 20
 
 
-def test_damaged_frames_are_flagged_and_the_others_are_right(tmp_path):
-    path = encode(tmp_path / "a.mp4", faststart=True, options={"crf": "1"})
+@pytest.mark.parametrize(
+    ("file", "options"),
+    [("a.mkv", {}), ("a.webm", VP9), ("a.avi", MJPEG), ("a.gif", GIF), ("a.ts", {})],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_there_of_a_cut_off_file_is_right_or_flagged(file, options, tmp_path):
+    path = encode(tmp_path / file, **options)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    clip = Clip(path)
+    frames = [number(frame) for frame in clip]
+    assert 20 < len(clip) < 45
+    assert {i for i, n in enumerate(frames) if n != i} <= clip.damaged
+    assert len(clip.damaged) <= 3
+    assert file == "a.ts" or "cut off" in said(clip)  # a transport stream does not tell its length
+
+
+def damage(path):
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 3000] = b"\xa5" * 3000
     path.write_bytes(data)
+
+
+def test_packets_lost_from_a_transport_stream_leave_a_gap_in_time(tmp_path):
+    path = encode(tmp_path / "a.ts")
+    damage(path)
+    clip = Clip(path)
+    shown = [number(frame) for frame in clip]
+    told = np.round(clip.times * 25).astype(int).tolist()
+    assert {i for i in range(len(clip)) if shown[i] != told[i]} <= clip.damaged
+    assert 40 < len(clip) < 50
+    assert 0 < len(clip.damaged) < 13
+    assert "damaged frames" in said(clip)
+
+
+def test_damaged_frames_are_flagged_and_the_others_are_right(tmp_path):
+    path = encode(tmp_path / "a.mp4", faststart=True, options={"crf": "1"})
+    damage(path)
     clip = Clip(path)
     frames = [number(frame) for frame in clip]
     wrong = {i for i, n in enumerate(frames) if n != i}
@@ -198,33 +282,86 @@ def sound_only(path):
         container.mux(stream.encode())
 
 
-def a_picture(path):
-    path.write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+def a_picture(kind):
+    return lambda path: path.write_bytes(cv2.imencode(kind, np.zeros((64, 64, 3), np.uint8))[1].tobytes())
 
 
+def a_playlist(text):
+    """Written beside a clip that would open, were it followed."""
+
+    def write(path):
+        encode(path.with_name("other.ts"), n=5)
+        path.write_text(text)
+
+    return write
+
+
+def index_lost(path):
+    encode(path)  # the index stands at the end
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.ts\n#EXT-X-ENDLIST\n"
 NOT_CLIPS = {
-    "is empty": lambda p: p.write_bytes(b""),
-    "is text": lambda p: p.write_text("mary had a little lamb\n" * 50),
-    "no known container": lambda p: p.write_bytes(np.random.default_rng(0).bytes(5000)),
-    "no video in it": sound_only,
-    "is a playlist": lambda p: p.write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n"),
-    "is a playlist: it": lambda p: p.write_text("ffconcat version 1.0\nfile other.mp4\n"),
-    "still image": a_picture,
-    "cannot be read": lambda p: p.write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 500),
-    "no images": lambda p: p.mkdir(),
-    "no file": lambda p: None,
+    "empty": ("thing.mp4", "is empty", lambda p: p.write_bytes(b"")),
+    "text": ("thing.mp4", "is text", lambda p: p.write_text("mary had a little lamb\n" * 50)),
+    "svg": ("thing.mp4", "is text", lambda p: p.write_text('<?xml version="1.0"?><svg></svg>')),
+    "bytes": ("thing.mp4", "no known container", lambda p: p.write_bytes(np.random.default_rng(0).bytes(5000))),
+    "sound": ("thing.mp4", "no video in it", sound_only),
+    "sound, wav": ("thing.mp4", "no video in it", lambda p: p.write_bytes(b"RIFF\x24\0\0\0WAVEfmt " + b"\0" * 99)),
+    "sound, mp3": ("thing.mp4", "no video in it", lambda p: p.write_bytes(b"ID3\4" + b"\0" * 99)),
+    "hls": ("thing.m3u8", "is a playlist", a_playlist(HLS)),
+    "hls named mp4": ("thing.mp4", "is a playlist", a_playlist(HLS)),
+    "concat": ("thing.ffconcat", "is a playlist", a_playlist("ffconcat version 1.0\nfile other.ts\n")),
+    "concat named mp4": ("thing.mp4", "is a playlist", a_playlist("ffconcat version 1.0\nfile other.ts\n")),
+    "concat, no first line": ("thing.mp4", "is text", a_playlist("file other.ts\n")),
+    "dash": ("thing.mpd", "is a playlist", a_playlist('<?xml version="1.0"?>\n<MPD><BaseURL>other.ts</BaseURL></MPD>')),
+    **{kind: ("thing.mp4", "still image", a_picture(kind)) for kind in (".png", ".jpg", ".bmp", ".webp", ".tiff")},
+    "avif": ("thing.mp4", "still image", lambda p: p.write_bytes(b"\0\0\0\x1cftypavif" + b"\0" * 99)),
+    "nothing after the type": (
+        "thing.mp4",
+        "cannot be read",
+        lambda p: p.write_bytes(b"\0\0\0\x18ftypmp42" + b"\0" * 500),
+    ),
+    "index cut off": ("thing.mp4", "cannot be read", index_lost),
+    "empty folder": ("thing", "no images", lambda p: p.mkdir()),
+    "missing": ("thing.mp4", "no file", lambda p: None),
 }
 
 
-@pytest.mark.parametrize("words", NOT_CLIPS)
-def test_what_is_no_clip_is_refused_in_one_sentence(words, tmp_path):
-    path = tmp_path / "thing.mp4"
-    NOT_CLIPS[words](path)
+@pytest.mark.parametrize("case", NOT_CLIPS)
+def test_what_is_no_clip_is_refused_in_one_sentence(case, tmp_path):
+    name, words, write = NOT_CLIPS[case]
+    path = tmp_path / name
+    write(path)
     with pytest.raises(ClipError, match=words) as caught:
         Clip(path)
     assert "\n" not in str(caught.value)
     assert "thing" in str(caught.value)
     assert str(tmp_path) not in str(caught.value)  # a visitor is not told where the server keeps its files
+
+
+@pytest.mark.parametrize("text", [HLS, "ffconcat version 1.0\nfile other.ts\n"])
+def test_a_playlist_that_passes_the_first_look_leads_nowhere(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("freqviz.clip._look_at_file", lambda path, limits: None)
+    path = tmp_path / "thing.m3u8"
+    a_playlist(text)(path)
+    with av.open(str(path)) as container:
+        assert container.streams.video  # without white lists it does lead to the other file
+    with pytest.raises(ClipError, match="cannot be read"):
+        Clip(path)
+
+
+def test_only_files_are_read(tmp_path):
+    """The second line of defence: what FFmpeg may open by name inside a container, and through which protocol."""
+    path = encode(tmp_path / "a.ts", n=5)
+    for name in (f"concat:{path}|{path}", f"subfile,,start,0,end,0,,:{path}"):
+        with av.open(name) as container:
+            assert container.streams.video
+        with pytest.raises((av.FFmpegError, ValueError)):
+            av.open(name, options=_OPTIONS)
+        with pytest.raises(ClipError, match="no file"):
+            Clip(name)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +377,92 @@ def test_limits_hold(limits, words, tmp_path):
     path = encode(tmp_path / "a.mp4")
     with pytest.raises(ClipError, match=words):
         Clip(path, limits=limits)
+
+
+@pytest.mark.parametrize("limits", [Limits(frames=10), Limits(seconds=0.4)])
+@pytest.mark.parametrize("kind", ["whole", "damaged"])
+def test_reading_stops_where_a_limit_is_passed(limits, kind, tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.gif", **GIF)  # whose header knows no length
+    if kind == "damaged":
+        monkeypatch.setattr(_Video, "_demux", lambda self: None)  # so that frames are counted, not packets
+    read = []
+    packets = _Video._packets
+    monkeypatch.setattr(_Video, "_packets", lambda self: (read.append(1) or p for p in packets(self)))
+    with pytest.raises(ClipError, match="more than"):
+        Clip(path, limits=limits)
+    assert 10 < len(read) < 25
+
+
+def test_frames_that_grow_beyond_the_limit_are_not_decoded(tmp_path):
+    small = encode(tmp_path / "s.ts", n=20, b_frames=0).read_bytes()
+    large = encode(tmp_path / "l.ts", n=20, b_frames=0, size=(128, 192), start=20).read_bytes()
+    (tmp_path / "a.ts").write_bytes(small + large)
+    both = Clip(tmp_path / "a.ts")
+    assert [number(frame) for frame in both] == list(range(40))
+    assert "frame size changes" in said(both)
+    held = Clip(tmp_path / "a.ts", limits=Limits(pixels=10_000))
+    assert [number(frame) for frame in held][:20] == list(range(20))
+    assert len(held) == 20
+
+
+def claims(mark, offset, layout, *values):
+    """Overwrite what stands `offset` bytes after each `mark`."""
+
+    def edit(data):
+        at = data.index(mark)
+        while at >= 0:
+            struct.pack_into(layout, data, at + len(mark) + offset, *values)
+            at = data.find(mark, at + 1)
+
+    return edit
+
+
+HUGE = 2_000_000_000
+ABSURD = {  # file, what its header claims, what is said or how many frames come
+    "two milliard sizes.mp4": ({}, claims(b"stsz", 8, ">I", HUGE), "cannot be read"),
+    "two milliard times.mp4": ({}, claims(b"stts", 8, ">I", HUGE), 10),
+    "a frame of two gigabytes.mp4": ({}, claims(b"stsz", 4, ">I", HUGE), "no frame"),
+    "a box of two gigabytes.mp4": ({}, claims(b"stsz", -8, ">I", HUGE), "no frame"),
+    "a day for each frame.mp4": ({}, claims(b"stts", 12, ">I", 1 << 30), "lasts"),
+    "no time for any frame.mp4": ({}, claims(b"stts", 12, ">I", 0), 1),
+    "a film of years.mp4": ({}, claims(b"mdhd", 16, ">I", HUGE), 10),
+    "65535 by 65535.gif": (GIF, claims(b"GIF89a", 0, "<HH", 65535, 65535), "no frame"),
+    "16000 by 16000.gif": (GIF, claims(b"GIF89a", 0, "<HH", 16000, 16000), "more than"),
+    "16000 by 16000.avi": (MJPEG, claims(b"\xff\xc0", 3, ">HH", 16000, 16000), "no frame"),
+    "two milliard frames.avi": (MJPEG, claims(b"avih", 20, "<I", HUGE), 10),
+    "two milliard in the stream.avi": (MJPEG, claims(b"strh", 36, "<I", HUGE), 10),
+}
+OPEN = """
+import json, resource, sys
+from freqviz.clip import Clip, ClipError
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+Clip(sys.argv[1])[0]
+before, told = peak(), []
+for path in sys.argv[2:]:
+    try:
+        told.append(len(list(Clip(path))))
+    except ClipError as error:
+        told.append(str(error))
+print(json.dumps([peak() - before, told]))
+"""
+
+
+def test_absurd_headers_cost_no_memory(tmp_path):
+    paths = [encode(tmp_path / "sound.mp4", n=10)]
+    for name, (options, edit, _) in ABSURD.items():
+        path = encode(tmp_path / name, n=10, **options)
+        data = bytearray(path.read_bytes())
+        edit(data)
+        path.write_bytes(data)
+        paths.append(path)
+    command = [sys.executable, "-c", OPEN, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    megabytes, told = json.loads(done.stdout)
+    for (name, (_, _, expected)), came in zip(ABSURD.items(), told, strict=True):
+        assert came == expected or (isinstance(came, str) and str(expected) in came), f"{name}: {came}"
+    assert megabytes < 100
+    assert "9 frames without a time" in said(Clip(tmp_path / "no time for any frame.mp4"))
 
 
 def test_a_pickled_clip_is_small_and_reads_on(tmp_path):
@@ -312,6 +535,28 @@ def test_a_folder_of_images_is_a_clip_in_natural_order(tmp_path):
     assert len(clip.hash) == 64
 
 
+def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path, monkeypatch):
+    for side in (5000, 12000, 60000):
+        size = struct.pack(">II", side, side)
+        path = tmp_path / "a.png"
+        a_picture(".png")(path)
+        data = bytearray(path.read_bytes())
+        data[16:24] = size
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+        path.write_bytes(data)
+        monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+        with pytest.raises(ClipError, match=r"the image a.png has more than \d+ pixels"):
+            Clip(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 40, 200])
+def test_a_cut_off_image_is_named(keep, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), numbered(0))
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:keep])
+    with pytest.raises(ClipError, match="a.png cannot be decoded"):
+        Clip(tmp_path)
+
+
 # -------- decord, where it is installed
 
 
@@ -324,12 +569,30 @@ def test_decord_shows_the_same_frames_where_it_agrees(tmp_path):
     assert number(pickle.loads(pickle.dumps(theirs))[12]) == 12
 
 
-@pytest.mark.parametrize("name", ["MPEG-4 avi", "transport stream"])
+@pytest.mark.parametrize("name", ["H.264 with open groups", "HEVC", "MPEG-4 avi", "transport stream", "AV1 mp4", "GIF"])
 def test_decord_is_refused_where_it_would_show_other_frames(name, tmp_path):
     pytest.importorskip("decord")
     file, options = FILES[name]
     with pytest.raises(ClipError, match="use reader='pyav'"):
         Clip(encode(tmp_path / file, **options), reader="decord")
+
+
+def test_decord_is_refused_where_an_edit_list_hides_frames(tmp_path):
+    pytest.importorskip("decord")
+    path = cut_copy(tmp_path / "cut.mp4", encode(tmp_path / "a.mp4"), 17)
+    with pytest.raises(ClipError, match="use reader='pyav'"):
+        Clip(path, reader="decord")
+
+
+def test_an_upload_is_never_read_by_decord(tmp_path, monkeypatch):
+    from freqviz.web import library
+
+    monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
+    monkeypatch.setattr("freqviz.clip._Decord", lambda *_: pytest.fail("decord saw an upload"))
+    name = library.add("a.mp4", encode(tmp_path / "a.mp4", n=3).read_bytes())
+    assert library.clips()[name].parent == tmp_path / "clips"
+    web = Path(library.__file__).parent
+    assert not [file.name for file in web.rglob("*.py") if "reader=" in file.read_text()]
 
 
 def test_a_missing_decord_is_explained(tmp_path, monkeypatch):
