@@ -24,7 +24,8 @@ import models as networks
 from freqviz import boxes as ladder
 from freqviz import crops, sharpness, spectra
 from freqviz.clip import Clip
-from freqviz.jobs import Cancelled, Progress, never, silent
+from freqviz.jobs import Cancelled, Progress, never, silent, unseen
+from freqviz.poses import Pose
 from freqviz.store import RunKey, Store, write_folder
 from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_rows, trace_window
 from models.network import PoseNetwork
@@ -79,6 +80,16 @@ class Analysis:
             deep.save(folder / f"deep-{name}-{key}.npz")
         held = {**self.provenance, "deep": [[name, key] for name, key in self.deep]}
         (folder / "run.json").write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Newest:
+    """What can be looked at while a run goes on: the last frame done, and its poses."""
+
+    frame: int
+    picture: NDArray[np.uint8]  # (H, W, 3), a copy: the run lets its frames go
+    box: ladder.Box  # (4,) that the frame was cut by; frame pixels
+    poses: dict[str, Pose]  # by network
 
 
 def load_analysis(folder: Path | str) -> Analysis:
@@ -283,9 +294,22 @@ class Run:
         )
 
     def analysis(
-        self, progress: Progress = silent, cancelled: Callable[[], bool] = never, light: bool = True
+        self,
+        progress: Progress = silent,
+        cancelled: Callable[[], bool] = never,
+        show: Callable[[Newest], None] = unseen,
+        light: bool = True,
     ) -> Analysis:
-        """Run the networks over the clip; `light=False` leaves out all but poses and boxes."""
+        """Run the networks over the clip.
+
+        Args:
+            progress: called with (frames done, frames) after each step.
+            cancelled: asked before each step.
+            show: called after each step.
+            light: False leaves out all but poses and boxes.
+        Raises:
+            Cancelled: `cancelled()` said so.
+        """
         rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
@@ -299,6 +323,7 @@ class Run:
                 if key in self.deep:
                     for name, network in self.networks.items():
                         deep[name, key] = _deep(network, name, key, len(self.clip), part.frames, part.box)
+            show(part.newest)
             progress(part.keys.stop, len(self.clip))
         table = pd.DataFrame(frames)
         held, segments = (
@@ -447,6 +472,12 @@ class _Step:
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
     frames: dict[int, NDArray[np.uint8]]  # around the keys
+
+    @property
+    def newest(self) -> Newest:
+        last = self.keys[-1]
+        poses = {name: Pose(row["keypoints"][-1], row["scores"][-1]) for name, row in self.rows.items()}
+        return Newest(last, self.frames[last].copy(), self.box, poses)
 
 
 class _Backbone:

@@ -5,6 +5,7 @@ The pages run without a browser, on a clip of 20 frames, with tiny networks in t
 
 import ast
 import json
+import threading
 import tomllib
 from pathlib import Path
 
@@ -195,6 +196,38 @@ def test_a_run_that_fails_says_why_and_can_be_tried_again(app, monkeypatch):
     finish(app)
     assert [error.value for error in app.error] == ["The run stopped: the disk is full."]
     assert not app.button(key="run").disabled
+
+
+def test_while_a_run_goes_on_its_newest_poses_are_shown_and_cancel_stops_it(app, monkeypatch):
+    """The network waits in its second step: what it has done and what it still does can be counted."""
+    reached, gate, frames = threading.Event(), threading.Event(), []
+    estimate = TinyNetwork.estimate
+
+    def slow(self, window):
+        frames.append(len(window["maps"]))
+        if len(frames) == 5:  # of two networks: the first one, in its third step
+            reached.set()
+            gate.wait(60)
+        return estimate(self, window)
+
+    monkeypatch.setattr(TinyNetwork, "estimate", slow)
+    app.query_params["box"] = "22, 42, 22, 46"
+    app.run()
+    app.button(key="run").click().run()
+    try:
+        assert reached.wait(60)
+        app.run()
+        (newest,) = figures(app)
+        assert {"spatial-video", "freq-video"} <= {trace.get("name") for trace in newest["data"]}
+        before = sum(frames)
+        assert f"Frame {(before - frames[-1]) // 2 - 1}, the newest one done." in words(app)
+        app.button(key="cancel").click().run()
+    finally:
+        gate.set()
+    (ticket,) = work._tickets.values()
+    assert ticket.wait(60)
+    assert sum(frames) - before == frames[4], "only the second network's windows of the step under way"
+    assert "Cancelled after" in words(app.run())
 
 
 def test_a_link_to_a_clip_of_another_machine_says_so(app):

@@ -89,10 +89,12 @@ def start(request: Request) -> jobs.Ticket:
     return _tickets[digest]
 
 
-def analyse(planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool]) -> None:
+def analyse(
+    planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show = jobs.unseen
+) -> None:
     """Do a run and store it, unless that has been done."""
     if STORE.find(planned.key) is None:
-        STORE.put(planned.key, planned.analysis(progress, cancelled).write)
+        STORE.put(planned.key, planned.analysis(progress, cancelled, show).write)
 
 
 def ticket_of(key: RunKey) -> jobs.Ticket | None:
