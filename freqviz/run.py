@@ -8,6 +8,8 @@ neighbour that the clip does not have is the key frame.
 import hashlib
 import json
 import platform
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -212,6 +214,18 @@ def choose_device(device: Device = "auto") -> str:
     return device
 
 
+def memory(device: str) -> int:
+    """Most bytes held so far: of the graphics card on CUDA, else by this process; 0 where it cannot be known."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
 def load_network(name: str, device: Device = "auto") -> PoseNetwork:
     """A network with its checkpoint, in eval mode; loaded once per checkpoint and device."""
     return _load(name, networks.checkpoint_hash(name), choose_device(device))
@@ -281,6 +295,29 @@ class Run:
         return first, None, "drawn"
 
     @property
+    def todo(self) -> int:
+        """Frames that the run has to pass."""
+        return len(self.clip)
+
+    def timed_step(self) -> tuple[float, int]:
+        """One step on the first frame alone, timed after a window that warms up.
+
+        Returns:
+            Seconds a frame; bytes as `memory` has them.
+        """
+        backbones = _backbones(self.networks)
+        total = 1 + LOOK + max(backbone.reach for backbone in backbones)
+        frames = dict.fromkeys(range(total), self.clip[0])
+        box = ladder.whole_frame(self.clip.size) if self.first is None else self.first
+        for keys in (range(1), range(1, 1 + LOOK)):
+            start = time.perf_counter()
+            for backbone in backbones:
+                backbone.estimate(keys, total, frames, box, self.device, light=True)
+            for key in keys:
+                self._frame_row(frames[key], key, box, "", light=True)
+        return (time.perf_counter() - start) / LOOK, memory(self.device)
+
+    @property
     def key(self) -> RunKey:
         """What the result depends on."""
         values = self.imported if self.imported is not None else self.first
@@ -313,6 +350,7 @@ class Run:
         rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
+        started = time.perf_counter()
         progress(0, len(self.clip))
         for part in self._steps(light, cancelled):
             for name, more in part.rows.items():
@@ -334,7 +372,12 @@ class Run:
         traces = {
             name: _light_trace(name, network, rows[name], held, segments) for name, network in self.networks.items()
         }
-        return Analysis(traces, table, self._provenance(table), deep)
+        cost = {
+            "seconds": time.perf_counter() - started,
+            "frames": self.todo,
+            "memory": memory(self.device),
+        }
+        return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
     def _frame_row(
         self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool

@@ -5,6 +5,7 @@ The pages run without a browser, on a clip of 20 frames, with tiny networks in t
 
 import ast
 import json
+import re
 import threading
 import tomllib
 from pathlib import Path
@@ -228,6 +229,17 @@ def test_while_a_run_goes_on_its_newest_poses_are_shown_and_cancel_stops_it(app,
     assert ticket.wait(60)
     assert sum(frames) - before == frames[4], "only the second network's windows of the step under way"
     assert "Cancelled after" in words(app.run())
+
+
+def test_what_a_run_will_cost_stands_under_the_button(app):
+    app.query_params["box"] = "23, 43, 22, 46"
+    app.run()
+    assert re.search(r"About [\d to]+ s for 20 frames, up to [\d.]+ GB \(by \w+ earlier runs?\)", words(app))
+    app.multiselect(key="networks").set_value(["freq-video"]).run()
+    assert "for 20 frames" in words(app)
+    assert "one timed step" in words(app)
+    app.multiselect(key="networks").set_value([]).run()
+    assert "About" not in words(app)
 
 
 def test_a_link_to_a_clip_of_another_machine_says_so(app):

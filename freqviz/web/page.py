@@ -47,7 +47,7 @@ def open_page(title: str, caption: str) -> View:
         planned = None if request.missing else request.run()
         analysis = work.finished(planned.key) if planned else None
         ticket = work.ticket_of(planned.key) if planned else None
-        _run_button(request, ticket, analysis)
+        _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
@@ -108,7 +108,9 @@ def sentences() -> Iterator[None]:
         st.error(f"{str(error).strip(chr(39)).rstrip('.')}.")
 
 
-def _run_button(request: Request, ticket: jobs.Ticket | None, finished: run.Analysis | None) -> None:
+def _run_button(
+    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: run.Analysis | None
+) -> None:
     running = ticket is not None and not ticket.over
     with st.sidebar:
         st.button(
@@ -123,6 +125,8 @@ def _run_button(request: Request, ticket: jobs.Ticket | None, finished: run.Anal
         )
         if finished:
             st.caption(_facts(finished))
+        elif planned and not running:
+            st.caption(str(work.forecast_of(planned)))
 
 
 def _start(request: Request) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 import models
-from freqviz import crops, figures, jobs, run
+from freqviz import crops, figures, forecast, jobs, run
 from freqviz.clip import Clip
 from freqviz.store import RunKey, Store
 from freqviz.web import library
@@ -95,6 +95,17 @@ def analyse(
     """Do a run and store it, unless that has been done."""
     if STORE.find(planned.key) is None:
         STORE.put(planned.key, planned.analysis(progress, cancelled, show).write)
+
+
+def forecast_of(planned: run.Run) -> forecast.Forecast:
+    """What the run will cost, by earlier runs in the store; before the first one, by a step timed once."""
+    known = forecast.forecast(planned, STORE)
+    return known or forecast.by_one_step(planned, *_timed_step(tuple(planned.networks), planned.device, planned))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _timed_step(networks: tuple[str, ...], device: str, _planned: run.Run) -> tuple[float, int]:
+    return _planned.timed_step()
 
 
 def ticket_of(key: RunKey) -> jobs.Ticket | None:
