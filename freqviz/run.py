@@ -136,7 +136,7 @@ def analyse(
         clip: a Clip, or the path of one.
         models: names, or networks by name; the first one moves the box.
         box: (4,) tight x, y, w, h in the first frame; frame pixels.
-        boxes: boxes by frame, or a CSV frame,x,y,w,h; linear between these key frames.
+        boxes: boxes by frame, or a file as in `boxes.read_boxes`; linear between these key frames.
         whole_frame: the person fills the frame.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         progress: called with (frames done, frames).

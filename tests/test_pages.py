@@ -58,6 +58,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(models, "checkpoint_hash", lambda name: f"tiny {name}")
     monkeypatch.setattr(library, "SAMPLE_FILE", walk_file)
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
+    monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
@@ -176,6 +177,34 @@ def test_the_person_need_not_be_drawn(app, person):
     assert not figures(app)
     finish(app)
     assert len(figures(app)) == 4
+
+
+def test_imported_boxes_are_kept_and_a_person_of_them_is_chosen(app):
+    app.query_params["person"] = "Import"
+    app.run()
+    assert app.button(key="run").disabled
+    app.file_uploader[1].set_value(("notes.csv", b"some notes\n", "text/csv")).run()
+    assert "missing frame, x, y, w, h" in app.error[0].value
+    tracks = b"1,7,21,41,24,48\n1,3,21,41,24,48\n20,3,78,41,24,48\n"
+    app.file_uploader[1].set_value(("../gt.txt", tracks, "text/plain")).run()
+    assert not app.error
+    assert app.selectbox(key="boxes").value.startswith("gt-")
+    assert app.selectbox(key="track").options == ["3", "7"]
+    finish(app)
+    assert len(figures(app)) == 4
+    app.selectbox(key="track").select("7").run()
+    assert not app.button(key="run").disabled, "another person is another run"
+
+
+def test_no_boxes_are_taken_unless_chosen_and_a_link_brings_the_choice_back(app):
+    older = library.add_boxes("a.csv", b"frame,x,y,w,h\n0,20,40,24,48\n")
+    library.add_boxes("b.csv", b"frame,x,y,w,h\n0,21,40,24,48\n")
+    app.query_params["person"] = "Import"
+    assert app.run().selectbox(key="boxes").value is None  # a default would not stand in the address
+    link = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    link.query_params["person"], link.query_params["boxes"] = "Import", older
+    assert link.run().selectbox(key="boxes").value == older
+    assert not link.button(key="run").disabled
 
 
 @pytest.mark.parametrize("text", ["1, 2, 3", "a, b, c, d", "10, 10, 0, 20", "900, 900, 20, 20"])

@@ -51,7 +51,7 @@ def open_page(title: str, caption: str) -> View:
         if planned and analysis and not choice.drawing():
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
-        _stage(request, ticket, analysis is not None)
+        _stage(request, planned, ticket, analysis is not None)
     st.stop()
 
 
@@ -145,7 +145,7 @@ def _facts(analysis: run.Analysis) -> str:
     )
 
 
-def _stage(request: Request, ticket: jobs.Ticket | None, finished: bool) -> None:
+def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: bool) -> None:
     """The first frame with the box, and what to do next; while a run goes on, what it has found."""
     clip = work.open_clip(request.clip)
     first = clip[0]
@@ -164,6 +164,9 @@ def _stage(request: Request, ticket: jobs.Ticket | None, finished: bool) -> None
         if request.person == BOX:
             key = f"drawn on {request.clip}"
             draw_box(first, request.box, key, lambda: choice.take_drawn_box(key), WIDTH, STAGE_HEIGHT)
+        elif planned and planned.imported is not None:
+            panel = figures.pose_overlay(first, {}, box=planned.first)
+            show(replace(panel, title="First frame", guide="The box that the file gives for it."), STAGE_HEIGHT)
         else:
             height, width = clip.size
             st.image(jpeg(first, WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
