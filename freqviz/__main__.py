@@ -31,7 +31,8 @@ out, err = Console(), Console(stderr=True)
 
 Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.")]
 BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
-BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h; linear between these frames.")]
+BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h, MOT or COCO; linear between.")]
+Person = Annotated[int | None, typer.Option("--person", help="Id in --boxes.", show_default="who has the most boxes")]
 WholeFrame = Annotated[bool, typer.Option("--whole-frame", help="The person fills the frame.")]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder of lspet/ and jhmdb/; else $FREQVIZ_DATA, else data/.")
@@ -65,6 +66,7 @@ def predict(
     model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
     box: BoxText = None,
     boxes: BoxFile = None,
+    person: Person = None,
     whole_frame: WholeFrame = False,
     device: DeviceName = "auto",
     to: Annotated[Path, typer.Option("--out", help="CSV; a folder of CSVs when several clips are given.")] = Path(
@@ -75,11 +77,11 @@ def predict(
     with plain_errors():
         from freqviz import run
 
-        first = _box(box, videos)
+        first, by_frame = _box(box, videos), _people(boxes, person)
         targets = [to] if len(videos) == 1 else [to / f"{name}.csv" for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
-                table = run.predict(video, model, first, boxes, whole_frame, device, progress)
+                table = run.predict(video, model, first, by_frame, whole_frame, device, progress)
             target.parent.mkdir(parents=True, exist_ok=True)
             aside = target.with_name(f".{target.name}.part")
             table.to_csv(aside, index=False, float_format="%.5f")
@@ -96,6 +98,7 @@ def analyse(
     ),
     box: BoxText = None,
     boxes: BoxFile = None,
+    person: Person = None,
     whole_frame: WholeFrame = False,
     device: DeviceName = "auto",
     deep: Annotated[str, typer.Option("--deep", help="Frames whose whole window is kept, e.g. 40,41.")] = "",
@@ -106,11 +109,11 @@ def analyse(
 
         names = [name.strip() for name in models.split(",") if name.strip()]
         keys = _numbers("--deep", deep, int) if deep else []
-        first = _box(box, videos)
+        first, by_frame = _box(box, videos), _people(boxes, person)
         targets = [to] if len(videos) == 1 else [to / name for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
-                found = run.analyse(video, names, first, boxes, whole_frame, device, progress, deep=keys, out=target)
+                found = run.analyse(video, names, first, by_frame, whole_frame, device, progress, deep=keys, out=target)
             for line in found.provenance["clip"]["report"]:
                 err.print(f"{video.name}: {line}", highlight=False, markup=False)
             sources = ", ".join(found.frames["box_source"].unique())
@@ -275,6 +278,15 @@ def _box(text: str | None, videos: list[Path]) -> list[float] | None:
     if len(box) != 4:
         raise ValueError(f"--box must be x,y,w,h, got '{text}'")
     return box
+
+
+def _people(boxes: Path | None, person: int | None) -> dict[int, Any] | None:
+    """Boxes of key frames of the person asked for."""
+    from freqviz.boxes import read_boxes
+
+    if boxes is None and person is not None:
+        raise ValueError("--person is an id in the file of --boxes, which is not given")
+    return None if boxes is None else read_boxes(boxes, person)
 
 
 def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:

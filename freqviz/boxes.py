@@ -5,7 +5,9 @@ box of a pose is its joints' box grown by `PAD`.
 """
 
 import csv
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -129,31 +131,150 @@ def frames_until_cut(held: ArrayLike, person: ArrayLike, velocity: ArrayLike, mo
     return most
 
 
-def read_boxes(path: Path | str) -> dict[int, Box]:
-    """Boxes of key frames from a CSV with the columns frame, x, y, w, h (any order, others ignored).
+def read_boxes(path: Path | str, person: int | None = None) -> dict[int, Box]:
+    """Boxes of key frames of one person, from any file that `read_people` knows.
+
+    Args:
+        path: CSV, MOT or COCO.
+        person: the id of one; None: who has the most boxes.
+    Raises:
+        ValueError, OSError: as in `read_people`.
+        LookupError: no person of that id.
+    """
+    return of_person(read_people(path), person)
+
+
+def of_person(people: dict[int, dict[int, Box]], person: int | None) -> dict[int, Box]:
+    """The boxes of one of `read_people`; None: who has the most.
 
     Raises:
-        ValueError: unreadable, a column or a number is missing, a frame is negative or stands twice.
+        LookupError: no such person.
     """
-    boxes: dict[int, Box] = {}
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file, skipinitialspace=True)
-        names = [name.strip() for name in rows.fieldnames or ()]
-        rows.fieldnames = names
-        if missing := [name for name in ("frame", "x", "y", "w", "h") if name not in names]:
-            raise ValueError(f"{path} must have the columns frame, x, y, w, h; missing {', '.join(missing)}")
-        for line, row in enumerate(rows, start=2):
-            try:
-                frame = int(row["frame"])
-                box = checked([float(row[name]) for name in "xywh"])
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {line}: {error}") from None
-            if frame < 0 or frame in boxes:
-                raise ValueError(f"{path}, line {line}: frame {frame} is {'negative' if frame < 0 else 'there twice'}")
-            boxes[frame] = box
-    if not boxes:
-        raise ValueError(f"{path} holds no box")
-    return boxes
+    if person is None:
+        return next(iter(people.values()))
+    if person not in people:
+        raise LookupError(f"no person {person} in these boxes; they are of {', '.join(map(str, sorted(people)))}")
+    return people[person]
+
+
+def read_people(path: Path | str) -> dict[int, dict[int, Box]]:
+    """Boxes by person and frame, who has the most boxes first. What the file is, its content tells, not its name.
+
+    CSV: a header with the columns frame, x, y, w, h (any order, others ignored); frames from 0, one person, numbered 0.
+    MOT: rows frame, id, x, y, w, h, ... without a header; frames and pixels from 1, as MOTChallenge has them; rows
+    whose seventh number is 0 are left out there, and here.
+    COCO: JSON, a list of annotations or an object with them; bbox from the corner of the image; the person is
+    track_id, the frame is the annotation's `frame` (from 0), or the place of its image among the `images`, whose file
+    names must be numbered without gaps, or without images its image_id.
+
+    Raises:
+        ValueError: something in it is wrong; the message says where.
+        OSError: no such file.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is no text: boxes come as CSV, MOT or COCO") from None
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if first.lstrip()[:1] in ("{", "["):
+        found = _coco(path.name, text)
+    elif re.search("[A-Za-z]", first):
+        found = _csv(path.name, text)
+    else:
+        found = _mot(path.name, text)
+    people: dict[int, dict[int, Box]] = {}
+    for where, person, frame, values in found:
+        try:
+            box = checked(values)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        if frame < 0:
+            raise ValueError(f"{where}: frame {frame} is negative")
+        if frame in people.setdefault(person, {}):
+            raise ValueError(f"{where}: frame {frame} is there twice for one person; ids must tell persons apart")
+        people[person][frame] = box
+    if not people:
+        raise ValueError(f"{path.name} holds no box")
+    return dict(sorted(people.items(), key=lambda item: -len(item[1])))
+
+
+Found = Iterator[tuple[str, int, int, list[float]]]  # where it stands, person, frame, x, y, w, h in our pixels
+
+
+def _csv(name: str, text: str) -> Found:
+    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    names = [column.strip() for column in rows.fieldnames or ()]
+    rows.fieldnames = names
+    if missing := [column for column in ("frame", "x", "y", "w", "h") if column not in names]:
+        raise ValueError(f"{name} must have the columns frame, x, y, w, h; missing {', '.join(missing)}")
+    for line, row in enumerate(rows, start=2):
+        try:
+            yield f"{name}, line {line}", 0, int(row["frame"]), [float(row[column]) for column in "xywh"]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}, line {line}: {error}") from None
+
+
+def _mot(name: str, text: str) -> Found:
+    for line, row in enumerate(text.splitlines(), start=1):
+        values = re.split(r"[,;\s]+", row.strip().rstrip(","))
+        if values == [""]:
+            continue
+        where = f"{name}, line {line}"
+        try:
+            numbers = [float(value) for value in values]
+            frame, person, x, y, w, h = numbers[:6]
+        except ValueError:
+            raise ValueError(
+                f"{where}: expected frame, id, x, y, w, h, or a header frame,x,y,w,h, got {row.strip()[:40]!r}"
+            ) from None
+        if frame != int(frame) or person != int(person) or frame < 1:
+            raise ValueError(f"{where}: frame and id must be whole numbers, frames from 1, got {frame:g}, {person:g}")
+        if len(numbers) > 6 and numbers[6] == 0:
+            continue
+        # the first pixel is 1, and a box begins at its left edge, half a pixel before its centre
+        yield where, int(person), int(frame) - 1, [x - 1.5, y - 1.5, w, h]
+
+
+def _coco(name: str, text: str) -> Found:
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is no JSON: {error}") from None
+    held = held if isinstance(held, dict) else {"annotations": held}
+    annotations = held.get("annotations")
+    if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
+        raise ValueError(f"{name} must hold a list of annotations with bbox and image_id, as COCO has it")
+    places = _places(name, held["images"]) if held.get("images") else None
+    kinds = {kind.get("id"): kind.get("name") for kind in held.get("categories") or () if isinstance(kind, dict)}
+    for i, one in enumerate(annotations):
+        where = f"{name}, annotation {i}"
+        if kinds.get(one.get("category_id"), "person") != "person" and "person" in kinds.values():
+            continue
+        image = one.get("image_id")
+        frame = one.get("frame", image if places is None else places.get(image))
+        box, person = one.get("bbox"), one.get("track_id", 0)
+        if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
+            raise ValueError(f"{where}: bbox must be x, y, width, height, got {box!r}")
+        if not isinstance(frame, int) or not isinstance(person, int):
+            raise ValueError(f"{where}: no frame of image_id {image!r}, or a track_id that is no number")
+        yield where, person, frame, [box[0] - 0.5, box[1] - 0.5, box[2], box[3]]  # 0 is the corner of the image
+
+
+def _places(name: str, images: Any) -> dict[Any, int]:
+    """The frame of each image id: its place in the order of the numbers that end the file names."""
+    try:
+        stems = {one["id"]: Path(str(one.get("file_name", one["id"]))).stem for one in images}
+        numbers = {image: int(re.findall(r"\d+", stem)[-1]) for image, stem in stems.items()}
+    except (TypeError, KeyError, IndexError, AttributeError):
+        raise ValueError(f"{name}: images must have an id, and a number in file_name") from None
+    first = min(numbers.values())
+    if sorted(numbers.values()) != list(range(first, first + len(images))):
+        raise ValueError(
+            f"{name}: the file names of the images must be numbered without gaps, the first one being the clip's first "
+            "frame; otherwise give each annotation its `frame`, from 0"
+        )
+    return {image: number - first for image, number in numbers.items()}
 
 
 def between(key_boxes: dict[int, Box], frames: int) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """Work of seconds beside the page: one worker thread per device, a ticket for each job.
 
-A job is a function of `progress` and `cancelled`; it reports (done, total) and stops between chunks by
-raising `Cancelled` when asked. Knows no Streamlit and no network.
+A job is a function of `progress`, `cancelled` and `show`; it reports (done, total), shows the newest part of its
+result while it goes on, and stops between chunks by raising `Cancelled` when asked. Knows no Streamlit and no
+network.
 """
 
 import itertools
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Progress = Callable[[int, int], None]
-Work = Callable[[Progress, Callable[[], bool]], Any]
+Show = Callable[[Any], None]
+Work = Callable[[Progress, Callable[[], bool], Show], Any]
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 
@@ -24,6 +26,10 @@ class Cancelled(Exception):
 
 def silent(done: int, total: int) -> None:
     """Progress that nobody hears."""
+
+
+def unseen(newest: Any) -> None:
+    """A newest part that nobody looks at."""
 
 
 def never() -> bool:
@@ -41,6 +47,7 @@ class Ticket:
     done: int = 0
     total: int = 0
     message: str = ""  # why it failed, one sentence
+    newest: Any = None  # what the job showed last, replaced whole; None before, and when it is over
     result: Any = None
     started: float = field(default=0.0)  # time.monotonic(); 0 before
     finished: float = field(default=0.0)
@@ -86,7 +93,7 @@ class Worker:
         """Put a job into the queue.
 
         Args:
-            work: called with (progress, cancelled); what it returns becomes `ticket.result`.
+            work: called with (progress, cancelled, show); what it returns becomes `ticket.result`.
             label: for people.
             key: of the result. While a job of the same key is waiting or running its ticket is returned and
                 `work` dropped; a cancelled one does not count.
@@ -111,7 +118,7 @@ class Worker:
             self._run(ticket, work)
             with self._lock:
                 self._open.remove(ticket)
-            ticket.finished = time.monotonic()
+            ticket.finished, ticket.newest = time.monotonic(), None
             ticket._over.set()
             del ticket, work  # the thread must not keep a result alive while it waits
 
@@ -119,12 +126,15 @@ class Worker:
         def progress(done: int, total: int) -> None:
             ticket.done, ticket.total = done, total
 
+        def show(newest: Any) -> None:
+            ticket.newest = newest
+
         if ticket._stop.is_set():
             ticket.state = CANCELLED
             return
         ticket.state, ticket.started = RUNNING, time.monotonic()
         try:
-            ticket.result = work(progress, ticket._stop.is_set)
+            ticket.result = work(progress, ticket._stop.is_set, show)
             ticket.state = DONE
         except Cancelled:
             ticket.state = CANCELLED

@@ -8,6 +8,8 @@ neighbour that the clip does not have is the key frame.
 import hashlib
 import json
 import platform
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -24,7 +26,8 @@ import models as networks
 from freqviz import boxes as ladder
 from freqviz import crops, sharpness, spectra
 from freqviz.clip import Clip
-from freqviz.jobs import Cancelled, Progress, never, silent
+from freqviz.jobs import Cancelled, Progress, never, silent, unseen
+from freqviz.poses import Pose
 from freqviz.store import RunKey, Store, write_folder
 from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_rows, trace_window
 from models.network import PoseNetwork
@@ -81,6 +84,16 @@ class Analysis:
         (folder / "run.json").write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Newest:
+    """What can be looked at while a run goes on: the last frame done, and its poses."""
+
+    frame: int
+    picture: NDArray[np.uint8]  # (H, W, 3), a copy: the run lets its frames go
+    box: ladder.Box  # (4,) that the frame was cut by; frame pixels
+    poses: dict[str, Pose]  # by network
+
+
 def load_analysis(folder: Path | str) -> Analysis:
     """Read what `Analysis.save` wrote.
 
@@ -123,7 +136,7 @@ def analyse(
         clip: a Clip, or the path of one.
         models: names, or networks by name; the first one moves the box.
         box: (4,) tight x, y, w, h in the first frame; frame pixels.
-        boxes: boxes by frame, or a CSV frame,x,y,w,h; linear between these key frames.
+        boxes: boxes by frame, or a file as in `boxes.read_boxes`; linear between these key frames.
         whole_frame: the person fills the frame.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         progress: called with (frames done, frames).
@@ -201,6 +214,18 @@ def choose_device(device: Device = "auto") -> str:
     return device
 
 
+def memory(device: str) -> int:
+    """Most bytes held so far: of the graphics card on CUDA, else by this process; 0 where it cannot be known."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
 def load_network(name: str, device: Device = "auto") -> PoseNetwork:
     """A network with its checkpoint, in eval mode; loaded once per checkpoint and device."""
     return _load(name, networks.checkpoint_hash(name), choose_device(device))
@@ -270,6 +295,29 @@ class Run:
         return first, None, "drawn"
 
     @property
+    def todo(self) -> int:
+        """Frames that the run has to pass."""
+        return len(self.clip)
+
+    def timed_step(self) -> tuple[float, int]:
+        """One step on the first frame alone, timed after a window that warms up.
+
+        Returns:
+            Seconds a frame; bytes as `memory` has them.
+        """
+        backbones = _backbones(self.networks)
+        total = 1 + LOOK + max(backbone.reach for backbone in backbones)
+        frames = dict.fromkeys(range(total), self.clip[0])
+        box = ladder.whole_frame(self.clip.size) if self.first is None else self.first
+        for keys in (range(1), range(1, 1 + LOOK)):
+            start = time.perf_counter()
+            for backbone in backbones:
+                backbone.estimate(keys, total, frames, box, self.device, light=True)
+            for key in keys:
+                self._frame_row(frames[key], key, box, "", light=True)
+        return (time.perf_counter() - start) / LOOK, memory(self.device)
+
+    @property
     def key(self) -> RunKey:
         """What the result depends on."""
         values = self.imported if self.imported is not None else self.first
@@ -283,12 +331,26 @@ class Run:
         )
 
     def analysis(
-        self, progress: Progress = silent, cancelled: Callable[[], bool] = never, light: bool = True
+        self,
+        progress: Progress = silent,
+        cancelled: Callable[[], bool] = never,
+        show: Callable[[Newest], None] = unseen,
+        light: bool = True,
     ) -> Analysis:
-        """Run the networks over the clip; `light=False` leaves out all but poses and boxes."""
+        """Run the networks over the clip.
+
+        Args:
+            progress: called with (frames done, frames) after each step.
+            cancelled: asked before each step.
+            show: called after each step.
+            light: False leaves out all but poses and boxes.
+        Raises:
+            Cancelled: `cancelled()` said so.
+        """
         rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
+        started = time.perf_counter()
         progress(0, len(self.clip))
         for part in self._steps(light, cancelled):
             for name, more in part.rows.items():
@@ -299,6 +361,7 @@ class Run:
                 if key in self.deep:
                     for name, network in self.networks.items():
                         deep[name, key] = _deep(network, name, key, len(self.clip), part.frames, part.box)
+            show(part.newest)
             progress(part.keys.stop, len(self.clip))
         table = pd.DataFrame(frames)
         held, segments = (
@@ -309,7 +372,12 @@ class Run:
         traces = {
             name: _light_trace(name, network, rows[name], held, segments) for name, network in self.networks.items()
         }
-        return Analysis(traces, table, self._provenance(table), deep)
+        cost = {
+            "seconds": time.perf_counter() - started,
+            "frames": self.todo,
+            "memory": memory(self.device),
+        }
+        return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
     def _frame_row(
         self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool
@@ -447,6 +515,12 @@ class _Step:
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
     frames: dict[int, NDArray[np.uint8]]  # around the keys
+
+    @property
+    def newest(self) -> Newest:
+        last = self.keys[-1]
+        poses = {name: Pose(row["keypoints"][-1], row["scores"][-1]) for name, row in self.rows.items()}
+        return Newest(last, self.frames[last].copy(), self.box, poses)
 
 
 class _Backbone:

@@ -1,5 +1,7 @@
 """Does a box serve the person in it, and does each rung of the ladder say what it should?"""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import walking_frames
@@ -84,6 +86,23 @@ def test_boxes_are_read_from_a_table(tmp_path):
     np.testing.assert_array_equal(found[10], [5.5, 6, 7, 8])
 
 
+MOT = "1,7,21,41,24,48,1,1,1\n1,3,5,5,9,9,1,1,1\n2,3,6,5,9,9,1,1,1\n5,3,9,5,9,9,1,1,1\n6,3,9,5,9,9,0,1,1\n"
+
+
+def coco(**changes):
+    held = {
+        "images": [{"id": 70 + i, "file_name": f"walk2/{i + 1:06d}.jpg"} for i in range(5)],
+        "categories": [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}],
+        "annotations": [
+            {"image_id": 74, "category_id": 1, "track_id": 3, "bbox": [8, 4, 9, 9]},
+            {"image_id": 70, "category_id": 1, "track_id": 3, "bbox": [4, 4, 9, 9]},
+            {"image_id": 70, "category_id": 1, "track_id": 7, "bbox": [20, 40, 24, 48]},
+            {"image_id": 71, "category_id": 18, "track_id": 9, "bbox": [0, 0, 5, 5]},
+        ],
+    }
+    return json.dumps(held | changes)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -94,6 +113,15 @@ def test_boxes_are_read_from_a_table(tmp_path):
         ("frame,x,y,w,h\n-1,1,2,3,4\n", "frame -1 is negative"),
         ("frame,x,y,w,h\n0,1,2,0,4\n", "w and h > 0"),
         ("frame,x,y,w,h\n", "holds no box"),
+        ("", "holds no box"),
+        ("1,1,5,5\n", "line 1: expected frame, id, x, y, w, h, or a header"),
+        ("0,1,5,5,9,9\n", "frames from 1, got 0"),
+        ("1,-1,5,5,9,9\n1,-1,50,5,9,9\n", "line 2: frame 0 is there twice for one person"),
+        ("{", "is no JSON"),
+        ('{"boxes": []}', "a list of annotations"),
+        ('[{"image_id": 1, "bbox": [1, 2, 3]}]', "annotation 0: bbox must be"),
+        ('[{"image_id": "a.jpg", "bbox": [1, 2, 3, 4]}]', "annotation 0: no frame of image_id 'a.jpg'"),
+        (coco(images=[{"id": 70, "file_name": "1.jpg"}, {"id": 71, "file_name": "9.jpg"}]), "without gaps"),
     ],
 )
 def test_a_table_that_is_wrong_says_where(tmp_path, text, message):
@@ -101,6 +129,34 @@ def test_a_table_that_is_wrong_says_where(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         boxes.read_boxes(path)
+
+
+def test_tracks_of_the_mot_challenge_count_from_one_in_frames_and_pixels(tmp_path):
+    path = tmp_path / "gt.csv"  # the content tells what it is
+    path.write_text(MOT)
+    people = boxes.read_people(path)
+    assert [(person, sorted(found)) for person, found in people.items()] == [(3, [0, 1, 4]), (7, [0])]
+    np.testing.assert_array_equal(boxes.read_boxes(path, 7)[0], [19.5, 39.5, 24, 48])
+    assert sorted(boxes.read_boxes(path)) == [0, 1, 4], "the longest track by default"
+    path.write_text(MOT.replace(",", "  "))
+    assert sorted(boxes.read_boxes(path)) == [0, 1, 4]
+
+
+def test_annotations_of_coco_are_found_by_the_order_of_their_images(tmp_path):
+    path = tmp_path / "boxes.txt"
+    path.write_text(coco())
+    people = boxes.read_people(path)
+    assert [(person, sorted(found)) for person, found in people.items()] == [(3, [0, 4]), (7, [0])]
+    np.testing.assert_array_equal(people[7][0], [19.5, 39.5, 24, 48])
+    np.testing.assert_allclose(boxes.between(people[3], 5)[2], [5.5, 3.5, 9, 9])
+    path.write_text(json.dumps([{"image_id": 6, "bbox": [4, 4, 9, 9]}, {"frame": 2, "bbox": [1, 1, 5, 5]}]))
+    assert sorted(boxes.read_boxes(path)) == [2, 6]
+
+
+def test_a_person_who_is_not_in_the_file_is_answered_with_those_who_are(tmp_path):
+    (tmp_path / "gt.txt").write_text(MOT)
+    with pytest.raises(LookupError, match="no person 5 in these boxes; they are of 3, 7"):
+        boxes.read_boxes(tmp_path / "gt.txt", 5)
 
 
 def test_what_moves_is_boxed_where_it_was_in_the_first_frame():

@@ -161,6 +161,7 @@ def test_a_run_starts_shows_its_progress_and_can_be_cancelled(page, address):
     page.goto(f"{address}?box=100,60,120,190")
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_text("the newest one done")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled after")).to_be_visible()
     expect(page.get_by_role("button", name="Run")).to_be_enabled()

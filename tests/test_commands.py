@@ -62,7 +62,9 @@ def test_predict_writes_the_columns_of_the_promise(video, tmp_path):
 def test_predict_takes_boxes_of_a_file_and_the_whole_frame(video, tmp_path):
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("frame,x,y,w,h\n0,20,40,24,48\n11,53,40,24,48\n")
-    for choice in (("--boxes", boxes), ("--whole-frame",)):
+    tracks = tmp_path / "gt.txt"
+    tracks.write_text("1,7,21,41,24,48\n1,3,21,41,24,48\n12,3,54,41,24,48\n")
+    for choice in (("--boxes", boxes), ("--boxes", tracks, "--person", 7), ("--whole-frame",)):
         answer = call("predict", video, *choice, "--device", "cpu", "--out", tmp_path / "poses.csv")
         assert answer.exit_code == 0, answer.output
 
@@ -102,6 +104,8 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
         (("predict", "VIDEO", "--box", "500,0,9,9"), "lies outside the frame of 160 x 120"),
         (("predict", "VIDEO", "VIDEO", "--box", BOX), "--box belongs to one clip"),
         (("predict", "VIDEO", "--boxes", "gone.csv"), "gone.csv"),
+        (("predict", "VIDEO", "--boxes", "TRACKS", "--person", "3"), "no person 3 in these boxes; they are of 7"),
+        (("predict", "VIDEO", "--person", "3"), "--person is an id in the file of --boxes"),
         (("predict", "VIDEO", "--whole-frame", "--box", BOX), "one of box, boxes and whole_frame"),
         (("predict", "VIDEO", "--device", "tpu"), "device must be auto, cpu or cuda, got 'tpu'"),
         (("analyse", "VIDEO", "--out", "RUN", "--deep", "12"), "the frames 0 to 11"),
@@ -115,7 +119,8 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
 def test_bad_input_ends_in_one_sentence(video, tmp_path, words, sentence):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("years of work")
-    places = {"VIDEO": video, "RUN": tmp_path / "run", "FULL": tmp_path / "full"}
+    (tmp_path / "gt.txt").write_text("1,7,21,41,24,48\n")
+    places = {"TRACKS": tmp_path / "gt.txt", "VIDEO": video, "RUN": tmp_path / "run", "FULL": tmp_path / "full"}
     if words[0] == "predict" and "--out" not in words:
         words = (*words, "--out", tmp_path / "poses.csv")
     answer = call(*(places.get(word, word) for word in words))

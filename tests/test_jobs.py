@@ -19,7 +19,7 @@ def hand():
 def until(event):
     """Work that waits for `event`, looking for a wish to cancel."""
 
-    def work(progress, cancelled):
+    def work(progress, cancelled, show):
         progress(1, 4)
         while not event.is_set():
             if cancelled():
@@ -38,16 +38,33 @@ def started(ticket):
 
 
 def test_a_job_gives_its_result_and_its_progress(hand):
-    ticket = hand.submit(lambda progress, cancelled: progress(3, 4) or 42)
+    ticket = hand.submit(lambda progress, cancelled, show: progress(3, 4) or 42)
     assert ticket.wait(SOON)
     assert (ticket.state, ticket.result, ticket.fraction, ticket.message) == (jobs.DONE, 42, 0.75, "")
     assert ticket.seconds >= 0
 
 
+def test_what_a_job_shows_is_seen_while_it_runs_and_let_go_when_it_is_over(hand):
+    gate, shown = threading.Event(), threading.Event()
+
+    def work(progress, cancelled, show):
+        for part in ("first", "second"):
+            show(part)
+        shown.set()
+        gate.wait(SOON)
+
+    ticket = hand.submit(work)
+    assert shown.wait(SOON)
+    assert ticket.newest == "second"
+    gate.set()
+    assert ticket.wait(SOON)
+    assert ticket.newest is None
+
+
 def test_jobs_of_one_worker_do_not_overlap(hand):
     gate, running, most = threading.Event(), [], []
 
-    def work(progress, cancelled):
+    def work(progress, cancelled, show):
         running.append(1)
         most.append(len(running))
         gate.wait(SOON)
@@ -72,7 +89,7 @@ def test_a_running_job_stops_when_asked(hand):
 def test_a_waiting_job_that_is_cancelled_never_starts(hand):
     gate, touched = threading.Event(), []
     hand.submit(until(gate))
-    second = hand.submit(lambda progress, cancelled: touched.append(1))
+    second = hand.submit(lambda progress, cancelled, show: touched.append(1))
     second.cancel()
     gate.set()
     assert second.wait(SOON)
@@ -80,18 +97,18 @@ def test_a_waiting_job_that_is_cancelled_never_starts(hand):
 
 
 def test_an_error_becomes_a_message_and_the_worker_goes_on(hand):
-    def fail(progress, cancelled):
+    def fail(progress, cancelled, show):
         raise ValueError("box must be four numbers, got 3")
 
     bad = hand.submit(fail)
-    good = hand.submit(lambda progress, cancelled: "still here")
+    good = hand.submit(lambda progress, cancelled, show: "still here")
     assert good.wait(SOON)
     assert (bad.state, bad.message) == (jobs.FAILED, "box must be four numbers, got 3")
     assert good.result == "still here"
 
 
 def test_an_unforeseen_error_names_its_kind(hand):
-    ticket = hand.submit(lambda progress, cancelled: 1 / 0)
+    ticket = hand.submit(lambda progress, cancelled, show: 1 / 0)
     assert ticket.wait(SOON)
     assert ticket.message == "ZeroDivisionError: division by zero"
 
@@ -104,7 +121,7 @@ def test_a_second_wish_for_the_same_key_gets_the_same_ticket(hand):
     assert hand.submit(until(gate)) is not hand.submit(until(gate))
     gate.set()
     assert first.wait(SOON)
-    again = hand.submit(lambda progress, cancelled: "new", key="a")
+    again = hand.submit(lambda progress, cancelled, show: "new", key="a")
     assert again is not first
 
 
@@ -112,7 +129,7 @@ def test_a_cancelled_job_does_not_stand_in_for_a_new_one(hand):
     gate = threading.Event()
     first = hand.submit(until(gate), key="a")
     first.cancel()
-    second = hand.submit(lambda progress, cancelled: "new", key="a")
+    second = hand.submit(lambda progress, cancelled, show: "new", key="a")
     assert second is not first
     assert second.wait(SOON)
     assert (first.state, second.result) == (jobs.CANCELLED, "new")

@@ -16,6 +16,7 @@ LAYERS = [
     ["compare"],
     ["store", "jobs"],
     ["run"],
+    ["forecast"],
     ["panel", "look", "figures"],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],

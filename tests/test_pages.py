@@ -5,6 +5,8 @@ The pages run without a browser, on a clip of 20 frames, with tiny networks in t
 
 import ast
 import json
+import re
+import threading
 import tomllib
 from pathlib import Path
 
@@ -56,6 +58,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(models, "checkpoint_hash", lambda name: f"tiny {name}")
     monkeypatch.setattr(library, "SAMPLE_FILE", walk_file)
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
+    monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
@@ -176,6 +179,34 @@ def test_the_person_need_not_be_drawn(app, person):
     assert len(figures(app)) == 4
 
 
+def test_imported_boxes_are_kept_and_a_person_of_them_is_chosen(app):
+    app.query_params["person"] = "Import"
+    app.run()
+    assert app.button(key="run").disabled
+    app.file_uploader[1].set_value(("notes.csv", b"some notes\n", "text/csv")).run()
+    assert "missing frame, x, y, w, h" in app.error[0].value
+    tracks = b"1,7,21,41,24,48\n1,3,21,41,24,48\n20,3,78,41,24,48\n"
+    app.file_uploader[1].set_value(("../gt.txt", tracks, "text/plain")).run()
+    assert not app.error
+    assert app.selectbox(key="boxes").value.startswith("gt-")
+    assert app.selectbox(key="track").options == ["3", "7"]
+    finish(app)
+    assert len(figures(app)) == 4
+    app.selectbox(key="track").select("7").run()
+    assert not app.button(key="run").disabled, "another person is another run"
+
+
+def test_no_boxes_are_taken_unless_chosen_and_a_link_brings_the_choice_back(app):
+    older = library.add_boxes("a.csv", b"frame,x,y,w,h\n0,20,40,24,48\n")
+    library.add_boxes("b.csv", b"frame,x,y,w,h\n0,21,40,24,48\n")
+    app.query_params["person"] = "Import"
+    assert app.run().selectbox(key="boxes").value is None  # a default would not stand in the address
+    link = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    link.query_params["person"], link.query_params["boxes"] = "Import", older
+    assert link.run().selectbox(key="boxes").value == older
+    assert not link.button(key="run").disabled
+
+
 @pytest.mark.parametrize("text", ["1, 2, 3", "a, b, c, d", "10, 10, 0, 20", "900, 900, 20, 20"])
 def test_a_wrong_box_is_answered_with_one_sentence(app, text):
     app.run()
@@ -195,6 +226,49 @@ def test_a_run_that_fails_says_why_and_can_be_tried_again(app, monkeypatch):
     finish(app)
     assert [error.value for error in app.error] == ["The run stopped: the disk is full."]
     assert not app.button(key="run").disabled
+
+
+def test_while_a_run_goes_on_its_newest_poses_are_shown_and_cancel_stops_it(app, monkeypatch):
+    """The network waits in its second step: what it has done and what it still does can be counted."""
+    reached, gate, frames = threading.Event(), threading.Event(), []
+    estimate = TinyNetwork.estimate
+
+    def slow(self, window):
+        frames.append(len(window["maps"]))
+        if len(frames) == 5:  # of two networks: the first one, in its third step
+            reached.set()
+            gate.wait(60)
+        return estimate(self, window)
+
+    monkeypatch.setattr(TinyNetwork, "estimate", slow)
+    app.query_params["box"] = "22, 42, 22, 46"
+    app.run()
+    app.button(key="run").click().run()
+    try:
+        assert reached.wait(60)
+        app.run()
+        (newest,) = figures(app)
+        assert {"spatial-video", "freq-video"} <= {trace.get("name") for trace in newest["data"]}
+        before = sum(frames)
+        assert f"Frame {(before - frames[-1]) // 2 - 1}, the newest one done." in words(app)
+        app.button(key="cancel").click().run()
+    finally:
+        gate.set()
+    (ticket,) = work._tickets.values()
+    assert ticket.wait(60)
+    assert sum(frames) - before == frames[4], "only the second network's windows of the step under way"
+    assert "Cancelled after" in words(app.run())
+
+
+def test_what_a_run_will_cost_stands_under_the_button(app):
+    app.query_params["box"] = "23, 43, 22, 46"
+    app.run()
+    assert re.search(r"About [\d to]+ s for 20 frames, up to [\d.]+ GB \(by \w+ earlier runs?\)", words(app))
+    app.multiselect(key="networks").set_value(["freq-video"]).run()
+    assert "for 20 frames" in words(app)
+    assert "one timed step" in words(app)
+    app.multiselect(key="networks").set_value([]).run()
+    assert "About" not in words(app)
 
 
 def test_a_link_to_a_clip_of_another_machine_says_so(app):

@@ -7,12 +7,13 @@ import streamlit as st
 from freqviz import run
 from freqviz.clip import ClipError
 from freqviz.web import library, work
-from freqviz.web.work import BOX, MOTION, WHOLE_FRAME, Request
+from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 MEANING = {
     BOX: "Drawn or typed for the first frame; from then on it follows the poses.",
     WHOLE_FRAME: "The person fills every frame.",
     MOTION: "Where something moves in the first frame: no person detector.",
+    IMPORT: "Boxes of a file: CSV, MOT or COCO. Between frames that have one they are linear.",
 }
 
 
@@ -26,11 +27,12 @@ def sidebar() -> Request:
             st.warning(f"The clip {asked} is not on this machine; upload it to open this link.")
         clip = st.selectbox("Clip", clips, key="clip", bind="query-params", on_change=_another_clip)
         _uploader()
-        person = st.segmented_control(
+        person = st.pills(  # they wrap
             "Person", list(MEANING), default=BOX, required=True, key="person", bind="query-params"
         )
         st.caption(MEANING[person])
         box = _typed_box(clip) if person == BOX else None
+        boxes, track = _imported() if person == IMPORT else ("", None)
         networks = st.multiselect(
             "Networks",
             work.trained(),
@@ -48,7 +50,7 @@ def sidebar() -> Request:
             bind="query-params",
             help=f"auto means {run.choose_device('auto')} on this machine.",
         )
-    return Request(clip, person, box, tuple(networks), device)
+    return Request(clip, person, box, tuple(networks), device, boxes, track)
 
 
 def parse_box(text: str) -> tuple[float, float, float, float]:
@@ -98,6 +100,54 @@ def _typed_box(clip: str) -> tuple[float, float, float, float] | None:
     except ValueError as error:
         st.error(str(error))
         return None
+
+
+def _imported() -> tuple[str, int | None]:
+    """The file of boxes, and the person in it."""
+    state: Any = st.session_state
+    turn = state.setdefault("imports", 0)
+    st.file_uploader(
+        "Upload boxes",
+        type=["csv", "txt", "json"],
+        max_upload_size=20,
+        key=f"import-{turn}",
+        on_change=_take_boxes,
+        args=(f"import-{turn}",),
+        label_visibility="collapsed",
+        help="CSV with the header frame,x,y,w,h; MOT rows frame,id,x,y,w,h; COCO annotations with bbox and image_id.",
+    )
+    if refusal := state.get("boxes_refusal"):
+        st.error(refusal)
+    files = library.box_files()
+    asked = st.query_params.get("boxes")
+    if asked and asked not in files and "boxes" not in state:
+        st.warning(f"The boxes {asked} are not on this machine; upload them to open this link.")
+    if not files:
+        return "", None
+    # none is the default: what is the default does not stand in the address
+    name = st.selectbox("Boxes", files, index=None, placeholder="Choose a file", key="boxes", bind="query-params")
+    if name is None:
+        return "", None
+    people = [str(person) for person in library.people(name)]
+    if len(people) == 1:
+        return name, None
+    person = st.selectbox(
+        "Person in the file", people, key="track", bind="query-params", help="Who has the most boxes stands first."
+    )
+    return name, int(person)
+
+
+def _take_boxes(key: str) -> None:
+    state: Any = st.session_state
+    file = state[key]
+    if file is None:
+        return
+    state["imports"] += 1
+    try:
+        state["boxes"], state["boxes_refusal"] = library.add_boxes(file.name, file.getvalue()), ""
+        state.pop("track", None)
+    except ValueError as error:
+        state["boxes_refusal"] = f"{str(error).rstrip('.')}."
 
 
 def _uploader() -> None:

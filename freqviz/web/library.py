@@ -17,7 +17,7 @@ from freqviz.poses import Pose
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
-CLIPS, RESULTS = RUNS / "clips", RUNS / "results"
+CLIPS, BOXES, RESULTS = RUNS / "clips", RUNS / "boxes", RUNS / "results"
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
@@ -60,6 +60,56 @@ def add(name: str, data: bytes) -> str:
         except (OSError, ValueError, IndexError) as error:
             raise ClipError(f"{path.name} cannot be read as a video: {error}") from error
         return path.rename(CLIPS / f"{path.stem}-{digest}{suffix}").name
+
+
+def box_files() -> list[str]:
+    """Names of the uploaded files of boxes, the youngest first."""
+    return [path.name for path in sorted(BOXES.glob("*-????????.*"), key=lambda path: path.stat().st_mtime)[::-1]]
+
+
+def people(name: str) -> dict[int, int]:
+    """How many boxes each person of a file of boxes has, the most first.
+
+    Raises:
+        LookupError: no such file here.
+    """
+    return {person: len(found) for person, found in _people(name).items()}
+
+
+def read_boxes(name: str, person: int | None = None) -> dict[int, boxes.Box]:
+    """Boxes of key frames of one person of a file of boxes; None: who has the most.
+
+    Raises:
+        LookupError: no such file here, or no such person in it.
+    """
+    return boxes.of_person(_people(name), person)
+
+
+def add_boxes(name: str, data: bytes) -> str:
+    """Keep an uploaded file of boxes if it can be read; its name in `box_files`.
+
+    Raises:
+        ValueError: it cannot; one sentence. Nothing is kept.
+    """
+    plain = Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
+    BOXES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BOXES) as folder:
+        path = Path(folder) / f"{plain.stem[:50] or 'boxes'}{plain.suffix[:6] or '.txt'}"
+        path.write_bytes(data)
+        boxes.read_people(path)
+        digest = hashlib.sha256(data).hexdigest()[:8]
+        return path.rename(BOXES / f"{path.stem}-{digest}{path.suffix}").name
+
+
+def _people(name: str) -> dict[int, dict[int, boxes.Box]]:
+    if name not in box_files():
+        raise LookupError(f"no boxes named '{name}' on this machine; upload them")
+    return _read(BOXES / name)
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path) -> dict[int, dict[int, boxes.Box]]:
+    return boxes.read_people(file)  # its name holds the hash of its content
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from freqviz import jobs, run
+from freqviz import figures, jobs, run
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
 from freqviz.web import choice, work
@@ -46,11 +47,11 @@ def open_page(title: str, caption: str) -> View:
         planned = None if request.missing else request.run()
         analysis = work.finished(planned.key) if planned else None
         ticket = work.ticket_of(planned.key) if planned else None
-        _run_button(request, ticket, analysis)
+        _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
-        _stage(request, ticket, analysis is not None)
+        _stage(request, planned, ticket, analysis is not None)
     st.stop()
 
 
@@ -107,7 +108,9 @@ def sentences() -> Iterator[None]:
         st.error(f"{str(error).strip(chr(39)).rstrip('.')}.")
 
 
-def _run_button(request: Request, ticket: jobs.Ticket | None, finished: run.Analysis | None) -> None:
+def _run_button(
+    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: run.Analysis | None
+) -> None:
     running = ticket is not None and not ticket.over
     with st.sidebar:
         st.button(
@@ -122,6 +125,8 @@ def _run_button(request: Request, ticket: jobs.Ticket | None, finished: run.Anal
         )
         if finished:
             st.caption(_facts(finished))
+        elif planned and not running:
+            st.caption(str(work.forecast_of(planned)))
 
 
 def _start(request: Request) -> None:
@@ -140,17 +145,17 @@ def _facts(analysis: run.Analysis) -> str:
     )
 
 
-def _stage(request: Request, ticket: jobs.Ticket | None, finished: bool) -> None:
-    """The first frame with the box, how the run stands, and what to do next."""
+def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: bool) -> None:
+    """The first frame with the box, and what to do next; while a run goes on, what it has found."""
     clip = work.open_clip(request.clip)
     first = clip[0]
+    if ticket is not None and not ticket.over:
+        _progress(ticket, request.device, first)
+        return
     say = request.missing or "Press Run to find the poses."
     if finished:
         say = "This box is analysed. Draw another one, or switch the drawing off to see what was found."
-    if ticket is not None and not ticket.over:
-        _progress(ticket, request.device)
-        say = "The poses are being found."
-    elif ticket is not None and ticket.state == jobs.FAILED:
+    if ticket is not None and ticket.state == jobs.FAILED:
         st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
     elif ticket is not None and ticket.state == jobs.CANCELLED:
         st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
@@ -159,6 +164,9 @@ def _stage(request: Request, ticket: jobs.Ticket | None, finished: bool) -> None
         if request.person == BOX:
             key = f"drawn on {request.clip}"
             draw_box(first, request.box, key, lambda: choice.take_drawn_box(key), WIDTH, STAGE_HEIGHT)
+        elif planned and planned.imported is not None:
+            panel = figures.pose_overlay(first, {}, box=planned.first)
+            show(replace(panel, title="First frame", guide="The box that the file gives for it."), STAGE_HEIGHT)
         else:
             height, width = clip.size
             st.image(jpeg(first, WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
@@ -170,7 +178,8 @@ def _stage(request: Request, ticket: jobs.Ticket | None, finished: bool) -> None
 
 
 @st.fragment(run_every=0.5)
-def _progress(ticket: jobs.Ticket, device: str) -> None:
+def _progress(ticket: jobs.Ticket, device: str, first: np.ndarray) -> None:
+    """How the run stands: the bar, the way to cancel it, and the newest frame done with its poses."""
     if ticket.over:
         st.rerun()
     bar, button = st.columns([6, 1], vertical_alignment="bottom")
@@ -183,3 +192,7 @@ def _progress(ticket: jobs.Ticket, device: str) -> None:
             st.progress(ticket.fraction, f"{ticket.done} of {ticket.total or '…'} frames{rest}")
     with button:
         st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch")
+    newest: run.Newest | None = ticket.newest
+    panel = figures.pose_overlay(first if newest is None else newest.picture, {} if newest is None else newest.poses)
+    note = "The first poses come in seconds." if newest is None else f"Frame {newest.frame}, the newest one done."
+    show(replace(panel, note=note), STAGE_HEIGHT)

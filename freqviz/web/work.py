@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 import models
-from freqviz import crops, figures, jobs, run
+from freqviz import crops, figures, forecast, jobs, run
 from freqviz.clip import Clip
 from freqviz.store import RunKey, Store
 from freqviz.web import library
@@ -20,7 +20,7 @@ SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 
 
-BOX, WHOLE_FRAME, MOTION = "Box", "Whole frame", "Motion"  # where the first box comes from
+BOX, WHOLE_FRAME, MOTION, IMPORT = "Box", "Whole frame", "Motion", "Import"  # where the first box comes from
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,12 @@ class Request:
     """What to analyse: a clip of the library, where its first box comes from, the networks and the device."""
 
     clip: str
-    person: str  # BOX, WHOLE_FRAME or MOTION
+    person: str  # BOX, WHOLE_FRAME, MOTION or IMPORT
     box: tuple[float, float, float, float] | None  # x, y, w, h in the first frame; None unless person is BOX
     networks: tuple[str, ...]
     device: str
+    boxes: str = ""  # file of the library, for IMPORT
+    track: int | None = None  # id of the person in it; None: who has the most boxes
 
     @property
     def missing(self) -> str:
@@ -40,6 +42,8 @@ class Request:
             return "Choose at least one network."
         if self.person == BOX and self.box is None:
             return "Draw or type the box of the person in the first frame."
+        if self.person == IMPORT and not self.boxes:
+            return "Upload the boxes of the person."
         return ""
 
     def run(self) -> run.Run:
@@ -50,7 +54,8 @@ class Request:
             LookupError: no clip or network of that name.
         """
         clip, whole = open_clip(self.clip), self.person == WHOLE_FRAME
-        return run.Run(clip, self.networks, self.box, whole_frame=whole, device=self.device)
+        known = library.read_boxes(self.boxes, self.track) if self.person == IMPORT else None
+        return run.Run(clip, self.networks, self.box, known, whole, self.device)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -89,10 +94,23 @@ def start(request: Request) -> jobs.Ticket:
     return _tickets[digest]
 
 
-def analyse(planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool]) -> None:
+def analyse(
+    planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show = jobs.unseen
+) -> None:
     """Do a run and store it, unless that has been done."""
     if STORE.find(planned.key) is None:
-        STORE.put(planned.key, planned.analysis(progress, cancelled).write)
+        STORE.put(planned.key, planned.analysis(progress, cancelled, show).write)
+
+
+def forecast_of(planned: run.Run) -> forecast.Forecast:
+    """What the run will cost, by earlier runs in the store; before the first one, by a step timed once."""
+    known = forecast.forecast(planned, STORE)
+    return known or forecast.by_one_step(planned, *_timed_step(tuple(planned.networks), planned.device, planned))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _timed_step(networks: tuple[str, ...], device: str, _planned: run.Run) -> tuple[float, int]:
+    return _planned.timed_step()
 
 
 def ticket_of(key: RunKey) -> jobs.Ticket | None:
