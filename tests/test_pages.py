@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import look
+from freqviz import look, poses
 from freqviz.clip import write_video
 from freqviz.store import Store
 from freqviz.web import choice, library, work
@@ -56,6 +56,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(models, "checkpoint_hash", lambda name: f"tiny {name}")
     monkeypatch.setattr(library, "SAMPLE_FILE", walk_file)
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
+    monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
@@ -159,6 +160,39 @@ def test_an_upload_is_chosen_and_asks_for_the_box_before_it_can_run(app, tmp_pat
     finish(app)
     assert len(figures(app)) == 4
     assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}
+
+
+def give_truth(app, name, data):
+    uploader = next(one for one in app.file_uploader if one.label == "True joints")
+    uploader.set_value((name, data, "text/csv")).run()
+    return app
+
+
+def test_an_upload_can_be_given_its_truth_and_a_wrong_file_leaves_it(app, tmp_path):
+    clip = write_video(tmp_path / "walk.mp4", walking_frames(9, step=2.0), 25)
+    upload(app.run(), "walk.mp4", clip.read_bytes())
+    app.text_input(key="box").set_value(BOX).run()
+    finish(app)
+    assert not app.error
+    give_truth(app, "truth.csv", b"frame,joint,x,y\n0,head,30,44\n0,neck,30,50")
+    assert "truth" in {trace.get("name") for trace in figures(app)[0]["data"]}
+    give_truth(app, "other.csv", b"frame,joint,x,y\n99,head,30,44")
+    assert [error.value.split(":")[0] for error in app.error] == ["other.csv is no table of poses of this clip"]
+    assert "truth" in {trace.get("name") for trace in figures(app)[0]["data"]}
+    app.slider(key="frame").set_value(3).run()
+    assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}  # known in frame 0 only
+    next(one for one in app.button if one.label == "Remove the truth").click().run()
+    app.slider(key="frame").set_value(0).run()
+    assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}
+
+
+def test_a_truth_of_the_first_frame_gives_the_box(app, walk_file):
+    name = library.add("b.mp4", walk_file.read_bytes())
+    rows = "".join(f"0,{joint},{30 + j},{44 + 2 * j}\n" for j, joint in enumerate(poses.JOINTS))
+    with work.Clip(walk_file) as clip:
+        library.add_truth(name, clip, "t.csv", f"frame,joint,x,y\n{rows}".encode())
+    assert library.truth(name).box == (29, 43, 14, 29)
+    assert library.truth(name).blur is None
 
 
 def test_the_same_clip_is_kept_once(app, walk_file):

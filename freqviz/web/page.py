@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from freqviz import jobs, run
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
-from freqviz.web import choice, work
+from freqviz.web import choice, truth, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -48,6 +48,7 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, ticket, analysis)
         if planned and analysis and not choice.drawing():
+            truth.ask(request.clip, planned.clip)
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
         _stage(request, ticket, analysis is not None)

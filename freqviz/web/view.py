@@ -59,7 +59,7 @@ class View:
         for trace in self.traces:
             for band, values in enumerate([] if trace.band_energy is None else trace.band_energy.T):
                 columns[f"log energy in {trace.network}, band {band + 1}"] = values
-        if self._truth is not None:
+        if self._truth is not None and self._truth.blur is not None:
             columns[TRUE_BLUR] = self._truth.blur
         return pd.DataFrame(columns)
 
@@ -71,7 +71,7 @@ class View:
     @property
     def blurs(self) -> list[str]:
         """Columns of `table` that tell how blurred a frame is, the best first."""
-        known = [TRUE_BLUR] if self._truth is not None else []
+        known = [TRUE_BLUR] if self._truth is not None and self._truth.blur is not None else []
         lengths = ["edge_width", "cepstral_length"]
         return known + lengths + [name for name in sharpness.MEASURES if name not in (*lengths, *_NO_BLUR)]
 
