@@ -17,11 +17,25 @@ FEWEST, TENTHS = 8, 20  # fewer frames are not ranked; fewer are not divided int
 class Seen(Protocol):
     """What the reading needs of a light trace: N frames, J joints, S slots."""
 
-    network: str
-    keypoints: NDArray[np.float64]  # (N, J, 2)
-    frame_weights: NDArray[np.float64]  # (N, S), sums to 1 or NaN
-    effective_frames: NDArray[np.float64]  # (N,)
-    joints: tuple[str, ...]
+    @property
+    def network(self) -> str:
+        """Its name."""
+
+    @property
+    def keypoints(self) -> NDArray[np.float64]:
+        """(N, J, 2)."""
+
+    @property
+    def frame_weights(self) -> NDArray[np.float64]:
+        """(N, S), sums to 1 or NaN."""
+
+    @property
+    def effective_frames(self) -> NDArray[np.float64]:
+        """(N,)."""
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """(J,) names."""
 
     def window(self, key: int) -> NDArray[np.int64]:
         """(S,) the frames that the window of a key frame shows."""

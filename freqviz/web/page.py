@@ -87,7 +87,8 @@ def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] 
         x, y = limits
         panel = replace(panel, x=replace(panel.x, limits=x), y=replace(panel.y, limits=y))
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
-    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN)  # words wrap better outside the picture
+    dark = st.context.theme.type == "dark"
+    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
     figure.update_layout(uirevision=str(panel.x.limits))  # what the legend hides stays hidden while the slider moves
     st.plotly_chart(
         figure,
