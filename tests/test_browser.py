@@ -202,6 +202,8 @@ def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_stick
     expect(charts).to_have_count(6)
     ground = page.locator(".stApp").evaluate("app => getComputedStyle(app).backgroundColor")
     assert ground == "rgb(18, 22, 27)"  # look.DARK.paper
+    cursor = page.locator("div:has(> .st-key-cursor)")  # lies over the figures when they scroll
+    assert cursor.evaluate("bar => getComputedStyle(bar).backgroundColor") == ground
     papers = charts.locator(".main-svg:first-child").evaluate_all("all => all.map(one => one.style.background)")
     assert set(papers) == {ground}
     assert max(charts.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")) <= 390
