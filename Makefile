@@ -1,13 +1,14 @@
 # make app     install on first use, analyse the sample clip on first use, serve the page (PORT=8501)
 # make test    install what the tests need, run them
 # make check   style and types, without running anything
+# make screenshots   pictures of every page, light and dark, laptop and phone, in runs/screenshots
 # make bench   speed and memory; wants a quiet machine and about half an hour
 PYTHON ?= python3.11
 PORT   ?= 8501
 VENV   := .venv
 PY     := $(VENV)/bin/python
 
-.PHONY: app test check bench
+.PHONY: app test check screenshots bench
 .DELETE_ON_ERROR:
 
 app: $(VENV)/installed
@@ -20,6 +21,9 @@ check: $(VENV)/installed-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+screenshots: $(VENV)/installed-dev
+	$(PY) tests/screenshots.py
 
 bench: $(VENV)/installed
 	$(PY) -m benchmarks.twins

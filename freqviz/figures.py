@@ -5,16 +5,20 @@ Every figure says its units, how to read it (`guide`), and by which formula it i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import compare, look, poses, sharpness, spectra
+from freqviz import compare, crops, look, poses, reading, sharpness, spectra
 from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
 
+if TYPE_CHECKING:
+    from freqviz.trace import Trace  # which would load torch
+
 DB_RANGE = (-80.0, 0.0)  # decibels shown; 80 dB hold a sharp frame and its noise floor
+MASS_DB = (-35.0, -10.0)  # of heatmaps: a uniform one of 48 x 36 cells reads -32, the peak of a training target -10
 CELLS = 193  # most cells a side of a spectrum: what a moved cursor sends stays small
 FRAME = Axis("Frame")
 WEIGHT_SOURCE = "effective number: inverse Simpson index, Hill, Ecology 1973"
@@ -65,10 +69,80 @@ def pose_overlay(
         Axis("x", "px", (-0.5, width - 0.5)),
         Axis("y", "px", (height - 0.5, -0.5)),
         tuple(marks),
-        guide="Each network's skeleton over its frame; the person's left side is lighter, and a joint "
+        note=_certainty(poses_by_network, truth),
+        guide="Each network has its colour; the person's right side is full, the left side lighter, and a joint "
         "is the paler the lower its score.",
         formula="keypoint = peak of the joint's heatmap, refined by one Newton step; "
         "score = heatmap mass within two cells of the peak",
+        source="Zhang et al., DARK, CVPR 2020",
+        equal=True,
+    )
+
+
+def _certainty(poses_by_network: Mapping[str, poses.Pose], truth: poses.Pose | None) -> str:
+    """Mean score of each network and, where the truth is known, its mean distance from it."""
+    parts = []
+    for name, pose in poses_by_network.items():
+        part = f"{name}: mean score {np.nanmean(pose.scores):.2f}"
+        if truth is not None and (known := np.isfinite(truth.keypoints).all(1)).any():
+            off = np.linalg.norm(pose.keypoints[known] - truth.keypoints[known], axis=1).mean()
+            part += f", {off:.1f} px from the truth"
+        parts.append(part)
+    return "; ".join(parts) + "." if parts else ""
+
+
+def joint_heatmap(
+    trace: "Trace",
+    joint: int,
+    box: ArrayLike,
+    truth: poses.Pose | None = None,
+    limits: tuple[float, float] = MASS_DB,
+    joints: Sequence[str] = poses.JOINTS,
+) -> Panel:
+    """Where one network sees one joint in the key frame of a window: its density, in decibels.
+
+    Args:
+        trace: a deep trace with the heatmaps.
+        joint: index into `joints`.
+        box: (4,) x, y, w, h that the window was cut by; frame pixels.
+        truth: where the joints really are; frame pixels.
+        limits: colour limits in dB: the same for every network, joint and frame.
+        joints: names of the joints.
+    Raises:
+        LookupError: the trace holds no heatmaps.
+        IndexError: no such joint.
+    """
+    record = trace.get("heatmap")
+    if not 0 <= joint < len(record.values):
+        raise IndexError(f"joint must be 0 to {len(record.values) - 1}, got {joint}")
+    density, stride = record.values[joint], record.stride
+    size = density.shape[0] * stride, density.shape[1] * stride
+    x, y = (np.arange(n) * stride + (stride - 1) / 2 for n in density.shape[::-1])
+    points, scores = poses.decode(record.values[joint : joint + 1], stride)
+    places = crops.to_frame(np.stack([x, np.full_like(x, y[0])], -1), box, size)[:, 0]
+    heights = crops.to_frame(np.stack([np.full_like(y, x[0]), y], -1), box, size)[:, 1]
+    corners = crops.to_frame([[-0.5, -0.5], [size[1] - 0.5, size[0] - 0.5]], box, size)
+    found = crops.to_frame(points, box, size)[0]
+    values = 10 * np.log10(np.maximum(density.astype(np.float64), 1e-12))
+    role = look.network_roles([trace.network])[trace.network]
+    marks: list[Mark] = [
+        Heatmap(values, places, heights, Axis("Mass of a cell", "dB", limits)),
+        Points(found[:1], found[1:], name=f"found by {trace.network}", role=role),
+    ]
+    note = f"{trace.network}, {joints[joint]}: score {scores[0]:.2f}, largest cell {100 * density.max():.1f} %"
+    if truth is not None and np.isfinite(real := truth.keypoints[joint]).all():
+        marks.append(Points(real[:1], real[1:], name="truth", role="truth"))
+        note += f", {np.linalg.norm(found - real):.1f} px from the truth"
+    (left, top), (right, bottom) = corners
+    return Panel(
+        "Heatmap of a joint",
+        Axis("x", "px", (left, right)),
+        Axis("y", "px", (bottom, top)),
+        tuple(marks),
+        note=note + ".",
+        guide="One bright spot is a certain joint; several are rivals. −32 dB everywhere would be no idea at all, "
+        "−10 dB is as certain as in training.",
+        formula="10 log10(share of the joint's density in a cell); score = share within two cells of the peak",
         source="Zhang et al., DARK, CVPR 2020",
         equal=True,
     )
@@ -135,6 +209,7 @@ def radial_profile(
     reference: float | None = None,
     db_range: tuple[float, float] = DB_RANGE,
     names: tuple[str, str] = ("this frame", "sharpest frame"),
+    why: str = "",
 ) -> Panel:
     """Power against frequency, whatever the direction, beside that of the clip's sharpest frame.
 
@@ -143,6 +218,7 @@ def radial_profile(
         reference: power that reads 0 dB; None: the largest value shown.
         db_range: limits of y in dB.
         names: of the two curves.
+        why: by which measure the sharpest frame is the sharpest; stated in the note.
     """
     curves = []
     for picture in (image, sharpest):
@@ -160,7 +236,8 @@ def radial_profile(
         Axis("Spatial frequency", "cycles/pixel", (0, 0.5)),
         Axis("Mean power", "dB", db_range),
         tuple(marks),
-        note="0 dB = " + ("one reference for the clip" if reference else "the largest value shown"),
+        note=(f"{why} " if why else "")
+        + f"0 dB = {'one reference for the clip' if reference else 'the largest value shown'}",
         guide="Where this frame lies below the sharpest one, detail is lost; above about "
         "0.4 cycles/pixel there is mostly noise.",
         formula="mean of |FFT(w · (I − mean))|² over rings of equal |f|, w: Hann window",
@@ -203,6 +280,9 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
     marks.append(Rule(1 / len(slots), "y", name="equal weights", role="reference"))
     effective = ", ".join(f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights)
     note = f"Key frame {key_frame}. Effective number of frames: {effective} of {len(slots)}."
+    alike = [trace.network for trace in with_weights if reading.flat(trace.frame_weights[key_frame])]
+    if alike:
+        note += f" Flat, all within 10 % of an equal share: {', '.join(alike)}."
     if without:
         note += f" No frame weights: {', '.join(trace.network for trace in without)}."
     missing = [slot for slot in slots if not 0 <= key_frame + slot < clip_length]
@@ -244,16 +324,19 @@ def frame_weights_over_clip(
     frames = np.arange(len(weights))
     limits = limits or (0.0, 2 / len(slots))
     marks: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
-    marks += [] if cursor is None else [Rule(cursor, "x", name="cursor", role="cursor")]
+    marks += [] if cursor is None else [Rule(cursor, "x", role="cursor")]
     known = np.asarray(trace.effective_frames)[np.isfinite(trace.effective_frames)]
+    alike = sum(map(reading.flat, weights))
+    note = f"Median effective number of frames {np.median(known):.1f} of {len(slots)}. " if len(known) else ""
+    note += f"Weights are flat, all within 10 % of an equal share, in {alike} of {len(weights)} windows."
     return Panel(
         f"Frame weights, {trace.network}",
         Axis("Key frame", "", (-0.5, len(weights) - 0.5)),
         Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_signed_ticks(slots)),
         tuple(marks),
-        note=f"Median effective number of frames {np.median(known):.1f} of {len(slots)}" if len(known) else "",
+        note=note,
         guide="White is an equal share and red counts more (beyond the scale too); a falling red diagonal "
-        "follows one good frame through the windows that contain it.",
+        "follows one good frame through its windows; the upright line is the present key frame.",
         formula="weights sum to 1 over the window, mean over the person",
         source=WEIGHT_SOURCE,
     )
@@ -283,8 +366,7 @@ def blur_against_energy(table: pd.DataFrame, x: str, y: str, selected: int | Non
         note = str(compare.spearman(across, up))
     except ValueError as reason:
         note = f"No correlation: {reason}"
-    shared = [name for name in (x, y) if name in sharpness.MEASURES and _shares(name)]
-    if len(shared) == 1 and any(word in name for name in (x, y) for word in ("band", "energy")):
+    if shares_formula(x) != shares_formula(y) and any(word in name for name in (x, y) for word in ("band", "energy")):
         note += ". Both axes come from one power spectrum: part of this agreement is built in."
     return Panel(
         "Blur against energy",
@@ -412,16 +494,17 @@ def pck_against_blur(table: pd.DataFrame, x: str = "blur", title: str = "Accurac
 
 
 def quantity(name: str) -> Axis:
-    """Label and unit of a column: measures of blur bring theirs, others are spelled from the name."""
+    """Label and unit of a column: measures of blur bring theirs, others are spelled from the name: "true blur (px)"."""
     if name in sharpness.MEASURES:
         measure = sharpness.MEASURES[name]
         return Axis(measure.label, "" if measure.unit == "fraction" else measure.unit)
-    words = name.replace("_", " ").strip() or name
-    return Axis(words[:1].upper() + words[1:])
+    words, _, unit = (name.replace("_", " ").strip() or name).partition(" (")
+    return Axis(words[:1].upper() + words[1:], unit.removesuffix(")"))
 
 
-def _shares(name: str) -> bool:
-    return sharpness.MEASURES[name].shares_formula_with_energy
+def shares_formula(name: str) -> bool:
+    """Whether a column is a measure of blur that weighs the same power spectrum as energies do."""
+    return name in sharpness.MEASURES and sharpness.MEASURES[name].shares_formula_with_energy
 
 
 def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:

@@ -2,11 +2,12 @@
 
 Colours are Okabe and Ito's, made to be told apart by colour-blind readers. Printed in grey, two roles differ
 by lightness or by dash and marker. A person's right side has the role's full colour, the left side a lighter
-shade. Everything here is plain data, so that the canvas of the page and the video writer draw the same.
+shade. On a dark screen roles that would drown are lighter. Everything here is plain data, so that the canvas
+of the page and the video writer draw the same.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ ROLES = {
     "extra-3": Role("#000000", "dot", "circle"),
     "extra-4": Role("#4a3210", "solid", "triangle"),
 }
+ON_DARK = {  # role: its colour on a dark screen, where that differs
+    "frequency": "#3f9fdc", "energy": "#3f9fdc", "truth": "#1fbf8f", "sharp": "#1fbf8f", "blur": "#f0803c",
+    "data": "#c8ced6", "reference": "#98a2ad", "cursor": "#ffffff", "extra-2": "#b48fcc", "extra-3": "#ffffff",
+    "extra-4": "#cfa96a",
+}  # fmt: skip
 NETWORKS = {"freq-video": "frequency", "spatial-video": "spatial", "spatial-frame": "frame"}
 EXTRAS = ("extra-1", "extra-2", "extra-3", "extra-4")
 SERIES = ("extra-4", "extra-2", "extra-1", "extra-3", "blur")  # curves that belong to no network
@@ -60,17 +66,32 @@ WIDTHS = {  # inches on paper
     "CVPR column": 3.25, "CVPR text": 6.875, "IEEE column": 3.5, "IEEE text": 7.16, "NeurIPS text": 5.5,
     "ECCV text": 4.8,
 }  # fmt: skip
-TEXT, GRID, CASING = "#222222", "#e3e3e3", "#ffffff"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What figures lie on; colours "#rrggbb"."""
+
+    paper: str
+    field: str  # of sidebar and entry fields
+    text: str
+    grid: str
+
+
+LIGHT = Ground("#ffffff", "#f3f5f7", "#222222", "#e3e3e3")
+DARK = Ground("#12161b", "#1b2129", "#e4e8ec", "#323a44")
+TEXT, GRID = LIGHT.text, LIGHT.grid
+CASING = "#1a1a1a"  # around the lines of a skeleton: they lie on pictures
 LINE_WIDTH, MARKER_SIZE, BAND_OPACITY = 2.0, 7.0, 0.25  # screen pixels; opacity of bands and fields
 PAPER_LINE_WIDTH, PAPER_MARKER_SIZE, PAPER_FONT_SIZE = 1.1, 3.6, 7.5  # points
 SCREEN_FONTS, PAPER_FONTS = "Inter, Helvetica, Arial, sans-serif", ("STIXGeneral", "DejaVu Serif")
 
 
-def role(name: str) -> Role:
-    """The look of a role; a LookupError names the known roles."""
+def role(name: str, dark: bool = False) -> Role:
+    """The look of a role, on a dark screen or elsewhere; a LookupError names the known roles."""
     if name not in ROLES:
         raise LookupError(f"no role named {name!r}; known roles: {', '.join(ROLES)}")
-    return ROLES[name]
+    return replace(ROLES[name], colour=ON_DARK.get(name, ROLES[name].colour)) if dark else ROLES[name]
 
 
 def colours(name: str) -> tuple[str, ...]:
@@ -80,9 +101,9 @@ def colours(name: str) -> tuple[str, ...]:
     return MAPS[name]
 
 
-def shade(name: str, side: str = "right") -> str:
+def shade(name: str, side: str = "right", dark: bool = False) -> str:
     """The colour "#rrggbb" of a role for a person's "right", "left" (half way to white) or neither ("")."""
-    colour = role(name).colour
+    colour = role(name, dark).colour
     if side != "left":
         return colour
     return "#" + "".join(f"{(int(colour[i : i + 2], 16) + 255) // 2:02x}" for i in (1, 3, 5))

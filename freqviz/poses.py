@@ -4,12 +4,15 @@ Convention: keypoints are (x, y), y down, centre of the top-left pixel = (0, 0).
 sums to 1 over its cells, and the centre of cell i lies at stride · i + (stride - 1) / 2 input pixels.
 """
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.io import loadmat, whosmat
 
 JOINTS = (
     "right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle", "right wrist",
@@ -22,6 +25,7 @@ EDGES = (
 FLIPS = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # a joint's name in the mirror
 LIMB_JOINTS = tuple(range(12))  # what MoveNet shares with us
 ALPHAS = (0.05, 0.1, 0.2)
+FROM_JHMDB = (13, 9, 5, 6, 10, 14, 11, 7, 3, 4, 8, 12, 0, 2)  # its joints in our order; belly is left out
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,81 @@ def decode(heatmaps: ArrayLike, stride: int = 4) -> tuple[NDArray[np.float64], N
     padded = np.pad(flat, ((0, 0), (2, 2), (2, 2)))
     scores = sum(padded[n, row + i, column + j] for i in range(5) for j in range(5))
     return keypoints.reshape(*lead, 2), np.clip(np.asarray(scores, np.float64), 0, 1).reshape(lead)
+
+
+def read_truth(path: Path | str, frames: int, size: tuple[int, int]) -> NDArray[np.float64]:
+    """True joints of every frame of a clip: the CSV that `predict` writes, or JHMDB's joint_positions.mat.
+
+    Args:
+        path: .csv with the columns frame, joint, x, y (others are ignored, but one model and one person only), where
+            frames and joints may be missing; or .mat, where joints outside of the frame are guesses and left out.
+        frames: of the clip.
+        size: (height, width) of the clip; pixels.
+    Returns:
+        (frames, 14, 2) pixels, NaN where unknown.
+    Raises:
+        ValueError: neither of the two, or of another clip.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, frames)
+    if path.suffix.lower() != ".mat":
+        raise ValueError(f"{path.name} must be a .csv of poses or JHMDB's .mat")
+    points = read_jhmdb(path, frames)
+    return np.where(inside(points, size)[..., None], points, np.nan)
+
+
+def read_jhmdb(path: Path | str, frames: int | None = None) -> NDArray[np.float64]:
+    """JHMDB's joint_positions.mat: `pos_img` (2, 15, T), counted from 1, in the 14 joints of ours.
+
+    Args:
+        frames: T where it is known.
+    Returns:
+        (T, 14, 2) pixels from 0; joints outside of the frame too.
+    Raises:
+        ValueError: no MATLAB file, or another one.
+    """
+    path, count = Path(path), "T" if frames is None else frames
+    try:
+        shape = {name: tuple(size) for name, size, _ in whosmat(path)}.get("pos_img")
+        if shape is None or len(shape) != 3 or shape[:2] != (2, 15) or frames not in (None, shape[2]):
+            found = "none" if shape is None else " x ".join(map(str, shape))
+            raise ValueError(f"pos_img must be 2 x 15 x {count}, got {found}")
+        points = loadmat(path, variable_names=["pos_img"])["pos_img"].astype(np.float64)
+    except OSError:
+        raise
+    except Exception as error:  # SciPy lets through whatever it stumbles over
+        raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {error}") from None
+    return points.transpose(2, 1, 0)[:, FROM_JHMDB] - 1
+
+
+def _read_csv(path: Path, frames: int) -> NDArray[np.float64]:
+    points = np.full((frames, len(JOINTS), 2), np.nan)
+    known: set[tuple[int, str]] = set()
+    people: set[tuple[str | None, str | None]] = set()
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            rows = csv.DictReader(lines, skipinitialspace=True)
+            if missing := [name for name in ("frame", "joint", "x", "y") if name not in (rows.fieldnames or ())]:
+                raise ValueError(f"the columns frame, joint, x, y are needed; missing: {', '.join(missing)}")
+            for row in rows:
+                frame, joint, place = int(row["frame"]), row["joint"], f"line {rows.line_num}"
+                if not 0 <= frame < frames:
+                    raise ValueError(f"{place}: frame {frame}, but the clip has the frames 0 to {frames - 1}")
+                if joint not in JOINTS:
+                    raise ValueError(f"{place}: no joint named '{joint}'; known joints: {', '.join(JOINTS)}")
+                people.add((row.get("model"), row.get("person")))
+                if len(people) > 1:
+                    raise ValueError(f"{place}: a second model or person; a truth has one")
+                if (frame, joint) in known:
+                    raise ValueError(f"{place}: the {joint} of frame {frame} stands there twice")
+                known.add((frame, joint))
+                points[frame, JOINTS.index(joint)] = [float(row[name] or "nan") for name in ("x", "y")]
+    except (ValueError, TypeError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
+        raise ValueError(f"{path.name} is no table of poses of this clip: {error}") from None
+    if not np.isfinite(points).all(-1).any():
+        raise ValueError(f"{path.name} holds no joint")
+    return points
 
 
 def inside(keypoints: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -20,34 +20,42 @@ CELLS, PIXELS, POINTS = 256, 960, 1000  # largest heatmap and picture side; more
 QUALITY = 85  # of JPEG, in [0, 100]
 HATCHES = {"solid": "", "dash": "/", "dot": ".", "dashdot": "x"}
 SYMBOLS = {"triangle": "triangle-up", "ring": "circle-open"}
-_LINES = dict(
-    showline=True, linecolor=look.TEXT, mirror=True, ticks="outside", ticklen=4, zeroline=False,
-    gridcolor=look.GRID, title=dict(standoff=6, font=dict(size=13)), automargin=True,
-)  # fmt: skip
 
-TEMPLATE = go.layout.Template(
-    layout=dict(
-        font=dict(family=look.SCREEN_FONTS, size=13, color=look.TEXT),
-        paper_bgcolor="#ffffff",
-        plot_bgcolor="#ffffff",
-        colorway=[role.colour for role in look.ROLES.values()],
-        xaxis=_LINES,
-        yaxis=_LINES,
-        title=dict(x=0, xref="paper", xanchor="left", yref="container", y=1, yanchor="top", pad=dict(t=10)),
-        legend=dict(orientation="h", x=0, xanchor="left", y=1.01, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
-        hoverlabel=dict(align="left"),
-        barmode="overlay",
+
+def _template(ground: look.Ground) -> go.layout.Template:
+    lines = dict(
+        showline=True, linecolor=ground.text, mirror=True, ticks="outside", ticklen=4, zeroline=False,
+        gridcolor=ground.grid, title=dict(standoff=6, font=dict(size=13)), automargin=True,
+    )  # fmt: skip
+    return go.layout.Template(
+        layout=dict(
+            font=dict(family=look.SCREEN_FONTS, size=13, color=ground.text),
+            paper_bgcolor=ground.paper,
+            plot_bgcolor=ground.paper,
+            colorway=[role.colour for role in look.ROLES.values()],
+            xaxis=lines,
+            yaxis=lines,
+            title=dict(x=0, xref="paper", xanchor="left", yref="container", y=1, yanchor="top", pad=dict(t=10)),
+            legend=dict(orientation="h", x=0, xanchor="left", y=1.01, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
+            hoverlabel=dict(align="left"),
+            barmode="overlay",
+        )
     )
-)
 
 
-def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None, width: int = 760) -> go.Figure:
+TEMPLATE, DARK_TEMPLATE = _template(look.LIGHT), _template(look.DARK)
+
+
+def to_plotly(
+    figure: Panel | Sheet | Sequence[Panel], height: int | None = None, width: int = 760, dark: bool = False
+) -> go.Figure:
     """A Plotly figure of one panel, or of a sheet (or several panels in a row) as subplots.
 
     Args:
         figure: what to draw; its limits, labels and colours are kept as they are.
         height: of the whole figure in screen pixels; None: 360 a row, 460 where pictures keep their aspect.
         width: screen pixels that the page will give it, about; notes and legend are wrapped for it.
+        dark: for a dark screen.
     Returns:
         A figure whose traces name their mark in `meta` ({"panel": index, "mark": index, "part": index}).
     Raises:
@@ -63,7 +71,9 @@ def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None
     top = (42 if sheet.panels[0].title else 8) if single else 62
     margin = dict(l=60, r=20, b=110 if flat else 45, t=top + 17 * len(notes[0]) + 24 * legend_rows)
     height = height or (460 if any(one.equal for one in sheet.panels) else 360) * sheet.rows + 65 * flat
-    layout: dict[str, Any] = dict(template=TEMPLATE, height=height, margin=margin, annotations=[])
+    layout: dict[str, Any] = dict(
+        template=DARK_TEMPLATE if dark else TEMPLATE, height=height, margin=margin, annotations=[]
+    )
     traces: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     named: set[tuple[str, str]] = set()
@@ -71,7 +81,7 @@ def to_plotly(figure: Panel | Sheet | Sequence[Panel], height: int | None = None
         suffix = str(index + 1) if index else ""
         across, down = _domains(sheet, index)
         for number, mark in enumerate(one.marks):
-            for part, drawn in enumerate(_drawn(mark, one, suffix)):
+            for part, drawn in enumerate(_drawn(mark, one, suffix, dark)):
                 key = (mark.role, mark.name)
                 listed = bool(mark.name) and drawn.get("showlegend", True) and key not in named
                 named |= {key} if listed else set()
@@ -143,7 +153,8 @@ def _coloraxis(
         bar |= dict(title=title | dict(side="right"), x=across[1] + 0.015)
         bar |= dict(y=(down[0] + down[1]) / 2, len=down[1] - down[0])
     else:
-        bar |= dict(title=title | dict(side="bottom"), orientation="h", x=0.5, xanchor="center", len=0.5)
+        bar |= dict(title=title | dict(side="bottom"), orientation="h", x=0.5, xanchor="center", len=0.6)
+        bar |= dict(nticks=5, tickangle=0)
         bar |= dict(y=below, yanchor="top")
     low, high = (one.colour and one.colour.limits) or (0, 1)
     stops = look.colours(one.palette)
@@ -156,9 +167,7 @@ def _value(axis: Axis, letter: str, digits: str = ".4~g") -> str:
     return f"{axis.label}: %{{{letter}:{digits}}}" + (f" {axis.unit}" if axis.unit else "")
 
 
-def _rule(mark: panel.Rule, suffix: str) -> dict[str, Any]:
-    role = look.role(mark.role)
-    line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
+def _rule(mark: panel.Rule, line: dict[str, Any], suffix: str) -> dict[str, Any]:
     if mark.axis == "x":
         ends = dict(xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.value, x1=mark.value, y0=0, y1=1)
     else:
@@ -166,16 +175,18 @@ def _rule(mark: panel.Rule, suffix: str) -> dict[str, Any]:
     return dict(type="line", line=line, layer="above") | ends
 
 
-def _drawn(mark: Mark, one: Panel, suffix: str) -> Iterator[dict[str, Any]]:
+def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str, Any]]:
     """The traces of a mark, or its shape (which has an "xref"), as Plotly's own dictionaries."""
-    role = look.role(mark.role)
+    if isinstance(mark, panel.Rule) and any(isinstance(other, panel.Heatmap) for other in one.marks):
+        dark = False  # a heatmap is the same on every ground
+    role, paper = look.role(mark.role, dark), look.DARK if dark else look.LIGHT
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
     ground = -any(isinstance(other, panel.Arrows) for other in one.marks)  # else pictures hide the arrows
     symbol = SYMBOLS.get(role.marker, role.marker)
     size = look.MARKER_SIZE
     hover = f"{_value(one.x, 'x')}<br>{_value(one.y, 'y')}<extra>{mark.name}</extra>"
     if isinstance(mark, panel.Rule):
-        yield _rule(mark, suffix)
+        yield _rule(mark, line, suffix)
     elif isinstance(mark, panel.Span):
         yield dict(
             type="rect", xref=f"x{suffix}", yref=f"y{suffix} domain", x0=mark.start, x1=mark.end, y0=0, y1=1,
@@ -189,7 +200,7 @@ def _drawn(mark: Mark, one: Panel, suffix: str) -> Iterator[dict[str, Any]]:
             style |= dict(
                 color=_small(mark.values),
                 coloraxis=f"coloraxis{suffix}",
-                line=dict(width=0.5, color=look.TEXT),
+                line=dict(width=0.5, color=paper.text),
             )
             hover = f"{_value(mark.colour, 'marker.color')}<br>{hover}"
         kind = "scattergl" if len(mark.x) > POINTS else "scatter"
@@ -202,7 +213,7 @@ def _drawn(mark: Mark, one: Panel, suffix: str) -> Iterator[dict[str, Any]]:
     elif isinstance(mark, panel.Line):
         yield dict(type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):
-        pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor="#ffffff", solidity=0.2, size=7)
+        pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7)
         yield dict(
             type="bar", x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
             marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),
@@ -232,13 +243,15 @@ def _drawn(mark: Mark, one: Panel, suffix: str) -> Iterator[dict[str, Any]]:
             marker=dict(color=role.colour, line=dict(width=1.5)),
         )  # fmt: skip
     elif isinstance(mark, panel.Skeleton):
-        yield from _skeleton(mark, line, symbol, one.x.unit)
+        yield from _skeleton(mark, line, symbol, one.x.unit, dark)
     else:
         raise TypeError(f"no way to draw {type(mark).__name__} on the screen")
 
 
-def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str) -> Iterator[dict[str, Any]]:
-    """A light casing, the edges of each side, the joints, and an empty trace that stands in the legend."""
+def _skeleton(
+    mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str, dark: bool
+) -> Iterator[dict[str, Any]]:
+    """A dark casing, the edges of each side, the joints, and an empty trace that stands in the legend."""
     sides = ("left", "right", "")
     parts = [_broken(mark.segments(side)) for side in sides]
     casing = dict(color=look.CASING, width=look.LINE_WIDTH + 3)
@@ -249,7 +262,7 @@ def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     for side, part in zip(sides, parts, strict=True):
-        colour = look.shade(mark.role, side)
+        colour = look.shade(mark.role, side, dark)
         yield dict(
             type="scatter", x=_small(part[:, 0]), y=_small(part[:, 1]), mode="lines",
             line=line | dict(color=colour),
@@ -263,7 +276,7 @@ def _skeleton(mark: panel.Skeleton, line: dict[str, Any], symbol: str, unit: str
         hovertemplate=f"%{{text}}<br>x %{{x:.1f}}, y %{{y:.1f}} {unit}<extra>{mark.name}</extra>",
         marker=dict(
             symbol=symbol, size=look.MARKER_SIZE,
-            color=[look.shade(mark.role, mark.side(joint)) for joint in shown],
+            color=[look.shade(mark.role, mark.side(joint), dark) for joint in shown],
             opacity=opacity(mark.scores[shown]), line=dict(width=1, color=look.CASING),
         ),
     )  # fmt: skip

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
@@ -34,14 +36,13 @@ if not Path(CHROMIUM).exists() and not os.environ.get("CI"):
     pytest.skip("the browser tests need chromium: apt-get install chromium", allow_module_level=True)
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A server of our own, as `make app` starts it, on an empty store: it analyses the sample clip first."""
+@contextmanager
+def serve(runs: Path, log: Path) -> Iterator[str]:
+    """A server of our own, as `make app` starts it; what it keeps lies in `runs`. Gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    environment = os.environ | {"FREQVIZ_RUNS": str(tmp_path_factory.mktemp("runs"))}
+    environment = os.environ | {"FREQVIZ_RUNS": str(runs)}
     command = [sys.executable, "-m", "freqviz.web", "--server.port", str(port)]
     with log.open("w") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
@@ -51,6 +52,13 @@ def address(tmp_path_factory):
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A server on an empty store: it analyses the sample clip first."""
+    with serve(tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("server") / "log") as address:
+        yield address
 
 
 def _wait(health, server, log):
@@ -122,12 +130,12 @@ def test_the_first_link_shows_the_sidebar_and_its_own_choice(first_visit):
     expect(first_visit.get_by_role("radio", name="Whole frame").last).to_be_checked()
 
 
-def test_the_page_opens_with_four_figures_and_asks_no_other_machine(page, address):
+def test_the_page_opens_with_six_figures_and_asks_no_other_machine(page, address):
     asked, complaints = [], []
     page.on("request", lambda request: asked.append(urlparse(request.url).hostname))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(address)
-    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
     expect(page.get_by_role("heading", level=1)).to_have_text("Poses and spectra under blur")
     assert set(asked) - {None} == {"127.0.0.1"}
     assert complaints == []
@@ -176,7 +184,7 @@ def test_the_slider_moves_the_frame_and_little_travels(page, address):
     page.on("websocket", listen)
     page.goto(f"{address}?frame=20")
     expect(page.get_by_text("Key frame 20.")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
     picture = page.locator(".js-plotly-plot image").first
     before = picture.get_attribute("href")
     received.clear()
@@ -185,3 +193,19 @@ def test_the_slider_moves_the_frame_and_little_travels(page, address):
     expect(picture).not_to_have_attribute("href", before)
     assert 0 < sum(received) <= LARGEST_STEP
     assert parse_qs(urlparse(page.url).query)["frame"] == ["21"]
+
+
+def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_sticks_out(first_visit, address):
+    page = first_visit.context.browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    charts = page.locator(".js-plotly-plot")
+    expect(charts).to_have_count(6)
+    ground = page.locator(".stApp").evaluate("app => getComputedStyle(app).backgroundColor")
+    assert ground == "rgb(18, 22, 27)"  # look.DARK.paper
+    cursor = page.locator("div:has(> .st-key-cursor)")  # lies over the figures when they scroll
+    assert cursor.evaluate("bar => getComputedStyle(bar).backgroundColor") == ground
+    papers = charts.locator(".main-svg:first-child").evaluate_all("all => all.map(one => one.style.background)")
+    assert set(papers) == {ground}
+    assert max(charts.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")) <= 390
+    page.close()

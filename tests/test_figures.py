@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqviz import figures, look, poses, spectra, to_matplotlib
+from freqviz import crops, figures, look, poses, spectra, to_matplotlib
 from freqviz.panel import Bars, Heatmap, Image, Line, Panel, Points, Rule, Skeleton
 from freqviz.to_plotly import to_plotly
+from freqviz.trace import Record, Trace
 
 
 def mark(panel: Panel, kind: type, number: int = 0):
@@ -77,6 +78,41 @@ def test_the_overlay_lies_in_pixels_with_y_down_and_the_truth_on_top():
     assert mark(panel, Line).y.tolist() == [5, 5, 35, 35, 5]
     assert mark(panel, Skeleton).shown.sum() == 7
     assert mark(panel, Skeleton).side(0, 1) == "right"
+    assert panel.note == (
+        "freq-video: mean score 0.50, 1.0 px from the truth; mine: mean score 0.50, 1.0 px from the truth."
+    )
+    partly = poses.Pose(np.where(np.arange(14)[:, None] < 2, pose(5).keypoints, np.nan), np.ones(14))
+    assert "5.0 px" in figures.pose_overlay(frame, {"freq-video": pose()}, partly).note
+
+
+def deep(values: np.ndarray, network: str = "freq-video") -> Trace:
+    return Trace(network, (Record("heatmap", "head.heatmap", ("joint", "y", "x"), 4, values),))
+
+
+def test_a_heatmap_lies_where_the_window_was_cut_from():
+    density = np.full((2, 48, 36), 1e-6)
+    density[1, 10, 7] = 0.1
+    box = [100, 50, 115.2, 153.6]  # one frame pixel per crop pixel
+    truth = poses.Pose(np.array([[0, 0], [101.0, 40.5]]), np.ones(2))
+    panel = figures.joint_heatmap(deep(density), 1, box, truth, joints=("neck", "head"))
+    field = mark(panel, Heatmap)
+    row, column = np.unravel_index(field.values.argmax(), field.values.shape)
+    expected = crops.to_frame([[7 * 4 + 1.5, 10 * 4 + 1.5]], box)[0]
+    assert (field.x[column], field.y[row]) == pytest.approx(tuple(expected))
+    assert field.values.max() == pytest.approx(-10)
+    found, real = mark(panel, Points), mark(panel, Points, 1)
+    assert (found.x[0], found.y[0]) == pytest.approx(tuple(expected), abs=1e-3)
+    assert (found.role, real.role, real.x[0]) == ("frequency", "truth", 101)
+    assert panel.colour.limits == figures.joint_heatmap(deep(density / 9, "mine"), 0, box).colour.limits
+    off = np.hypot(*(expected - (101, 40.5)))
+    assert panel.note == f"freq-video, head: score 0.10, largest cell 10.0 %, {off:.1f} px from the truth."
+
+
+def test_words_say_where_weights_are_flat():
+    flat = "Flat, all within 10 % of an equal share"
+    assert f"{flat}: spatial-video." in figures.frame_weights([FREQ, TWIN], 0).note
+    assert flat not in figures.frame_weights([FREQ, TWIN], 1).note
+    assert "in 2 of 3 windows" in figures.frame_weights_over_clip(TWIN).note
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 40), (25, 41)])
@@ -124,7 +160,7 @@ def test_the_radial_profile_of_a_frame_lies_below_that_of_the_sharpest():
     rng = np.random.default_rng(2)
     sharp = rng.uniform(size=(64, 48))
     blurred = (sharp + np.roll(sharp, 1, 1) + np.roll(sharp, 2, 1)) / 3
-    panel = figures.radial_profile(blurred, sharp)
+    panel = figures.radial_profile(blurred, sharp, why="Sharpest by edge width: frame 3.")
     lines = {line.name: line for line in panel.marks}
     assert (lines["this frame"].role, lines["sharpest frame"].role) == ("blur", "sharp")
     high = lines["this frame"].x > 0.2
@@ -135,6 +171,7 @@ def test_the_radial_profile_of_a_frame_lies_below_that_of_the_sharpest():
         lines["sharpest frame"].y, 10 * np.log10(expected.power / expected.power.max()), atol=1e-5
     )
     assert panel.x.limits == (0, 0.5)
+    assert panel.note == "Sharpest by edge width: frame 3. 0 dB = the largest value shown"
 
 
 def test_bars_show_the_weights_of_the_key_frame_beside_each_other():
@@ -220,6 +257,7 @@ def test_accuracy_is_sorted_by_blur_with_its_interval():
 
 def test_unknown_columns_are_spelled_from_their_names():
     assert figures.quantity("motion_blur").title == "Motion blur"
+    assert (figures.quantity("true blur (px)").label, figures.quantity("true blur (px)").unit) == ("True blur", "px")
     assert figures.quantity("high_frequency_ratio").title == "High-frequency ratio"
     assert figures.quantity("spectral_centroid").title == "Spectral centroid (cycles/pixel)"
 
@@ -228,6 +266,12 @@ def test_unknown_columns_are_spelled_from_their_names():
     ("make", "error", "message"),
     [
         (lambda: figures.frame_weights([FREQ], 3), IndexError, "key_frame must be 0 to 2, got 3"),
+        (lambda: figures.joint_heatmap(Trace("mine", ()), 0, [0, 0, 9, 9]), LookupError, "no heatmap in mine"),
+        (
+            lambda: figures.joint_heatmap(deep(np.ones((2, 48, 36))), 2, [0, 0, 9, 9]),
+            IndexError,
+            "joint must be 0 to 1, got 2",
+        ),
         (lambda: figures.frame_weights([SINGLE], 0), LookupError, "given: spatial-frame"),
         (lambda: figures.frame_weights([], 0), LookupError, "given: no network"),
         (lambda: figures.frame_weights_over_clip(SINGLE), LookupError, "spatial-frame has no frame weights"),
@@ -270,6 +314,9 @@ FIGURES = {
     "frame weights": lambda _: figures.frame_weights([FREQ, TWIN], 1),
     "frame weights over the clip": lambda _: figures.frame_weights_over_clip(FREQ, 1),
     "blur against energy": lambda rng: figures.blur_against_energy(frames_table(rng), "edge_width", "band_3", 107),
+    "heatmap of a joint": lambda rng: figures.joint_heatmap(
+        deep(rng.dirichlet(np.ones(48 * 36), 14).reshape(14, 48, 36)), 11, [100, 50, 60, 120], pose(), (-40, 0)
+    ),
     "timeline": lambda rng: figures.timeline(frames_table(rng), ["edge_width", "band_3"], 104),
     "training log": lambda _: figures.training_log(LOG),
     "accuracy against blur": lambda _: figures.pck_against_blur(PCK),
@@ -277,7 +324,7 @@ FIGURES = {
 
 
 def test_every_figure_is_in_the_list():
-    makers = {"spectrum_reference", "quantity"}  # these make no panel
+    makers = {"spectrum_reference", "quantity", "shares_formula"}  # these make no panel
     public = {name for name, one in vars(figures).items() if getattr(one, "__module__", "") == figures.__name__}
     public = {name for name in public if not name.startswith("_") and name.islower()} - makers
     assert len(public) == len(FIGURES), public

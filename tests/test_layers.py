@@ -13,7 +13,7 @@ LAYERS = [
     ["crops", "blur", "spectra", "sharpness", "poses", "boxes"],
     ["clip", "sample"],
     ["trace"],
-    ["compare"],
+    ["compare", "reading"],
     ["store", "jobs"],
     ["run"],
     ["forecast"],

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import look
+from freqviz import look, poses, run
 from freqviz.clip import write_video
 from freqviz.store import Store
-from freqviz.web import choice, library, work
+from freqviz.web import View, choice, library, work
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
@@ -59,6 +59,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "SAMPLE_FILE", walk_file)
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
     monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
+    monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
@@ -102,11 +103,13 @@ def test_the_page_opens(app, page):
     assert app.sidebar.selectbox(key="clip").value == "sample"
 
 
-def test_the_sample_shows_both_skeletons_the_truth_the_spectrum_the_weights_and_the_scatter(app):
+def test_the_sample_shows_skeletons_truth_weights_spectrum_profile_and_scatter(app):
     app.run()
-    poses, spectrum, weights, scatter = figures(app)
+    poses, strip, weights, spectrum, radial, scatter = figures(app)
     assert {"spatial-video", "freq-video", "truth"} <= {trace.get("name") for trace in poses["data"]}
-    assert [trace["type"] for trace in spectrum["data"]] == ["heatmap"]
+    assert [trace["type"] for trace in spectrum["data"]] == [trace["type"] for trace in strip["data"]] == ["heatmap"]
+    assert [trace["name"] for trace in radial["data"]] == ["frame 0, the sharpest", "frame 0"]
+    assert "Sharpest by true blur: frame 0, 0.0 px." in words(app)
     assert sum(trace["type"] == "bar" for trace in weights["data"]) == 2
     assert any(trace.get("name") == "frame 0" for trace in scatter["data"])
 
@@ -114,27 +117,76 @@ def test_the_sample_shows_both_skeletons_the_truth_the_spectrum_the_weights_and_
 def test_the_slider_moves_what_every_figure_shows(app):
     before = figures(app.run())
     after = figures(app.slider(key="frame").set_value(11).run())
-    assert [a["data"] != b["data"] for a, b in zip(before, after, strict=True)] == [True] * 4
-    assert any(trace.get("name") == "frame 11" for trace in after[3]["data"])
+    assert [a != b for a, b in zip(before, after, strict=True)] == [True] * 6
+    assert any(trace.get("name") == "frame 11" for trace in after[5]["data"])
     assert "Key frame 11" in words(app)
+    assert "Frame 11 is neither among the blurriest nor the sharpest (true blur 5.2 px)" in words(app)
 
 
 def test_one_range_of_decibels_serves_the_whole_clip(app):
     app.run()
     ranges = []
     for frame in (0, 9, 19):
-        colours = figures(app.slider(key="frame").set_value(frame).run())[1]["layout"]["coloraxis"]
+        colours = figures(app.slider(key="frame").set_value(frame).run())[3]["layout"]["coloraxis"]
         ranges.append((colours["cmin"], colours["cmax"]))
     assert len(set(ranges)) == 1
     assert "one reference for the clip" in words(app)
 
 
 def test_the_choice_survives_a_rerun_and_a_link_brings_it_back(app):
-    app.query_params["frame"], app.query_params["region"] = "7", "Whole frame"
+    chosen = {
+        "frame": 7,
+        "region": "Whole frame",
+        "network": "freq-video",
+        "joint": "left wrist",
+        "blur": "tenengrad",
+        "energy": "log energy in freq-video, band 1",
+    }
+    for key, value in chosen.items():
+        app.query_params[key] = View.label(value) if key == "blur" else str(value)
+    for _ in range(2):
+        app.run()
+        assert {key: app.session_state[key] for key in chosen} == chosen
+
+
+def test_every_choice_on_the_page_stands_in_the_address(app):
     app.run()
-    assert (app.slider(key="frame").value, app.session_state["region"]) == (7, "Whole frame")
+    asked = [one for kind in (app.slider, app.selectbox, app.multiselect, app.text_input, app.toggle) for one in kind]
+    asked += list(app.get("button_group"))
+    assert len(asked) >= 10
+    assert [one.label for one in asked if one.proto.query_param_key == ""] == []
+
+
+def test_a_joint_brings_its_heatmap_under_limits_that_all_networks_share(app, monkeypatch):
+    ran = []
+    compute = run.deep_trace
+    monkeypatch.setattr(run, "deep_trace", lambda clip, name, *rest: ran.append(name) or compute(clip, name, *rest))
+    work.deep_trace.clear()
     app.run()
-    assert (app.slider(key="frame").value, app.session_state["region"]) == (7, "Whole frame")
+    assert ran == []  # nothing is recomputed before it is asked for
+    shown = []
+    app.selectbox(key="joint").select("left wrist").run()
+    for network in ("freq-video", "spatial-video", "freq-video"):
+        app.selectbox(key="network").select(network).run()
+        assert f"{network}, left wrist: score" in words(app)
+        shown.append(figures(app)[1])
+    assert ran == ["spatial-video", "freq-video"]
+    assert shown[0]["data"] == shown[2]["data"] != shown[1]["data"]
+    ranges = {(one["layout"]["coloraxis"]["cmin"], one["layout"]["coloraxis"]["cmax"]) for one in shown}
+    assert len(ranges) == 1
+
+
+def test_a_measure_that_shares_its_formula_with_energy_is_marked_in_words(app):
+    app.run()
+    assert "built in" not in words(app)
+    blur = app.selectbox(key="blur")
+    assert [option for option in blur.options if "same spectrum as energy" in option][:2] == [
+        "Sharpness index S (log ratio) · same spectrum as energy",
+        "High-frequency ratio · same spectrum as energy",
+    ]
+    assert "same spectrum" not in "".join(blur.options[:3])  # true blur, edge width, cepstrum
+    blur.select("tenengrad").run()
+    assert "part of this agreement is built in" in words(app)
 
 
 def test_a_bad_upload_gives_one_sentence_and_loses_nothing(app):
@@ -145,7 +197,7 @@ def test_a_bad_upload_gives_one_sentence_and_loses_nothing(app):
     assert "notes.mp4" in app.error[0].value
     assert app.error[0].value.count(".") - app.error[0].value.count(".mp4") == 1
     assert (app.selectbox(key="clip").value, app.slider(key="frame").value) == ("sample", 5)
-    assert len(figures(app)) == 4
+    assert len(figures(app)) == 6
     assert not library.CLIPS.exists() or not list(library.CLIPS.iterdir())
 
 
@@ -160,8 +212,41 @@ def test_an_upload_is_chosen_and_asks_for_the_box_before_it_can_run(app, tmp_pat
     app.text_input(key="box").set_value(BOX).run()
     assert not app.button(key="run").disabled
     finish(app)
-    assert len(figures(app)) == 4
+    assert len(figures(app)) == 6
     assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}
+
+
+def give_truth(app, name, data):
+    uploader = next(one for one in app.file_uploader if one.label == "True joints")
+    uploader.set_value((name, data, "text/csv")).run()
+    return app
+
+
+def test_an_upload_can_be_given_its_truth_and_a_wrong_file_leaves_it(app, tmp_path):
+    clip = write_video(tmp_path / "walk.mp4", walking_frames(9, step=2.0), 25)
+    upload(app.run(), "walk.mp4", clip.read_bytes())
+    app.text_input(key="box").set_value(BOX).run()
+    finish(app)
+    assert not app.error
+    give_truth(app, "truth.csv", b"frame,joint,x,y\n0,head,30,44\n0,neck,30,50")
+    assert "truth" in {trace.get("name") for trace in figures(app)[0]["data"]}
+    give_truth(app, "other.csv", b"frame,joint,x,y\n99,head,30,44")
+    assert [error.value.split(":")[0] for error in app.error] == ["other.csv is no table of poses of this clip"]
+    assert "truth" in {trace.get("name") for trace in figures(app)[0]["data"]}
+    app.slider(key="frame").set_value(3).run()
+    assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}  # known in frame 0 only
+    next(one for one in app.button if one.label == "Remove the truth").click().run()
+    app.slider(key="frame").set_value(0).run()
+    assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}
+
+
+def test_a_truth_of_the_first_frame_gives_the_box(app, walk_file):
+    name = library.add("b.mp4", walk_file.read_bytes())
+    rows = "".join(f"0,{joint},{30 + j},{44 + 2 * j}\n" for j, joint in enumerate(poses.JOINTS))
+    with work.Clip(walk_file) as clip:
+        library.add_truth(name, clip, "t.csv", f"frame,joint,x,y\n{rows}".encode())
+    assert library.truth(name).box == (29, 43, 14, 29)
+    assert library.truth(name).blur is None
 
 
 def test_the_same_clip_is_kept_once(app, walk_file):
@@ -176,7 +261,7 @@ def test_the_person_need_not_be_drawn(app, person):
     app.run()
     assert not figures(app)
     finish(app)
-    assert len(figures(app)) == 4
+    assert len(figures(app)) == 6
 
 
 def test_imported_boxes_are_kept_and_a_person_of_them_is_chosen(app):
@@ -191,7 +276,7 @@ def test_imported_boxes_are_kept_and_a_person_of_them_is_chosen(app):
     assert app.selectbox(key="boxes").value.startswith("gt-")
     assert app.selectbox(key="track").options == ["3", "7"]
     finish(app)
-    assert len(figures(app)) == 4
+    assert len(figures(app)) == 6
     app.selectbox(key="track").select("7").run()
     assert not app.button(key="run").disabled, "another person is another run"
 
@@ -289,10 +374,14 @@ def test_a_typed_box_is_read_as_it_was_written(values):
     assert choice.parse_box(", ".join(map(repr, values))) == tuple(values)
 
 
-def test_the_theme_has_the_colours_and_fonts_of_the_figures():
+@pytest.mark.parametrize("ground", ["light", "dark"])
+def test_the_theme_has_the_colours_and_fonts_of_the_figures(ground):
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
-    assert theme["primaryColor"] == look.role("frequency").colour
-    assert (theme["textColor"], theme["font"]) == (look.TEXT, look.SCREEN_FONTS)
+    colours, expected = theme[ground], {"light": look.LIGHT, "dark": look.DARK}[ground]
+    assert theme["font"] == look.SCREEN_FONTS
+    assert colours["primaryColor"] == look.role("frequency", ground == "dark").colour
+    assert (colours["backgroundColor"], colours["secondaryBackgroundColor"]) == (expected.paper, expected.field)
+    assert (colours["textColor"], colours["borderColor"]) == (expected.text, expected.grid)
 
 
 def test_pages_lie_one_level_down_and_leave_the_state_to_web():

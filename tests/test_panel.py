@@ -235,6 +235,31 @@ def test_left_is_lighter_than_right_for_every_role():
     }  # fmt: skip
 
 
+def contrast(colour: str, ground: str) -> float:
+    """Ratio of WCAG 2 between two colours, 1 ... 21."""
+    y = [((luminance(one) + 16) / 116) ** 3 + 0.05 for one in (colour, ground)]
+    return max(y) / min(y)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_and_marks_stand_out_from_their_ground(dark):
+    ground = look.DARK if dark else look.LIGHT
+    assert contrast(ground.text, ground.paper) > 7
+    fields = {"key", "box"}  # large, or drawn on pictures
+    pale = {name for name in look.ROLES if contrast(look.role(name, dark).colour, ground.paper) < 3}
+    assert pale - fields <= ({"spatial", "frame", "extra-1"} if not dark else set())  # Okabe and Ito's, thick lines
+
+
+def test_a_dark_screen_changes_colours_and_nothing_else():
+    light, dark = to_plotly(everything()), to_plotly(everything(), dark=True)
+    assert dark.layout.template.layout.paper_bgcolor == look.DARK.paper != light.layout.template.layout.paper_bgcolor
+    assert dark.data[4].line.color == look.role("data", dark=True).colour != light.data[4].line.color
+    assert [trace.type for trace in dark.data] == [trace.type for trace in light.data]
+    assert [axis.range for axis in (dark.layout.xaxis, dark.layout.yaxis)] == [(-0.5, 5.5), (3.5, -0.5)]
+    cursors = [shape.line.color for figure in (light, dark) for shape in figure.layout.shapes if shape.x0 == 2.5]
+    assert cursors == ["#000000"] * 2  # a heatmap lies below it
+
+
 def test_networks_keep_their_roles_and_strangers_get_different_ones():
     roles = look.network_roles(["mine", "spatial-video", "freq-video", "yours"])
     assert (roles["spatial-video"], roles["freq-video"]) == ("spatial", "frequency")

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from freqviz import poses
+from freqviz.poses import JOINTS
 
 
 @pytest.fixture
@@ -89,8 +91,7 @@ def test_a_joint_outside_the_frame_never_counts(rng):
     wild_guess[~counts] = 1e6
     wild_truth[~counts] = -1e6
     scores = [
-        poses.pck(p, t, poses.box_norm(t, counts), counts)
-        for p, t in ((predicted, truth), (wild_guess, wild_truth))
+        poses.pck(p, t, poses.box_norm(t, counts), counts) for p, t in ((predicted, truth), (wild_guess, wild_truth))
     ]
     assert scores[0].tolist() == scores[1].tolist()
     assert 0 < scores[0][0] < 1
@@ -148,3 +149,71 @@ def test_names_edges_and_mirror_agree():
 def test_a_wrong_argument_is_told_what_was_expected_and_what_came(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# ---- the truth of a clip
+
+
+def poses_csv(rows, header="model,person,frame,time,joint,x,y,score"):
+    return "\n".join([header, *rows])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_text(content) if isinstance(content, str) else savemat(path, content)
+        return path
+
+    return write
+
+
+def test_a_table_of_poses_is_a_truth_with_gaps(write):
+    rows = ["a,0,2,0.08,left wrist,10.5,20.25,0.9", "a,0,0,0,head,3,4,1", "a,0,0,0,neck,,,0"]
+    truth = poses.read_truth(write("t.csv", poses_csv(rows)), 4, (100, 100))
+    assert truth.shape == (4, 14, 2)
+    assert truth[2, 11].tolist() == [10.5, 20.25]
+    assert np.argwhere(np.isfinite(truth).all(-1)).tolist() == [[0, 13], [2, 11]]
+
+
+def test_what_predict_writes_is_read_back(write, rng):
+    points = rng.uniform(0, 90, (3, 14, 2))
+    rows = [
+        f"a,0,{n},0,{joint},{x!r},{y!r},1"
+        for n in range(3)
+        for joint, (x, y) in zip(JOINTS, points[n].tolist(), strict=True)
+    ]
+    assert np.array_equal(poses.read_truth(write("t.csv", poses_csv(rows)), 3, (100, 100)), points)
+
+
+def test_jhmdb_counts_from_one_and_guesses_outside_the_frame(write, rng):
+    published = rng.uniform(20, 80, (2, 15, 6))
+    published[:, 2, 3] = 31, 41  # the face
+    published[:, 13, 4] = 31, 240  # the right ankle, below the frame
+    truth = poses.read_truth(write("t.mat", {"pos_img": published}), 6, (100, 120))
+    assert truth[3, 13].tolist() == [30, 40]
+    assert truth[5, 11] == pytest.approx(published[:, 12, 5] - 1)  # the left wrist
+    assert np.argwhere(np.isnan(truth).any(-1)).tolist() == [[4, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.txt", "", r"t.txt must be a .csv of poses or JHMDB's .mat"),
+        ("t.csv", "frame,x,y\n0,1,2", "columns frame, joint, x, y are needed; missing: joint"),
+        ("t.csv", "", "missing: frame, joint, x, y"),
+        ("t.csv", "frame,joint,x,y\n", "holds no joint"),
+        ("t.csv", "frame,joint,x,y\n9,head,1,2", "line 2: frame 9, but the clip has the frames 0 to 5"),
+        ("t.csv", "frame,joint,x,y\n0,nose,1,2", "line 2: no joint named 'nose'; known joints: right ankle"),
+        ("t.csv", "frame,joint,x,y\n0,head,1,2\n0,head,1,2", "line 3: the head of frame 0 stands there twice"),
+        ("t.csv", "frame,joint,x,y,person\n0,head,1,2,0\n1,head,1,2,1", "line 3: a second model or person"),
+        ("t.csv", "frame,joint,x,y\n0,head,a,2", "could not convert string to float: 'a'"),
+        ("t.csv", "frame,joint,x,y\nnull\0", "t.csv is no table of poses of this clip"),
+        ("t.mat", "frame,joint", "t.mat is not JHMDB's joint_positions.mat of this clip"),
+        ("t.mat", {"joints": np.zeros((2, 15, 6))}, "pos_img must be 2 x 15 x 6, got none"),
+        ("t.mat", {"pos_img": np.zeros((2, 15, 7))}, "pos_img must be 2 x 15 x 6, got 2 x 15 x 7"),
+    ],
+)  # fmt: skip
+def test_what_is_no_truth_is_refused_with_what_was_expected(write, name, content, message):
+    with pytest.raises(ValueError, match=message):
+        poses.read_truth(write(name, content), 6, (100, 100))

@@ -20,7 +20,6 @@ from torch.utils.data import Dataset
 from freqviz import blur, crops, poses
 
 LSPET, JHMDB = 0, 1  # whose convention a joint follows
-FROM_JHMDB = (13, 9, 5, 6, 10, 14, 11, 7, 3, 4, 8, 12, 0, 2)  # its joints in our order; belly is left out
 MINIMUM_JOINTS = 6
 VALIDATION_TITLES = 40
 PIXEL = 0.75  # crop pixels per "px" of PROTOCOL.md, which are 1/256 of the crop's height (192)
@@ -173,8 +172,8 @@ def video_path(root: Path, clip: ClipInfo) -> Path:
 
 def read_joints(root: Path, clip: ClipInfo) -> NDArray[np.float32]:
     """(T, 14, 2) pixels from 0."""
-    file = loadmat(root / "joint_positions" / clip.action / clip.name / "joint_positions.mat")
-    return file["pos_img"].transpose(2, 1, 0)[:, FROM_JHMDB].astype(np.float32) - 1
+    file = root / "joint_positions" / clip.action / clip.name / "joint_positions.mat"
+    return poses.read_jhmdb(file).astype(np.float32)
 
 
 class Clips:

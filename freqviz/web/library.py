@@ -1,4 +1,4 @@
-"""The clips of this machine: the sample, and what visitors uploaded, one file each in runs/clips."""
+"""The clips of this machine: the sample, and what visitors uploaded; a file each in runs/clips and runs/truths."""
 
 import hashlib
 import json
@@ -10,14 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from freqviz import boxes
+from freqviz import boxes, crops, poses
 from freqviz.clip import Clip, ClipError
-from freqviz.poses import Pose
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
-CLIPS, BOXES, RESULTS = RUNS / "clips", RUNS / "boxes", RUNS / "results"
+CLIPS, BOXES, RESULTS, TRUTHS = (RUNS / name for name in ("clips", "boxes", "results", "truths"))
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
@@ -114,24 +114,69 @@ def _read(file: Path) -> dict[int, dict[int, boxes.Box]]:
 
 @dataclass(frozen=True)
 class Truth:
-    """What the sample clip knows about itself."""
+    """What is known of a clip besides its pictures."""
 
-    keypoints: np.ndarray  # (N, J, 2) frame pixels
-    blur: np.ndarray  # (N,) length of the motion blur, pixels
-    box: tuple[float, float, float, float]  # x, y, w, h of the person in the first frame
+    keypoints: np.ndarray  # (N, J, 2) frame pixels, NaN where unknown
+    blur: np.ndarray | None  # (N,) length of the motion blur, pixels
+    box: tuple[float, float, float, float] | None  # x, y, w, h of the person in the first frame
 
-    def pose(self, frame: int) -> Pose:
-        """The true joints of one frame."""
-        return Pose(self.keypoints[frame], np.ones(self.keypoints.shape[1]))
+    def pose(self, frame: int) -> poses.Pose | None:
+        """The true joints of one frame, if there are any."""
+        points = self.keypoints[frame]
+        return poses.Pose(points, np.ones(len(points))) if np.isfinite(points).any() else None
 
 
 def truth(name: str) -> Truth | None:
-    """The truth of a clip of the library; None where it is not known, as for every upload."""
-    return _truth(SAMPLE_FILE.with_suffix(".json")) if name == SAMPLE else None
+    """The truth of a clip: the sample has its own, an upload may have been given one; else None."""
+    if name == SAMPLE:
+        return _sample_truth(SAMPLE_FILE.with_suffix(".json"))
+    file = _truth_file(name)
+    return _given_truth(file, file.stat().st_mtime_ns) if file.is_file() else None
+
+
+def add_truth(name: str, clip: Clip, file: str, data: bytes) -> None:
+    """Keep the truth of an uploaded clip, in the place of the one that it had.
+
+    Args:
+        name: of the clip in the library.
+        clip: the same, opened.
+        file: name of the uploaded file.
+        data: the file: see `poses.read_truth`.
+    Raises:
+        ValueError: it is no truth of this clip; one sentence, and what was known stays known.
+    """
+    TRUTHS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TRUTHS) as folder:
+        path = Path(folder) / (re.sub(r"[^\w.() -]+", "_", Path(file).name)[-60:] or "truth")
+        path.write_bytes(data)
+        keypoints = poses.read_truth(path, len(clip), clip.size)
+        kept = Path(folder) / "kept.npy"
+        np.save(kept, keypoints)
+        kept.replace(_truth_file(name))
+
+
+def remove_truth(name: str) -> None:
+    """Forget the truth that an uploaded clip was given."""
+    _truth_file(name).unlink(missing_ok=True)
+
+
+def _truth_file(name: str) -> Path:
+    return TRUTHS / f"{name}.npy"
+
+
+@lru_cache(maxsize=8)
+def _given_truth(file: Path, modified: int) -> Truth:
+    keypoints = np.load(file)
+    seen = np.isfinite(keypoints[0]).all(-1)
+    return Truth(keypoints, None, _grown(crops.around(keypoints[0])) if seen.sum() >= boxes.FEWEST else None)
 
 
 @lru_cache(maxsize=1)
-def _truth(file: Path) -> Truth:
+def _sample_truth(file: Path) -> Truth:
     known = json.loads(file.read_text())
-    x, y, w, h = boxes.grown(known["box"][0], boxes.PAD).round().tolist()  # joints end inside the body
-    return Truth(np.array(known["joints"]), np.array(known["blur_length"]), (x, y, w, h))
+    return Truth(np.array(known["joints"]), np.array(known["blur_length"]), _grown(known["box"][0]))
+
+
+def _grown(box: ArrayLike) -> tuple[float, float, float, float]:
+    x, y, w, h = boxes.grown(box, boxes.PAD).round().tolist()  # joints end inside the body
+    return x, y, w, h

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from freqviz import figures, jobs, run
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
-from freqviz.web import choice, work
+from freqviz.web import choice, truth, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -49,6 +49,7 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
+            truth.ask(request.clip, planned.clip)
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
         _stage(request, planned, ticket, analysis is not None)
@@ -87,7 +88,8 @@ def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] 
         x, y = limits
         panel = replace(panel, x=replace(panel.x, limits=x), y=replace(panel.y, limits=y))
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
-    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN)  # words wrap better outside the picture
+    dark = st.context.theme.type == "dark"
+    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
     figure.update_layout(uirevision=str(panel.x.limits))  # what the legend hides stays hidden while the slider moves
     st.plotly_chart(
         figure,

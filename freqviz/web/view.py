@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqviz import crops, figures, run, sharpness
+from freqviz import crops, figures, reading, run, sharpness
 from freqviz.clip import Clip
+from freqviz.panel import Panel
 from freqviz.poses import Pose
 from freqviz.trace import LightTrace
 from freqviz.web import library, work
@@ -59,19 +60,20 @@ class View:
         for trace in self.traces:
             for band, values in enumerate([] if trace.band_energy is None else trace.band_energy.T):
                 columns[f"log energy in {trace.network}, band {band + 1}"] = values
-        if self._truth is not None:
+        if self._truth is not None and self._truth.blur is not None:
             columns[TRUE_BLUR] = self._truth.blur
         return pd.DataFrame(columns)
 
     @staticmethod
     def label(column: str) -> str:
-        """A column's name for people."""
-        return figures.quantity(column).title
+        """A column's name for people; it says where a measure of blur shares its formula with the energies."""
+        shared = " · same spectrum as energy" if figures.shares_formula(column) else ""
+        return figures.quantity(column).title + shared
 
     @property
     def blurs(self) -> list[str]:
         """Columns of `table` that tell how blurred a frame is, the best first."""
-        known = [TRUE_BLUR] if self._truth is not None else []
+        known = [TRUE_BLUR] if self._truth is not None and self._truth.blur is not None else []
         lengths = ["edge_width", "cepstral_length"]
         return known + lengths + [name for name in sharpness.MEASURES if name not in (*lengths, *_NO_BLUR)]
 
@@ -81,6 +83,46 @@ class View:
         names = [str(name) for name in self.table if str(name).startswith("log energy")]
         image = [name for name in names if name.startswith("log energy of the image")]
         return [name for name in names if name not in image][::-1] + image[::-1]
+
+    @property
+    def networks(self) -> list[str]:
+        """The networks, in the order chosen."""
+        return list(self.analysis.traces)
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Names of the joints that the first network finds."""
+        return self.traces[0].joints
+
+    def reading(self, frame: int) -> str:
+        """The frame in words."""
+        measure, truth = figures.quantity(self.blurs[0]), self.truth(frame)
+        name = f"{measure.label[:1].lower()}{measure.label[1:]}"
+        points = None if truth is None else truth.keypoints
+        return reading.sentence(frame, self.traces, self.table[self.blurs[0]], name, "px", points)
+
+    @cached_property
+    def sharpest(self) -> int | None:
+        """The clip's sharpest frame by the first of `blurs`; None where no frame has one."""
+        blur = self.table[self.blurs[0]].to_numpy(np.float64)
+        return int(np.nanargmin(blur)) if np.isfinite(blur).any() else None
+
+    def radial_profile(self, frame: int, region: str) -> Panel:
+        """The radial profile of a frame beside that of the sharpest one, which is named."""
+        pixels, reference, best = self.region(frame, region), self.reference(region), self.sharpest
+        if best is None:
+            return figures.radial_profile(pixels, reference=reference, names=(f"frame {frame}", ""))
+        measure = figures.quantity(self.blurs[0])
+        why = f"Sharpest by {measure.label.lower()}: frame {best}, {self.table[self.blurs[0]][best]:.1f} px."
+        names = f"frame {frame}", f"frame {best}, the sharpest"
+        return figures.radial_profile(pixels, self.region(best, region), reference, names=names, why=why)
+
+    def heatmap(self, frame: int, network: str, joint: str) -> Panel:
+        """Where a network sees a joint; the window of the frame is run again unless it was kept."""
+        trace, key = self.analysis.traces[network], (network, frame)
+        box = trace.boxes[frame]
+        deep = self.analysis.deep.get(key) or work.deep_trace(self.name, self.folder, network, frame, box)
+        return figures.joint_heatmap(deep, trace.joints.index(joint), box, self.truth(frame), joints=trace.joints)
 
     regions = (work.PERSON, work.WHOLE_FRAME)  # what a spectrum can be of
 

@@ -12,11 +12,13 @@ import models
 from freqviz import crops, figures, forecast, jobs, run
 from freqviz.clip import Clip
 from freqviz.store import RunKey, Store
+from freqviz.trace import Trace
 from freqviz.web import library
 
 STORE = Store(library.RESULTS)
 PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
 SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
+DEEP = 8  # deep traces kept, about 6 MB each
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 
 
@@ -147,6 +149,20 @@ def spectrum_reference(clip: str, region: str, folder: Path, _boxes: np.ndarray)
     opened = open_clip(clip)
     some = np.unique(np.linspace(0, len(opened) - 1, SPECTRA).round().astype(int))
     return figures.spectrum_reference(region_of(opened[int(i)], region, _boxes[i]) for i in some)
+
+
+@st.cache_resource(max_entries=DEEP, show_spinner=False)
+def deep_trace(clip: str, folder: Path, network: str, frame: int, _box: np.ndarray) -> Trace:
+    """Everything that one window showed, recomputed in some tenths of a second: a few are kept.
+
+    Args:
+        clip: name in the library.
+        folder: of the analysis that the window belongs to; it stands for its boxes in the cache.
+        network: its name.
+        frame: the key frame.
+        _box: (4,) that the window was cut by; frame pixels.
+    """
+    return run.deep_trace(open_clip(clip), network, frame, _box)
 
 
 def region_of(frame: np.ndarray, region: str, box: np.ndarray) -> np.ndarray:

@@ -14,22 +14,30 @@ def under_the_cursor() -> None:
     region = choice.segmented_control(
         "Look at", view.regions, default="Person", required=True, key="region", bind="query-params"
     )
+    st.markdown(view.reading(frame))
     with st.container(key="figures"):
-        left, right = st.columns([3, 2])
-        with left:
+        left, right = st.columns(2)
+        with left, web.sentences():
             panel = figures.pose_overlay(view.clip[frame], view.poses(frame), view.truth(frame))
             web.show(panel, 400, view.limits(frame, region))
+            choose_network, choose_joint = st.columns(2)
+            network = choose_network.selectbox("Network", view.networks, key="network", bind="query-params")
+            joint = choose_joint.selectbox(
+                "Heatmap", view.joints, None, placeholder="Choose a joint", key="joint", bind="query-params"
+            )
+            if joint:
+                web.show(view.heatmap(frame, network, joint), 400)
+            web.show(figures.frame_weights_over_clip(view.analysis.traces[network], frame), 240)
+        with left, web.sentences():
+            web.show(figures.frame_weights(view.traces, frame), 330)
         with right, web.sentences():
             pixels, reference = view.region(frame, region), view.reference(region)
             web.show(figures.power_spectrum(pixels, reference=reference), 400)
-        left, right = st.columns(2)
-        with left, web.sentences():
-            web.show(figures.frame_weights(view.traces, frame), 350)
+            web.show(view.radial_profile(frame, region), 330)
         with right, web.sentences():
-            across, up = st.columns(2)
-            blur = across.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
-            energy = up.selectbox("Energy", view.energies, key="energy", bind="query-params")
-            web.show(figures.blur_against_energy(view.table, blur, energy, frame), 280)
+            blur = st.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
+            energy = st.selectbox("Energy", view.energies, key="energy", bind="query-params")
+            web.show(figures.blur_against_energy(view.table, blur, energy, frame), 330)
 
 
 under_the_cursor()

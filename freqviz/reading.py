@@ -1,0 +1,143 @@
+"""What one frame shows, in words: how blurred it is, which frames counted, where the networks differ.
+
+Convention: frames are indices into the clip; lengths are frame pixels; frame weights sum to 1 over a window.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FLAT = 0.1  # weights that differ from an equal share by at most this part of it are called alike
+FEWEST, TENTHS = 8, 20  # fewer frames are not ranked; fewer are not divided into tenths
+
+
+class Seen(Protocol):
+    """What the reading needs of a light trace: N frames, J joints, S slots."""
+
+    @property
+    def network(self) -> str:
+        """Its name."""
+
+    @property
+    def keypoints(self) -> NDArray[np.float64]:
+        """(N, J, 2)."""
+
+    @property
+    def frame_weights(self) -> NDArray[np.float64]:
+        """(N, S), sums to 1 or NaN."""
+
+    @property
+    def effective_frames(self) -> NDArray[np.float64]:
+        """(N,)."""
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """(J,) names."""
+
+    def window(self, key: int) -> NDArray[np.int64]:
+        """(S,) the frames that the window of a key frame shows."""
+
+
+def sentence(
+    frame: int,
+    traces: Sequence[Seen],
+    blur: ArrayLike,
+    measure: str,
+    unit: str = "px",
+    truth: ArrayLike | None = None,
+) -> str:
+    """The present frame in one sentence.
+
+    Args:
+        frame: index into the clip.
+        traces: light traces of the clip, one a network.
+        blur: (N,) a measure that grows with blur, NaN where it is not known.
+        measure, unit: its name and unit for people, e.g. "edge width".
+        truth: (J, 2) true joints of the frame, NaN where unknown.
+    Returns:
+        A sentence, capitalised, with its full stop.
+    Raises:
+        IndexError: no such frame.
+    """
+    values = np.asarray(blur, np.float64)
+    if not 0 <= frame < len(values):
+        raise IndexError(f"frame must be 0 to {len(values) - 1}, got {frame}")
+    parts = [_sharpness(frame, values, measure, unit), _weights(frame, traces), _difference(frame, traces)]
+    parts.append("" if truth is None else _error(frame, traces, np.asarray(truth, np.float64)))
+    return "; ".join(part for part in parts if part) + "."
+
+
+def flat(weights: ArrayLike) -> bool:
+    """Whether the weights (S,) of a window are alike, each within a tenth of an equal share."""
+    values = np.asarray(weights, np.float64)
+    return bool((np.abs(values * len(values) - 1) <= FLAT + 1e-9).all())
+
+
+def _sharpness(frame: int, values: NDArray[np.float64], measure: str, unit: str) -> str:
+    value, known = values[frame], values[np.isfinite(values)]
+    if not np.isfinite(value):
+        return f"How blurred frame {frame} is cannot be told"
+    number = f"{measure} {value:.1f} {unit}".rstrip()
+    if len(known) < FEWEST or known.min() == known.max():
+        return f"Frame {frame} has {number}"
+    as_blurred, as_sharp = (known >= value).mean(), (known <= value).mean()
+    if value in (known.min(), known.max()):
+        place = "is the blurriest" if value == known.max() else "is as sharp as any"
+    elif min(as_blurred, as_sharp) <= 0.1 and len(known) >= TENTHS:
+        place = f"is among the {'blurriest' if as_blurred < as_sharp else 'sharpest'} tenth"
+    elif min(as_blurred, as_sharp) <= 0.25:
+        place = f"is among the {'blurriest' if as_blurred < as_sharp else 'sharpest'} quarter"
+    else:
+        place = "is neither among the blurriest nor the sharpest"
+    return f"Frame {frame} {place} ({number})"
+
+
+def _weights(frame: int, traces: Sequence[Seen]) -> str:
+    weighing = [trace for trace in traces if np.isfinite(trace.frame_weights[frame]).all()]
+    parts, alike = [], []
+    for trace in weighing:
+        if flat(trace.frame_weights[frame]):
+            alike.append(trace.network)
+            continue
+        shares = np.bincount(trace.window(frame), trace.frame_weights[frame])  # a missing neighbour is the key frame
+        most, slots = int(shares.argmax()), len(trace.frame_weights[frame])
+        place = "the frame itself" if most == frame else f"frame {most}"
+        counted = f"{trace.effective_frames[frame]:.1f} of {slots} frames counted"
+        parts.append(f"{trace.network} leaned on {place} (weight {_share(shares[most])}), {counted}")
+    if alike:
+        parts.append(f"{_listed(alike)} weighed all frames of the window alike")
+    return "; ".join(parts)
+
+
+def _difference(frame: int, traces: Sequence[Seen]) -> str:
+    pairs = [(a, b, _distances(a.keypoints[frame], b.keypoints[frame])) for a, b in combinations(traces, 2)]
+    pairs = [pair for pair in pairs if np.isfinite(pair[2]).any()]
+    if not pairs:
+        return ""
+    a, b, distances = max(pairs, key=lambda pair: float(np.nanmax(pair[2])))
+    joint, most = int(np.nanargmax(distances)), float(np.nanmax(distances))
+    if most < 1:
+        return "the networks agree within 1 px"
+    who = "the networks" if len(traces) == 2 else f"{a.network} and {b.network}"
+    return f"{who} differ most at the {a.joints[joint]}, {most:.0f} px"
+
+
+def _error(frame: int, traces: Sequence[Seen], truth: NDArray[np.float64]) -> str:
+    errors = [(trace.network, _distances(trace.keypoints[frame], truth)) for trace in traces]
+    parts = [f"{np.nanmean(off):.1f} px ({name})" for name, off in errors if np.isfinite(off).any()]
+    return f"the mean distance from the truth is {_listed(parts)}" if parts else ""
+
+
+def _distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.linalg.norm(a - b, axis=-1)
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -1,0 +1,47 @@
+"""The truth of an uploaded clip: asked for in the sidebar, shown with the poses and measured against."""
+
+from typing import Any
+
+import streamlit as st
+
+from freqviz.clip import Clip
+from freqviz.web import library
+
+MEGABYTES = 20  # ten minutes of poses are about 12
+
+
+def ask(name: str, clip: Clip) -> None:
+    """Draw the uploader of a clip's truth; the sample has its own."""
+    if name == library.SAMPLE:
+        return
+    turn = st.session_state.setdefault("truths", 0)  # another key is an empty uploader: the bytes are let go
+    with st.sidebar.expander("Truth"):
+        if library.truth(name) is not None:
+            st.caption("The true joints are shown with the poses.")
+            st.button("Remove the truth", on_click=library.remove_truth, args=(name,), width="stretch")
+        st.file_uploader(
+            "True joints",
+            type=["csv", "mat"],
+            key=f"truth-{turn}",
+            max_upload_size=MEGABYTES,
+            on_change=_take,
+            args=(f"truth-{turn}", name, clip),
+            help="A CSV as `python -m freqviz predict` writes it (frame, joint, x, y; pixels from 0), "
+            "or the joint_positions.mat of a JHMDB clip.",
+        )
+        if refusal := st.session_state.get(f"refused truth of {name}"):
+            st.error(refusal)
+
+
+def _take(key: str, name: str, clip: Clip) -> None:
+    state: Any = st.session_state
+    file = state[key]
+    if file is None:
+        return
+    state["truths"] += 1
+    refusal = ""
+    try:
+        library.add_truth(name, clip, file.name, file.getvalue())
+    except (ValueError, OSError) as error:
+        refusal = f"{str(error).rstrip('.')}."
+    state[f"refused truth of {name}"] = refusal
