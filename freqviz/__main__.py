@@ -238,6 +238,7 @@ def evaluate(
             choices = report.choose_on_validation(*report.load(folder))
             (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
         elif set(chosen) == set(models.names()):
+            report.write_references(data_root(data))
             report.write(folder, Path(report.__file__).parents[2] / "README.md")
 
 

@@ -198,6 +198,7 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     monkeypatch.setattr(report, "ASSETS", tmp_path / "assets")
     monkeypatch.setattr(report, "load", lambda folder: ("found", "sources"))
     monkeypatch.setattr(report, "choose_on_validation", lambda *_: {"best rival": "mean"})
+    monkeypatch.setattr(report, "write_references", lambda root: asked.append(root))
     monkeypatch.setattr(report, "write", lambda folder, readme: asked.append((folder, readme.name)))
     for words in (("freq-video",), ("--all",), ("--all", "--part", "validation")):
         answer = call("evaluate", *words, "--data", tmp_path)
@@ -205,6 +206,7 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     assert asked == [
         (tmp_path, ["freq-video"], "test", evaluate.REGIMES),
         (tmp_path, ["spatial-video", "freq-video"], "test", evaluate.REGIMES),
+        tmp_path,
         (tmp_path, "README.md"),
         (tmp_path, ["spatial-video", "freq-video"], "validation", ("R1", "R2")),
     ]

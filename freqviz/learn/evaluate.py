@@ -273,13 +273,14 @@ def shifted(maps: Tensor, shift: Tensor) -> Tensor:
     return sample(maps[:, None], places)[:, 0]
 
 
-def clean_reference(frame: SpatialFrame, clips: data.Clips, length: float, flip: bool) -> NDArray[np.float64]:
+def clean_reference(frame: SpatialFrame, clips: data.Clips, length: float) -> NDArray[np.float64]:
     """PCK of single frames with nothing but motion blur of `length` px: comparable to published references.
 
     Returns:
-        (2, alphas): PCK of the 14 joints, and of the 12 limb joints.
+        (2, 2, alphas): without and with flip test; the 14 joints, and the 12 of the limbs.
     """
-    hits, limb = [], []
+    hits: list[list[NDArray]] = [[], []]
+    limb = []
     chosen = [
         (c, t) for c in range(len(clips)) for t in range(0, len(clips.joints[c]), KEYS)
         if clips.person(c, t).counts.sum() >= data.MINIMUM_JOINTS
@@ -296,17 +297,17 @@ def clean_reference(frame: SpatialFrame, clips: data.Clips, length: float, flip:
                 angle = random_of(clips.infos[c].name, t, "clean").uniform(0, np.pi)
                 cuts.append(crops.cut(blur.motion_blur(image, length * pixel, angle), box))
             batch = torch.from_numpy(np.stack(cuts)).permute(0, 3, 1, 2).float() / 255
-            heat = frame(batch[:, None])
-            if flip:
-                heat = (heat + frame(batch.flip(-1)[:, None])[:, flips].flip(-1)) / 2
-            keypoints, _ = poses.decode(heat.numpy())
-            placed = np.stack([crops.to_frame(k, p.box) for k, p in zip(keypoints, people, strict=True)])
+            once = frame(batch[:, None])
+            twice = (once + frame(batch.flip(-1)[:, None])[:, flips].flip(-1)) / 2
             truth, counts = np.stack([p.joints for p in people]), np.stack([p.counts for p in people])
-            good = poses.correct(placed, truth, poses.box_norm(truth, counts))
-            hits.append(good[:, counts])
+            for found, heat in zip(hits, (once, twice), strict=True):
+                keypoints, _ = poses.decode(heat.numpy())
+                placed = np.stack([crops.to_frame(k, p.box) for k, p in zip(keypoints, people, strict=True)])
+                found.append(poses.correct(placed, truth, poses.box_norm(truth, counts))[:, counts])
             limb.append(np.broadcast_to(np.arange(14) < 12, counts.shape)[counts])
-    good, arms = np.concatenate(hits, 1), np.concatenate(limb)
-    return np.stack([good.mean(1), good[:, arms].mean(1)])
+    arms = np.concatenate(limb)
+    each = [np.concatenate(found, 1) for found in hits]
+    return np.stack([[good.mean(1), good[:, arms].mean(1)] for good in each])
 
 
 # ---------------------------------------------------------------- tables

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 import models
 from freqviz import poses
+from freqviz.learn import data
 from freqviz.learn import evaluate as ev
 from freqviz.learn.cost import multiply_adds, parameters
+from models.network import channels_last
+from models.spatial_frame import SpatialFrame
 
 FAST = 0.9  # quantile of true speed above which a joint is fast
 NETWORKS = ("spatial-frame", "spatial-video", "freq-video")
@@ -195,6 +198,31 @@ def jitter_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     """Acceleration error on whole clips, R5; share of the box side."""
     rows = [row for row in rows_of(found["R5"]) if not row.startswith("oracle")]
     return pd.DataFrame([{"row": r, "acceleration error": ev.acceleration_error(found["R5"], r)} for r in rows])
+
+
+def references_table(frame: SpatialFrame, clips: data.Clips) -> pd.DataFrame:
+    """PCK of single frames under nothing but motion blur: sharp at three thresholds, and @0.1 by length."""
+    lengths = (0, 9, 15, 21, 31)
+    scores = np.stack([ev.clean_reference(frame, clips, length) for length in lengths])
+    lines = []
+    for f, flip in enumerate(("", ", flip test")):
+        for j, joints in enumerate(("14 joints", "12 limb joints")):
+            line: dict[str, object] = {"setting": joints + flip}
+            line |= {f"sharp @{alpha}": scores[0, f, j, a] for a, alpha in enumerate(poses.ALPHAS)}
+            line |= {f"{length} px @0.1": scores[i, f, j, 1] for i, length in enumerate(lengths) if length}
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def write_references(root: Path, runs: Path = Path("runs"), assets: Path | None = None) -> None:
+    """The table of single frames, and the draws of the comparison, as files beside the other tables."""
+    assets = assets or ASSETS
+    assets.mkdir(parents=True, exist_ok=True)
+    clips = data.Clips(root / "jhmdb", "test", runs / "cache")
+    ev.write_manifest(clips, assets / "manifest.csv")
+    frame = models.load("spatial-frame")
+    assert isinstance(frame, SpatialFrame)
+    references_table(channels_last(frame), clips).to_csv(assets / "references.csv", index=False, float_format="%.5g")
 
 
 def cost_table() -> pd.DataFrame:
