@@ -142,7 +142,7 @@ def list_models() -> None:
                 _text(card.get("seeds")),
                 " / ".join(f"{scores[regime][1]:.3f}" for regime in ("R0", "R2") if regime in scores),
             )
-            if card:
+            if "budget" in card:  # an evaluated network that was trained elsewhere has scores alone
                 told.append(f"{name}: {card['budget']['steps']} steps on {card['data']}. {card['joints']}")
         out.print(table)
         for line in told:

@@ -55,13 +55,15 @@ def forecast(run: Run, store: Store) -> Forecast | None:
     low, high = (min(rates), max(rates)) if len(rates) > 1 else (rates[0] * ONE_RUN[0], rates[0] * ONE_RUN[1])
     memory = [held["cost"]["memory"] and held["cost"]["memory"] + _larger(run, held["clip"]["size"]) for held in alike]
     basis = f"by {len(rates)} earlier runs" if len(rates) > 1 else "by one earlier run"
-    return Forecast(run.todo, (low * run.todo, high * run.todo), max(memory), basis)
+    frames = len(run.clip)
+    return Forecast(frames, (low * frames, high * frames), max(memory), basis)
 
 
 def by_one_step(run: Run, seconds: float, memory: int) -> Forecast:
     """What one timed step says, with `seconds` a frame and `memory` as `Run.timed_step` gives them."""
-    low, high = (seconds * run.todo * factor for factor in ONE_STEP)
-    return Forecast(run.todo, (low, high), memory and memory + _larger(run, (0, 0)), "by one timed step, the first run")
+    frames = len(run.clip)
+    low, high = (seconds * frames * factor for factor in ONE_STEP)
+    return Forecast(frames, (low, high), memory and memory + _larger(run, (0, 0)), "by one timed step, the first run")
 
 
 def _larger(run: Run, size: tuple[int, int]) -> int:

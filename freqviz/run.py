@@ -294,11 +294,6 @@ class Run:
             raise ValueError(f"box {first.tolist()} lies outside the frame of {width} x {height} pixels")
         return first, None, "drawn"
 
-    @property
-    def todo(self) -> int:
-        """Frames that the run has to pass."""
-        return len(self.clip)
-
     def timed_step(self) -> tuple[float, int]:
         """One step on the first frame alone, timed after a window that warms up.
 
@@ -374,7 +369,7 @@ class Run:
         }
         cost = {
             "seconds": time.perf_counter() - started,
-            "frames": self.todo,
+            "frames": len(self.clip),
             "memory": memory(self.device),
         }
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)

@@ -46,7 +46,7 @@ def add(name: str, data: bytes) -> str:
     digest = hashlib.sha256(data).hexdigest()[:8]
     for known in CLIPS.glob(f"*-{digest}.*"):
         return known.name
-    plain = Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
+    plain = _plain(name)
     suffix = plain.suffix[:6] or ".mp4"
     CLIPS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CLIPS) as folder:
@@ -60,6 +60,11 @@ def add(name: str, data: bytes) -> str:
         except (OSError, ValueError, IndexError) as error:
             raise ClipError(f"{path.name} cannot be read as a video: {error}") from error
         return path.rename(CLIPS / f"{path.stem}-{digest}{suffix}").name
+
+
+def _plain(name: str) -> Path:
+    """The name of an uploaded file, without folders, in plain characters."""
+    return Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
 
 
 def box_files() -> list[str]:
@@ -91,7 +96,7 @@ def add_boxes(name: str, data: bytes) -> str:
     Raises:
         ValueError: it cannot; one sentence. Nothing is kept.
     """
-    plain = Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
+    plain = _plain(name)
     BOXES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BOXES) as folder:
         path = Path(folder) / f"{plain.stem[:50] or 'boxes'}{plain.suffix[:6] or '.txt'}"
@@ -147,7 +152,7 @@ def add_truth(name: str, clip: Clip, file: str, data: bytes) -> None:
     """
     TRUTHS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TRUTHS) as folder:
-        path = Path(folder) / (re.sub(r"[^\w.() -]+", "_", Path(file).name)[-60:] or "truth")
+        path = Path(folder) / (_plain(file).name[-60:] or "truth")
         path.write_bytes(data)
         keypoints = poses.read_truth(path, len(clip), clip.size)
         kept = Path(folder) / "kept.npy"
