@@ -255,7 +255,7 @@ def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(peo
     monkeypatch.setattr(train, "validate_frames", lambda *_: np.zeros(3))
     monkeypatch.setattr(models, "save", lambda *_: None)
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
-    recipe = train.Recipe("spatial-frame", steps=4, batch=2, small=0.5, validate_every=2, save_every=1)
+    recipe = train.Recipe("spatial-frame", steps=4, batch=2, small=0.5, restart=2, validate_every=2, save_every=1)
 
     def last(run):
         return torch.load(run / "state.pt", weights_only=True)["network"]

@@ -44,7 +44,8 @@ class Recipe:
     decay: float = 0.05  # weight decay
     warmup: int = 200  # steps
     average: float = 0.998  # of the exponential moving average
-    small: float = 0.6  # share of the steps on 128x96 crops, which are 2.2 times as fast
+    small: float = 0.6  # share of the steps (before a restart) on 128x96 crops, 2.2 times as fast
+    restart: int | None = None  # step from which everything begins anew, at the average's parameters and .6 of the rate
     seed: int = 0
     validate_every: int = 500
     save_every: int = 200
@@ -54,7 +55,7 @@ VIDEO = Recipe(
     "video", steps=400, batch=16, rate=1e-3, decay=0.02, warmup=40, average=0.99, validate_every=25, save_every=25
 )
 RECIPES = {
-    "spatial-frame": Recipe("spatial-frame", steps=3900),
+    "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
@@ -83,12 +84,25 @@ def cross_entropy(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     return (each * counts).sum() / counts.sum().clamp_min(1)
 
 
+def cycle(recipe: Recipe, step: int) -> tuple[int, int]:
+    """First step and end of the cycle that a step belongs to: of the whole, or of one side of the restart."""
+    if recipe.restart is None:
+        return 0, recipe.steps
+    return (0, recipe.restart) if step < recipe.restart else (recipe.restart, recipe.steps)
+
+
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if step < recipe.warmup:
-        return recipe.rate * (step + 1) / recipe.warmup
-    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    """Linear warm-up, then a cosine to zero; once more after a restart, with .6 of the peak.
+
+    Reference:
+        Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017.
+    """
+    first, end = cycle(recipe, step)
+    peak = recipe.rate if first == 0 else 0.6 * recipe.rate
+    if step < first + recipe.warmup:
+        return peak * (step - first + 1) / recipe.warmup
+    progress = (step - first - recipe.warmup) / max(1, end - first - recipe.warmup)
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
@@ -179,11 +193,15 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         )  # fmt: skip
         part.rename(state)
 
-    switch = int(recipe.steps * recipe.small)
     running, seen = 0.0, 0
     while step < recipe.steps:
+        first, end = cycle(recipe, step)
+        if step == first and first > 0:
+            network.load_state_dict(average.state_dict())
+            solver = optimiser(network, recipe)
+        switch = int(end * recipe.small) if first == 0 else first
         size = (128, 96) if step < switch else crops.SIZE
-        until = switch if step < switch else recipe.steps
+        until = switch if step < switch else end
         samples = data.FrameSamples(
             stills, clips, recipe.seed, size, step * recipe.batch, (until - step) * recipe.batch
         )
