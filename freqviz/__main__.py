@@ -30,6 +30,9 @@ app = typer.Typer(
 out, err = Console(), Console(stderr=True)
 
 Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.")]
+Video = Annotated[Path, typer.Argument(help="Clip, or folder of images.")]
+KeyFrame = Annotated[int, typer.Option("--frame", help="The key frame of the window.")]
+WindowBox = Annotated[str, typer.Option("--box", help="x,y,w,h of the person in the key frame, in pixels.")]
 BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
 BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h, MOT or COCO; linear between.")]
 Person = Annotated[int | None, typer.Option("--person", help="Id in --boxes.", show_default="who has the most boxes")]
@@ -82,10 +85,7 @@ def predict(
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
                 table = run.predict(video, model, first, by_frame, whole_frame, device, progress)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{target.name}.part")
-            table.to_csv(aside, index=False, float_format="%.5f")
-            aside.replace(target)
+            _write(table, target)
             out.print(f"{target}: {table['frame'].nunique()} frames", highlight=False)
 
 
@@ -118,6 +118,64 @@ def analyse(
                 err.print(f"{video.name}: {line}", highlight=False, markup=False)
             sources = ", ".join(found.frames["box_source"].unique())
             out.print(f"{target}: {len(found.frames)} frames, box: {sources}", highlight=False, markup=False)
+
+
+@app.command()
+def influence(
+    video: Video,
+    frame: KeyFrame,
+    box: WindowBox,
+    models: Annotated[str, typer.Option("--models", help="Networks of several frames, separated by commas.")] = (
+        "spatial-video,freq-video"
+    ),
+    device: DeviceName = "auto",
+    to: Annotated[Path, typer.Option("--out", help="CSV.")] = Path("influence.csv"),
+) -> None:
+    """Write how far each joint moves when a neighbour is exchanged for the key frame."""
+    with plain_errors():
+        import pandas as pd
+
+        from freqviz import influence as exchange
+        from freqviz.clip import Clip
+
+        held, clip = _window_box(box), Clip(video)
+        names = [name.strip() for name in models.split(",") if name.strip()]
+        found = [exchange.of_frame(clip, name, frame, held, device) for name in names]
+        if not found:
+            raise ValueError("--models needs at least one network, got none")
+        _write(pd.concat([one.table() for one in found], ignore_index=True), to)
+        for one in found:
+            moved = ", ".join(
+                f"{slot:+d}: {mean:.2f} px" for slot, mean in zip(one.slots, one.mean, strict=True) if slot
+            )
+            out.print(f"{one.network}, mean over the joints: {moved}", highlight=False, markup=False)
+
+
+@app.command()
+def intervene(
+    video: Video,
+    frame: KeyFrame,
+    box: WindowBox,
+    slot: Annotated[int, typer.Option("--slot", help="Frames from the key frame to the one to change.")] = 0,
+    model: Annotated[str, typer.Option("--model", help="Network of several frames.")] = "freq-video",
+    blur: Annotated[float, typer.Option("--blur", help="Length of motion blur, pixels.")] = 0.0,
+    angle: Annotated[float, typer.Option("--angle", help="Its direction, degrees from right to down.")] = 0.0,
+    noise: Annotated[float, typer.Option("--noise", help="Standard deviation, share of the grey range.")] = 0.0,
+    gain: Annotated[float, typer.Option("--gain", help="Times the light.")] = 1.0,
+    device: DeviceName = "auto",
+    to: Annotated[Path, typer.Option("--out", help="CSV.")] = Path("change.csv"),
+) -> None:
+    """Change one frame of a window; write energies, weights and joints before and after."""
+    with plain_errors():
+        from freqviz import influence as exchange
+        from freqviz import reading, run
+        from freqviz.clip import Clip
+
+        held, clip = _window_box(box), Clip(video)
+        window = exchange.encode_window(clip, run.load_network(model, device), frame, held, model)
+        found = exchange.intervene(clip, window, slot, exchange.Change(blur, math.radians(angle), noise, gain))
+        _write(found.table(), to)
+        out.print(reading.change(found), highlight=False, markup=False)
 
 
 @app.command("models")
@@ -270,11 +328,23 @@ def log(
 # ---- what commands share
 
 
+def _write(table: Any, target: Path) -> None:
+    """Write a CSV aside, then put it in its place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.part")
+    table.to_csv(aside, index=False, float_format="%.5f")
+    aside.replace(target)
+
+
 def _box(text: str | None, videos: list[Path]) -> list[float] | None:
     if text is None:
         return None
     if len(videos) > 1:
         raise ValueError("--box belongs to one clip; give several clips --boxes, --whole-frame or nothing")
+    return _window_box(text)
+
+
+def _window_box(text: str) -> list[float]:
     box = _numbers("--box", text, float)
     if len(box) != 4:
         raise ValueError(f"--box must be x,y,w,h, got '{text}'")

@@ -1,9 +1,11 @@
 """How strongly two quantities of a clip go together, with intervals that know frames are not independent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
@@ -18,11 +20,12 @@ class Correlation:
     n: int
     block: int  # frames
     level: float  # of the interval, e.g. 0.95
+    counted: str = "frames"  # what n counts
 
     def __str__(self) -> str:
         return (
             f"Spearman ρ = {_signed(self.rho)} [{_signed(self.low)}, {_signed(self.high)}], "
-            f"n = {self.n} frames ({100 * self.level:g} % moving-block bootstrap, blocks of {self.block})"
+            f"n = {self.n} {self.counted} ({100 * self.level:g} % moving-block bootstrap, blocks of {self.block})"
         )
 
 
@@ -86,6 +89,67 @@ def _bootstrap(x: bytes, y: bytes, block: int, resamples: int, level: float, see
     counts = np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
     low, high = np.nanquantile(_weighted_rho(a, b, counts), [(1 - level) / 2, (1 + level) / 2])
     return float(_weighted_rho(a, b, np.ones((1, n)))[0]), float(low), float(high)
+
+
+def rho(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rank correlation of two series (N,) in [-1, 1]; NaN where one is constant."""
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    return float(_weighted_rho(a, b, np.ones((1, len(a))))[0])
+
+
+def correlations(table: pd.DataFrame, blurs: Sequence[str], energies: Sequence[str]) -> pd.DataFrame:
+    """The rank correlation of every measure of blur with every energy, as `spearman`.
+
+    Args:
+        table: one row a frame, in the order of time.
+        blurs, energies: its columns.
+    Returns:
+        blur, energy, rho, low, high, n, block; a row a pair, NaN and 0 where there is no correlation.
+    """
+    rows = []
+    for blur in blurs:
+        for energy in energies:
+            try:
+                found = spearman(table[blur], table[energy])
+            except ValueError:
+                found = Correlation(np.nan, np.nan, np.nan, 0, 0, 0.95)
+            rows.append((blur, energy, found.rho, found.low, found.high, found.n, found.block))
+    return pd.DataFrame(rows, columns=["blur", "energy", "rho", "low", "high", "n", "block"])
+
+
+def spearman_within(
+    x: ArrayLike, y: ArrayLike, block: int = 5, resamples: int = 2000, level: float = 0.95, seed: int = 0
+) -> Correlation:
+    """Mean over windows of the rank correlation inside each window, with a moving-block bootstrap interval.
+
+    What differs from window to window, such as a slow drift of blur, plays no part. Neighbouring windows share
+    frames, so runs of `block` windows are resampled, as in `spearman`.
+
+    Args:
+        x, y: (N, S) a row a window, in the order of time. A row with a value that is not finite, or that is
+            constant in x or y, is left out.
+        block: windows per run; those that share a frame, by default. Shortened where there are fewer than two runs.
+        resamples, level, seed: as in `spearman`.
+    Returns:
+        Correlation; n counts windows.
+    Raises:
+        ValueError: shapes differ, or fewer than 8 windows vary.
+    """
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if a.shape != b.shape or a.ndim != 2:
+        raise ValueError(f"x and y must be (N, S) of one shape, got {a.shape} and {b.shape}")
+    known = np.isfinite(a).all(1) & np.isfinite(b).all(1)
+    p, q = (stats.rankdata(values[known], axis=1) - (a.shape[1] + 1) / 2 for values in (a, b))
+    norm = np.sqrt((p**2).sum(1) * (q**2).sum(1))
+    inside = (p * q).sum(1)[norm > 0] / norm[norm > 0]
+    n = len(inside)
+    if n < 8:
+        raise ValueError(f"a correlation within windows needs at least 8 windows that vary, got {n}")
+    block = max(1, min(block, n // 2))
+    starts = np.random.default_rng(seed).integers(0, n - block + 1, (resamples, -(-n // block)))
+    chosen = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
+    low, high = np.quantile(inside[chosen].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    return Correlation(float(inside.mean()), float(low), float(high), n, block, level, "windows")
 
 
 def block_length(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:

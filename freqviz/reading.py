@@ -5,12 +5,16 @@ Convention: frames are indices into the clip; lengths are frame pixels; frame we
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from freqviz import spectra
+
+FLAT_MEANS = "Flat weights are a plain mean; they do not say that every frame mattered alike: influence does."
 FLAT = 0.1  # weights that differ from an equal share by at most this part of it are called alike
+BAND = 3  # of `spectra.BAND_EDGES`: where blur shows and noise does not yet
 FEWEST, TENTHS = 8, 20  # fewer frames are not ranked; fewer are not divided into tenths
 
 
@@ -68,6 +72,100 @@ def sentence(
     parts = [_sharpness(frame, values, measure, unit), _weights(frame, traces), _difference(frame, traces)]
     parts.append("" if truth is None else _error(frame, traces, np.asarray(truth, np.float64)))
     return "; ".join(part for part in parts if part) + "."
+
+
+def weighing(trace: Seen, key: int) -> str:
+    """Whether a network chooses among the frames of one window, and of the clip, in words."""
+    weights = trace.frame_weights
+    if not np.isfinite(weights[key]).all():
+        return f"{trace.network} has no frame weights."
+    how = "alike" if flat(weights[key]) else "unequally"
+    return (
+        f"{trace.network} weighs the frames of this window {how}: {trace.effective_frames[key]:.2f} of "
+        f"{weights.shape[1]} count. Its weights are flat, within {100 * FLAT:.0f} % of an equal share, in "
+        f"{sum(map(flat, weights))} of {len(weights)} windows."
+    )
+
+
+class Influential(Protocol):
+    """What the reading needs of an influence: S slots, J joints."""
+
+    network: str
+    frames: NDArray[np.int64]  # (S,)
+    joints: tuple[str, ...]
+    weights: NDArray[np.float64]  # (S,)
+
+    @property
+    def pixels(self) -> NDArray[np.float64]:
+        """(S, J)."""
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """(S,)."""
+
+    @property
+    def side(self) -> float:
+        """Of the person box, pixels."""
+
+    @property
+    def neighbours(self) -> NDArray[np.bool_]:
+        """(S,) slots that show another frame than the key frame."""
+
+
+def influence(found: Influential) -> str:
+    """Which neighbour counted most for the pose, and whether the weights say so, in words."""
+    if found.mean.max() < 0.005:
+        return f"No neighbour moves a joint of {found.network}."
+    slot = int(found.mean.argmax())
+    joint = int(found.pixels[slot].argmax())
+    text = (
+        f"{found.network} leans most on frame {found.frames[slot]}: without it the joints move "
+        f"{found.mean[slot]:.1f} px on average ({100 * found.mean[slot] / found.side:.1f} % of the box side), most the "
+        f"{found.joints[joint]}, {found.pixels[slot, joint]:.1f} px"
+    )
+    if np.isfinite(found.weights).all() and found.neighbours.sum() > 1:
+        heavier = int((found.weights[found.neighbours] > found.weights[slot]).sum())
+        rank = "the largest" if heavier == 0 else f"only number {heavier + 1}"
+        text += f"; its weight, {_share(found.weights[slot])}, is {rank} of {found.neighbours.sum()} neighbours"
+    return text + "."
+
+
+def change(found: Any) -> str:
+    """What a changed frame did to energy, weights and pose, in words.
+
+    Args:
+        found: an `influence.Intervention`.
+    """
+    done, before, after = found.change, found.before, found.after
+    if done.nothing:
+        return f"Frame {found.frame} is as it was filmed: move a slider to change it."
+    did = [f"blurred by {done.length:g} px at {np.degrees(done.angle):.0f}°"] if done.length else []
+    did += [f"given {done.gain:g} times the light"] if done.gain != 1 else []
+    did += [f"given noise of {done.sigma:g}"] if done.sigma else []
+    index = [_minus(seen.measures["spectral_index"]) for seen in (before, after)]
+    energy = float(after.image_energy[BAND] - before.image_energy[BAND])
+    band = "–".join(_share(edge) for edge in spectra.BAND_EDGES[BAND : BAND + 2])
+    parts = [
+        f"Frame {found.frame} was {_listed(did)}: its sharpness index went from {index[0]} to {index[1]}, its log "
+        f"energy at {band} cycles/pixel changed by {_minus(energy, '+.2f')}"
+    ]
+    place = list(found.slots).index(found.slot)
+    weights = before.weights[place], after.weights[place]
+    if np.isfinite(weights).all():
+        moved = "stayed" if abs(weights[1] - weights[0]) < 0.005 else "rose" if weights[1] > weights[0] else "fell"
+        to = f" at {_share(weights[1])}" if moved == "stayed" else f" from {_share(weights[0])} to {_share(weights[1])}"
+        parts.append(f"its weight in {found.network} {moved}{to}")
+    joint = int(found.pixels.argmax())
+    mean = found.pixels.mean()
+    parts.append(
+        f"the pose moved {mean:.1f} px on average ({100 * mean / found.side:.1f} % of the box side), most the "
+        f"{found.joints[joint]}, {found.pixels[joint]:.1f} px"
+    )
+    return "; ".join(parts) + "."
+
+
+def _minus(value: float, form: str = ".2f") -> str:
+    return f"{value:{form}}".replace("-", "−")
 
 
 def flat(weights: ArrayLike) -> bool:

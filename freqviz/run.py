@@ -194,9 +194,18 @@ def deep_trace(clip: Clip, model: str, key: int, box: ArrayLike, device: Device 
         ValueError: no such frame.
     """
     network = load_network(model, device)
-    _require_frames(clip, [key])
-    frames = {i: clip[i] for i in set(_window(key, network.frames, len(clip)))}
+    frames = {i: clip[i] for i in set(window_frames(clip, key, network.frames))}
     return _deep(network, model, key, len(clip), frames, ladder.checked(box))
+
+
+def window_frames(clip: Clip, key: int, count: int) -> list[int]:
+    """The `count` frames that the window of a key frame shows; a missing neighbour is the key frame.
+
+    Raises:
+        ValueError: no such frame.
+    """
+    _require_frames(clip, [key])
+    return _window(key, count, len(clip))
 
 
 def choose_device(device: Device = "auto") -> str:
@@ -642,6 +651,7 @@ def _light_trace(
         median_offset=found.get("median_offset", np.full((n, slots, 2), np.nan)),
         effective_frames=found.get("effective_frames", np.full(n, np.nan)),
         joints=network.skeleton.names,
+        feature_energy=found.get("feature_energy"),
     )
 
 

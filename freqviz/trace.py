@@ -25,7 +25,10 @@ from models.network import PoseNetwork
 from models.probe import Probe, probes
 
 BYTES_PER_FRAME = 64_000  # a light trace that is larger is not light
+OPTIONAL = ("band_energy", "channel_attention", "feature_energy")  # None where the network does not have it
 SLOTS = 5  # of the project's windows; networks of one frame leave them NaN
+
+LIGHT = ("frame_weights", "band_energy", "alignment_offset", "channel_attention", "feature")  # what it is made of
 
 Window = dict[str, Tensor]
 
@@ -187,6 +190,7 @@ class LightTrace:
     median_offset: NDArray[np.float64]  # (N, S, 2) dx, dy over the person region; input pixels
     effective_frames: NDArray[np.float64]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
     joints: tuple[str, ...] = poses.JOINTS
+    feature_energy: NDArray[np.float64] | None = None  # (N,) of the key frame, see `feature_energy` of this module
 
     def __post_init__(self) -> None:
         n, j = np.shape(self.scores) if np.ndim(self.scores) == 2 else (-1, -1)
@@ -194,11 +198,11 @@ class LightTrace:
         shapes: dict[str, tuple[int | None, ...]] = {
             "scores": (n, j), "keypoints": (n, j, 2), "boxes": (n, 4), "frame_weights": (n, s),
             "key_box_segment": (n,), "band_energy": (n, None), "channel_attention": (n, None),
-            "median_offset": (n, s, 2), "effective_frames": (n,),
+            "median_offset": (n, s, 2), "effective_frames": (n,), "feature_energy": (n,),
         }  # fmt: skip
         size = 0
         for name, shape in shapes.items():
-            if (values := getattr(self, name)) is None and name in ("band_energy", "channel_attention"):
+            if (values := getattr(self, name)) is None and name in OPTIONAL:
                 continue
             array = _frozen(values, np.int64 if name == "key_box_segment" else np.float64)
             if array.ndim != len(shape) or any(
@@ -230,6 +234,14 @@ class LightTrace:
         """(S,) the frames that the window of a key frame shows; a missing neighbour is the key frame."""
         frames = key + self.slots
         return np.where((frames < 0) | (frames >= len(self)), key, frames)
+
+    @property
+    def mean_weights(self) -> NDArray[np.float64]:
+        """(N,) weight that a frame has on average in the windows that show it; NaN without frame weights."""
+        frames = np.arange(len(self))[:, None] + self.slots  # (N, S)
+        shown = (frames >= 0) & (frames < len(self))  # in the place of others stands the key frame
+        total = np.bincount(frames[shown], self.frame_weights[shown], len(self))
+        return total / np.maximum(np.bincount(frames[shown], minlength=len(self)), 1)
 
     def save(self, path: Path) -> None:
         """Write one npz."""
@@ -293,6 +305,10 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
     def see(path: str, probe: Probe, tensor: Tensor) -> None:
         if "frame" not in probe.axes and len(tensor) != batch:  # frames or neighbours stand in the batch
             tensor, probe = tensor.unflatten(0, (batch, -1)), _with_frames(probe)
+        if probe.quantity == "feature":
+            of_key = tensor[:, slot : slot + 1] if "frame" in probe.axes else tensor
+            rows["feature_energy"] = feature_energy(of_key, probe, box, size).reshape(batch)
+            return
         keep = tuple(axis for axis in ("frame", "xy", "band", "channel") if axis in probe.axes)
         cells = _cells(tensor, probe, box, size, keep)  # (B, *keep, cells)
         if probe.quantity == "frame_weights":
@@ -315,14 +331,28 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
     return arrays
 
 
+def feature_energy(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int]) -> Tensor:
+    """How much features vary over the person: log of their variance over its cells, mean over the channels.
+
+    Args:
+        tensor: (B, channel, y, x) or (B, frame, channel, y, x), what passed the probe.
+        probe: whose axes these are.
+        box: (4,) frame pixels; the person region.
+        size: (height, width) of the crop; pixels.
+    Returns:
+        (B,) or (B, frame), natural logarithm, at least that of 1e-12.
+    """
+    keep = ("frame", "channel") if "frame" in probe.axes else ("channel",)
+    cells = _cells(tensor.float(), probe, box, size, keep)  # (B, *keep, cells)
+    return cells.var(-1, unbiased=False).mean(-1).clamp_min(1e-12).log()
+
+
 def _light_probes(network: nn.Module) -> dict[str, Probe]:
-    """The finest probe of each quantity that the light tier keeps."""
+    """The finest probe of each quantity that the light tier keeps; of equal ones the network's own, not a part's."""
     chosen: dict[str, tuple[str, Probe]] = {}
-    for path, probe in probes(network).items():
-        if probe.quantity in ("frame_weights", "band_energy", "alignment_offset", "channel_attention"):
-            held = chosen.get(probe.quantity)
-            if held is None or probe.stride < held[1].stride:
-                chosen[probe.quantity] = (path, probe)
+    for path, probe in sorted(probes(network).items(), key=lambda item: (item[1].stride, item[0].count("."))):
+        if probe.quantity in LIGHT:
+            chosen.setdefault(probe.quantity, (path, probe))
     return dict(chosen.values())
 
 

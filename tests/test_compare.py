@@ -90,3 +90,37 @@ def test_gaps_are_left_out_pair_by_pair(rng):
 def test_what_cannot_be_correlated_is_refused_in_words(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         compare.spearman(x, y, **options)
+
+
+def test_the_correlation_within_windows_is_the_mean_of_theirs(rng):
+    x, y = rng.normal(size=(12, 5)), rng.integers(0, 4, (12, 5)).astype(float)
+    y[:, 0] = 5  # no row is constant
+    inside = [stats.spearmanr(a, b).statistic for a, b in zip(x, y, strict=True)]
+    found = compare.spearman_within(x + 100 * np.arange(12)[:, None], y)
+    assert found.rho == pytest.approx(np.mean(inside), abs=1e-12)
+    assert found.low < found.rho < found.high
+    assert str(found).endswith("n = 12 windows (95 % moving-block bootstrap, blocks of 5)")
+
+
+def test_windows_with_gaps_or_constants_do_not_count(rng):
+    x, y = rng.normal(size=(12, 5)), rng.normal(size=(12, 5))
+    full = compare.spearman_within(x[2:], y[2:])
+    x[0, 3], y[1] = np.nan, 7
+    assert compare.spearman_within(x, y) == full
+    with pytest.raises(ValueError, match="at least 8 windows that vary, got 6"):
+        compare.spearman_within(x[:8], y[:8])
+    with pytest.raises(ValueError, match=r"one shape, got \(12, 5\) and \(12, 4\)"):
+        compare.spearman_within(x, y[:, 1:])
+
+
+def test_correlated_windows_have_wider_intervals_in_blocks():
+    shared = np.random.default_rng(5).normal(size=(40, 1, 5)).repeat(5, 1).reshape(200, 5)  # five alike in a row
+    other = np.tile(np.arange(5.0), (200, 1))
+    blocks, single = (compare.spearman_within(shared, other, block) for block in (5, 1))
+    assert blocks.high - blocks.low > 1.5 * (single.high - single.low)
+
+
+def test_rho_alone_is_that_of_the_correlation(rng):
+    x, y = rng.normal(size=30), rng.normal(size=30)
+    assert compare.rho(x, y) == compare.spearman(x, y, resamples=2).rho
+    assert np.isnan(compare.rho(x, np.ones(30)))

@@ -16,8 +16,8 @@ LAYERS = [
     ["compare", "reading"],
     ["store", "jobs"],
     ["run"],
-    ["forecast"],
-    ["panel", "look", "figures"],
+    ["forecast", "influence"],
+    ["panel", "look", "figures", "figures_weights"],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],
     ["pages"],
@@ -29,7 +29,7 @@ ONLY = {  # library: layers that may import it
     "matplotlib": {"to_matplotlib", "look"},
     "av": {"clip", "to_video", "__main__"},
     "decord": {"clip", "__main__"},
-    "torch": {"models", "trace", "run", "learn", "__main__"},
+    "torch": {"models", "trace", "run", "influence", "learn", "__main__"},  # influence exchanges encoded maps
 }
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

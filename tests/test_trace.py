@@ -7,8 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from freqviz.trace import LightTrace, Record, Trace, light_frames, light_rows, trace_window, watching
-from models.probe import edit, probes
+from freqviz.trace import (
+    LightTrace,
+    Record,
+    Trace,
+    _light_probes,
+    feature_energy,
+    light_frames,
+    light_rows,
+    trace_window,
+    watching,
+)
+from models.probe import Probe, edit, probes
 
 
 def hooks(network):
@@ -239,3 +249,44 @@ def test_at_the_ends_of_a_clip_the_key_frame_stands_for_missing_neighbours():
     assert trace.window(0).tolist() == [0, 0, 0, 1, 2]
     assert trace.window(3).tolist() == [1, 2, 3, 4, 5]
     assert trace.window(5).tolist() == [3, 4, 5, 5, 5]
+
+
+def test_a_frame_has_the_mean_weight_of_the_windows_that_show_it():
+    weights = np.zeros((6, 5))
+    weights[:, 2], weights[:, 3], weights[2] = 0.7, 0.3, [0.1, 0.2, 0.4, 0.2, 0.1]
+    found = light_trace(frame_weights=weights).mean_weights
+    # frame 0 is shown by windows 0, 1, 2; at the ends the key frame in the place of a neighbour does not count
+    np.testing.assert_allclose(found[0], (0.7 + 0 + 0.1) / 3)
+    np.testing.assert_allclose(found[3], (0 + 0.2 + 0.7 + 0 + 0) / 5)
+    assert np.isnan(light_trace(frame_weights=np.full((6, 5), np.nan)).mean_weights).all()
+
+
+def test_the_energy_of_features_is_the_log_of_their_variance_over_the_person():
+    probe = Probe("feature", "frame channel y x", 4)
+    maps = torch.zeros(2, 3, 2, 48, 36)
+    maps[1, 2, 0, 20:28, :18], maps[1, 2, 0, 20:28, 18:] = -3, 3
+    maps[0, :, :, 0] = 100  # outside the person
+    found = feature_energy(maps, probe, (0, 80, 144, 31), (192, 144))  # rows 20 to 27, all columns
+    np.testing.assert_allclose(found[1, 2], np.log(9 / 2), rtol=1e-5)
+    np.testing.assert_allclose(np.delete(found.numpy().ravel(), 5), np.log(1e-12), rtol=1e-5)
+
+
+def test_the_light_trace_has_the_feature_energy_of_the_key_frame(tiny):
+    window = {part: maps[None] for part, maps in tiny.encode(torch.rand(5, 3, 192, 144)).items()}
+    rows = light_rows(tiny, window, (0, 0, 144, 192))
+    key = window["maps"][0, 2]
+    crop = crops_of_person(key)
+    np.testing.assert_allclose(rows["feature_energy"], np.log(crop.var((1, 2)).mean()), rtol=1e-4)
+
+
+def crops_of_person(maps):
+    """Cells (C, h, w) of stride 4 inside a box that fills the frame: its cut is 1.25 times as large."""
+    values = maps.detach().numpy().astype(float)
+    return values[:, 5:43, 4:32]
+
+
+def test_of_probes_of_one_stride_the_networks_own_is_kept():
+    network = torch.nn.Module()
+    network.part, network.feature = torch.nn.Module(), Probe("feature", "channel y x", 4)
+    network.part.feature = Probe("feature", "channel y x", 4)
+    assert list(_light_probes(network)) == ["feature"]

@@ -3,5 +3,18 @@
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.view import View
+from freqviz.web.weights import Weights
 
-__all__ = ["View", "copies", "cursor", "cursor_row", "explain", "formula", "open_page", "sentences", "show", "table"]
+__all__ = [
+    "View",
+    "Weights",
+    "copies",
+    "cursor",
+    "cursor_row",
+    "explain",
+    "formula",
+    "open_page",
+    "sentences",
+    "show",
+    "table",
+]

@@ -9,12 +9,26 @@ from freqviz.clip import ClipError
 from freqviz.web import library, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
+SHARED = {  # what pages share, with the value that needs no keeping
+    "clip": None, "box": "", "draw": False, "boxes": None, "track": None, "frame": 0, "network": None, "joint": None,
+    "blur": None, "person": BOX, "device": "auto", "region": work.PERSON,
+}  # fmt: skip
 MEANING = {
     BOX: "Drawn or typed for the first frame; from then on it follows the poses.",
     WHOLE_FRAME: "The person fills every frame.",
     MOTION: "Where something moves in the first frame: no person detector.",
     IMPORT: "Boxes of a file: CSV, MOT or COCO. Between frames that have one they are linear.",
 }
+
+
+def keep(page: str) -> None:
+    """Let what all pages ask for survive a change of page; call it before anything is asked."""
+    state: Any = st.session_state
+    if state.get("page", page) != page:
+        for key, default in {**SHARED, "networks": work.defaults()}.items():
+            if state.get(key, default) != default:
+                state[key] = state[key]  # what no widget holds is thrown away when the page changes
+    state["page"] = page
 
 
 def sidebar() -> Request:
