@@ -370,7 +370,6 @@ class _Video:
         self._position = -1  # the frame that comes next
         self._before: int | None = None  # the frame that came last
         self._tainted = False  # it, or one that it is drawn from, is damaged
-        self._threads = "AUTO"
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
@@ -410,7 +409,8 @@ class _Video:
         context = self._stream.codec_context
         self._check_pixels(context.height or 0, context.width or 0)
         context.options = {"max_pixels": str(self._limits.pixels)}
-        context.thread_type = self._threads
+        # frame threads hand out a frame before its flags of damage are set, and lose the last frames of damaged files
+        context.thread_type = "SLICE"
         self._frames_ahead = self._decoded()
         self._pending = None
         self._position = 0
@@ -500,7 +500,6 @@ class _Video:
     def _decode_all(self) -> tuple[list[int], list[int]]:
         """The table by decoding everything once: for damaged files and packets without time stamps."""
         self.damaged.clear()
-        self._threads = "SLICE"  # frame threads lose the last frames of damaged files
         self._open()
         stamps: list[int] = []
         keys: list[int] = []
