@@ -306,7 +306,10 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
 
 
 def frame_weights_over_clip(
-    trace: Weighted, cursor: int | None = None, limits: tuple[float, float] | None = None
+    trace: Weighted,
+    cursor: int | None = None,
+    limits: tuple[float, float] | None = None,
+    marks: Mapping[str, Sequence[int]] | None = None,
 ) -> Panel:
     """The weights of every key frame: key frame along x, frame of the window along y.
 
@@ -314,6 +317,7 @@ def frame_weights_over_clip(
         trace: a light trace with frame weights.
         cursor: key frame to mark.
         limits: of colour; None: 0 to twice an equal share, so that an equal share is white.
+        marks: key frames to point out, "lost" or "damaged"; a row above the weights for each kind.
     Raises:
         LookupError: the network has no frame weights.
     """
@@ -323,8 +327,13 @@ def frame_weights_over_clip(
     slots = _slots(weights)
     frames = np.arange(len(weights))
     limits = limits or (0.0, 2 / len(slots))
-    marks: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
-    marks += [] if cursor is None else [Rule(cursor, "x", role="cursor")]
+    drawn: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
+    drawn += [] if cursor is None else [Rule(cursor, "x", role="cursor")]
+    ticks, top = list(_signed_ticks(slots)), float(slots[-1])
+    for kind, which in (marks or {}).items():
+        top += 1
+        drawn.append(Points(np.asarray(which), np.full(len(which), top), role=kind))
+        ticks.append((top, kind))
     known = np.asarray(trace.effective_frames)[np.isfinite(trace.effective_frames)]
     alike = sum(map(reading.flat, weights))
     note = f"Median effective number of frames {np.median(known):.1f} of {len(slots)}. " if len(known) else ""
@@ -332,8 +341,8 @@ def frame_weights_over_clip(
     return Panel(
         f"Frame weights, {trace.network}",
         Axis("Key frame", "", (-0.5, len(weights) - 0.5)),
-        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_signed_ticks(slots)),
-        tuple(marks),
+        Axis("Relative frame", "frames", (slots[0] - 0.5, top + 0.5), ticks=tuple(ticks)),
+        tuple(drawn),
         note=note,
         guide="White is an equal share and red counts more (beyond the scale too); a falling red diagonal "
         "follows one good frame through its windows; the upright line is the present key frame.",

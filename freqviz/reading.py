@@ -10,7 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from freqviz import boxes
+
 FLAT = 0.1  # weights that differ from an equal share by at most this part of it are called alike
+LOST = {
+    boxes.LOW_SCORES: "its joints score too low to be trusted",
+    boxes.LEFT: "less than a quarter of the box lies in the frame",
+    boxes.LEAPT: "the pose jumped by more than a third of the box",
+}
 FEWEST, TENTHS = 8, 20  # fewer frames are not ranked; fewer are not divided into tenths
 
 
@@ -48,8 +55,9 @@ def sentence(
     measure: str,
     unit: str = "px",
     truth: ArrayLike | None = None,
+    lost: str = "",
 ) -> str:
-    """The present frame in one sentence.
+    """The present frame in one sentence; a second one before it where the person is lost.
 
     Args:
         frame: index into the clip.
@@ -57,8 +65,9 @@ def sentence(
         blur: (N,) a measure that grows with blur, NaN where it is not known.
         measure, unit: its name and unit for people, e.g. "edge width".
         truth: (J, 2) true joints of the frame, NaN where unknown.
+        lost: why the person is lost in it, a word of `boxes.lost`; empty where not.
     Returns:
-        A sentence, capitalised, with its full stop.
+        Capitalised, with full stop.
     Raises:
         IndexError: no such frame.
     """
@@ -67,7 +76,19 @@ def sentence(
         raise IndexError(f"frame must be 0 to {len(values) - 1}, got {frame}")
     parts = [_sharpness(frame, values, measure, unit), _weights(frame, traces), _difference(frame, traces)]
     parts.append("" if truth is None else _error(frame, traces, np.asarray(truth, np.float64)))
-    return "; ".join(part for part in parts if part) + "."
+    warning = f"The person seems lost here ({LOST.get(lost, lost)}). " if lost else ""
+    return warning + "; ".join(part for part in parts if part) + "."
+
+
+def frames_listed(frames: Sequence[int], most: int = 6) -> str:
+    """Frame numbers for people, runs as spans: "3, 7–9, 12"; beyond `most` spans the rest is dots."""
+    spans: list[list[int]] = []
+    for frame in sorted(frames):
+        if spans and frame == spans[-1][-1] + 1:
+            spans[-1][1:] = [frame]
+        else:
+            spans.append([frame])
+    return ", ".join(["–".join(map(str, span)) for span in spans[:most]] + ["…"] * (len(spans) > most))
 
 
 def flat(weights: ArrayLike) -> bool:

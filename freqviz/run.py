@@ -47,7 +47,8 @@ class Analysis:
     """What `analyse` found; tables are tidy, one row per observation."""
 
     traces: dict[str, LightTrace]
-    frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, sharpness measures, band_0 ...
+    frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, lost (why, or empty: see
+    # `boxes.lost`, judged by the network that moves the box), sharpness measures, band_0 ...
     provenance: dict[str, Any]
     deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, key frame)
 
@@ -107,7 +108,7 @@ def load_analysis(folder: Path | str) -> Analysis:
     deep = {(name, key): Trace.load(folder / f"deep-{name}-{key}.npz") for name, key in provenance.pop("deep")}
     return Analysis(
         traces={name: LightTrace.load(folder / f"trace-{name}.npz") for name in provenance["models"]},
-        frames=pd.read_csv(folder / "frames.csv"),
+        frames=pd.read_csv(folder / "frames.csv", dtype={"lost": "str"}).fillna({"lost": ""}),
         provenance=provenance,
         deep=deep,
     )
@@ -367,6 +368,9 @@ class Run:
         traces = {
             name: _light_trace(name, network, rows[name], held, segments) for name, network in self.networks.items()
         }
+        leader = next(iter(traces.values()))
+        lost = ladder.lost(leader.keypoints, leader.scores, held, self.clip.size)
+        table.insert(table.columns.get_loc("box_source") + 1, "lost", lost)
         cost = {
             "seconds": time.perf_counter() - started,
             "frames": len(self.clip),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import look, poses, run
+from freqviz import boxes, look, poses, run
 from freqviz.clip import write_video
 from freqviz.store import Store
 from freqviz.web import View, choice, library, work
@@ -107,7 +107,7 @@ def test_the_sample_shows_skeletons_truth_weights_spectrum_profile_and_scatter(a
     app.run()
     poses, strip, weights, spectrum, radial, scatter = figures(app)
     assert {"spatial-video", "freq-video", "truth"} <= {trace.get("name") for trace in poses["data"]}
-    assert [trace["type"] for trace in spectrum["data"]] == [trace["type"] for trace in strip["data"]] == ["heatmap"]
+    assert spectrum["data"][0]["type"] == strip["data"][0]["type"] == "heatmap"
     assert [trace["name"] for trace in radial["data"]] == ["frame 0, the sharpest", "frame 0"]
     assert "Sharpest by true blur: frame 0, 0.0 px." in words(app)
     assert sum(trace["type"] == "bar" for trace in weights["data"]) == 2
@@ -343,6 +343,17 @@ def test_while_a_run_goes_on_its_newest_poses_are_shown_and_cancel_stops_it(app,
     assert ticket.wait(60)
     assert sum(frames) - before == frames[4], "only the second network's windows of the step under way"
     assert "Cancelled after" in words(app.run())
+
+
+def test_where_the_person_is_lost_the_page_says_so_in_words_and_above_the_weights(app, monkeypatch):
+    monkeypatch.setattr(boxes, "lost", lambda points, *_: ["", "jump"] + [""] * (len(points) - 2))
+    app.query_params["box"] = "24, 44, 22, 46"
+    finish(app.run())
+    assert "The person seems lost in 1 of them: 1." in words(app)
+    assert "seems lost here" not in words(app)
+    assert figures(app)[1]["layout"]["yaxis"]["ticktext"][-1] == "lost"
+    app.slider(key="frame").set_value(1).run()
+    assert "The person seems lost here (the pose jumped by more than a third of the box). Frame 1" in words(app)
 
 
 def test_what_a_run_will_cost_stands_under_the_button(app):

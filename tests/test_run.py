@@ -139,6 +139,18 @@ def test_a_lost_person_of_a_drawn_box_is_not_replaced_by_what_else_moves(followi
     assert set(found.frames["box_source"]) == {"drawn"}
 
 
+def test_frames_in_which_the_person_is_lost_say_why(following, tmp_path):
+    """Six frames of the block, eight without it (no joint is certain), then it stands 70 pixels further right."""
+    shown = walking_frames(6, step=0.0)
+    gone, moved = np.full((120, 160, 3), 80, np.uint8), np.roll(shown[0], 12, axis=1)
+    clip = Clip.from_frames([*shown, *[gone] * 8, moved], fps=25)
+    found = analyse(clip, {"f": following}, box=ROOMY, device="cpu", out=tmp_path / "run")
+    assert found.frames["lost"].tolist() == [""] * 6 + ["low scores"] * 8 + ["jump"]
+    assert load_analysis(tmp_path / "run").frames["lost"].tolist() == found.frames["lost"].tolist()
+    table = pd.read_csv(tmp_path / "run" / "frames.csv")
+    assert table["lost"].isna().sum() == 6
+
+
 def test_imported_boxes_are_followed_within_the_rule(tiny, walk):
     found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu")
     wanted = boxes.between(MOVING, 20)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from freqviz import figures, jobs, run
+from freqviz import figures, jobs, reading, run
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
 from freqviz.web import choice, truth, work
@@ -141,10 +141,13 @@ def _facts(analysis: run.Analysis) -> str:
     """What was analysed, and how."""
     clip, settings = analysis.provenance["clip"], analysis.provenance["settings"]
     height, width = clip["size"]
-    return (
+    facts = (
         f"{clip['frames']} frames of {width} × {height} pixels, {clip['fps']:.4g} per second. First box: "
         f"{settings['rung']}. Analysed on {analysis.provenance['device']}."
     )
+    if lost := list(analysis.frames["frame"][analysis.frames["lost"] != ""]):
+        facts += f" The person seems lost in {len(lost)} of them: {reading.frames_listed(lost)}."
+    return facts
 
 
 def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: bool) -> None:

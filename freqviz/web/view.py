@@ -98,8 +98,26 @@ class View:
         """The frame in words."""
         measure, truth = figures.quantity(self.blurs[0]), self.truth(frame)
         name = f"{measure.label[:1].lower()}{measure.label[1:]}"
-        points = None if truth is None else truth.keypoints
-        return reading.sentence(frame, self.traces, self.table[self.blurs[0]], name, "px", points)
+        points, lost = None if truth is None else truth.keypoints, self.analysis.frames["lost"][frame]
+        return reading.sentence(frame, self.traces, self.table[self.blurs[0]], name, "px", points, lost)
+
+    @cached_property
+    def marks(self) -> dict[str, list[int]]:
+        """Frames worth a look, as the cursor counts them, by kind; kinds without a frame are left out."""
+        blur = self.table[self.blurs[0]].to_numpy(np.float64)
+        varies = np.isfinite(blur).any() and np.nanmin(blur) < np.nanmax(blur)
+        found = {
+            "sharpest": [int(np.nanargmin(blur))] if varies else [],
+            "blurriest": [int(np.nanargmax(blur))] if varies else [],
+            "lost": np.flatnonzero(self.analysis.frames["lost"] != "").tolist(),
+            "damaged": sorted(self.clip.damaged),
+        }
+        return {kind: frames for kind, frames in found.items() if frames}
+
+    @property
+    def trouble(self) -> dict[str, list[int]]:
+        """Of the `marks` those that warn: where the person is lost, and which frames are damaged."""
+        return {kind: self.marks[kind] for kind in ("lost", "damaged") if kind in self.marks}
 
     @cached_property
     def sharpest(self) -> int | None:
