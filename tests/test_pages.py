@@ -86,6 +86,11 @@ def upload(app, name, data):
     return app
 
 
+def finished(app):
+    """The analysis of what is chosen on the page."""
+    return run.load_analysis(work.STORE.folders()[0])
+
+
 def finish(app):
     """Press Run and wait for the job."""
     app.button(key="run").click().run()
@@ -354,6 +359,47 @@ def test_where_the_person_is_lost_the_page_says_so_in_words_and_above_the_weight
     assert figures(app)[1]["layout"]["yaxis"]["ticktext"][-1] == "lost"
     app.slider(key="frame").set_value(1).run()
     assert "The person seems lost here (the pose jumped by more than a third of the box). Frame 1" in words(app)
+
+
+def test_a_correction_of_a_later_frame_runs_only_the_tail_and_a_link_brings_it_back(app, monkeypatch):
+    encoded = []
+    shared = TinyNetwork.shared
+    monkeypatch.setattr(TinyNetwork, "shared", lambda self, frames: encoded.append(len(frames)) or shared(self, frames))
+    app.query_params["frame"], app.query_params["draw"] = "12", "true"
+    app.run()
+    assert app.slider(key="frame").value == 12
+    assert "Draw where the person is in frame 12." in words(app)
+    assert app.button(key="run").disabled
+    app.text_input(key="corrections").set_value("12: 50, 40, 24, 48").run()
+    assert re.search(r"About [\d to]+ s for 8 frames", words(app))
+    finish(app)
+    assert len(figures(app)) == 6
+    assert app.slider(key="frame").value == 12
+    assert not app.toggle(key="draw").value
+    frames = finished(app).frames
+    assert frames["box_source"][12] == "corrected"
+    assert finished(app).provenance["cost"]["frames"] == 8
+    assert min(encoded) >= 1
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    again.query_params["corrections"] = "12: 50, 40, 24, 48"
+    assert len(figures(again.run())) == 6
+    assert again.text_input(key="corrections").value == "12: 50, 40, 24, 48"
+
+
+WRONG_CORRECTIONS = ("12", "12: 1, 2, 3", "-1: 1, 2, 3, 4", "3: 1, 2, 3, 4; 3: 5, 6, 7, 8", "99: 1, 2, 3, 4")
+
+
+@pytest.mark.parametrize("text", WRONG_CORRECTIONS)
+def test_a_wrong_correction_is_answered_with_one_sentence(app, text):
+    app.query_params["draw"], app.query_params["corrections"] = "true", text
+    app.run()
+    assert not app.exception
+    assert len(app.error) == 1
+
+
+def test_a_drawn_correction_joins_the_typed_ones():
+    assert choice.parse_corrections(" 7: 1 2 3 4;  5: 1.5,2,3,4;") == ((5, (1.5, 2, 3, 4)), (7, (1, 2, 3, 4)))
+    assert choice.parse_corrections("") == ()
 
 
 def test_what_a_run_will_cost_stands_under_the_button(app):

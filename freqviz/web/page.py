@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from freqviz import figures, jobs, reading, run
+from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
 from freqviz.web import choice, truth, work
@@ -52,7 +53,7 @@ def open_page(title: str, caption: str) -> View:
             truth.ask(request.clip, planned.clip)
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
-        _stage(request, planned, ticket, analysis is not None)
+        _stage(request, planned, ticket, analysis)
     st.stop()
 
 
@@ -63,17 +64,14 @@ def cursor_row(*widths: int) -> list[DeltaGenerator]:
 
 def cursor(view: View, place: DeltaGenerator) -> int:
     """The frame that everything on the page shows; call it inside the fragment that follows it."""
-    last = len(view.clip) - 1
+    return _slider(view.clip, place, "Drag, or click and use the arrow keys: every figure shows this frame.")
+
+
+def _slider(clip: Clip, place: DeltaGenerator, help: str) -> int:
+    last = len(clip) - 1
     if last == 0:
         return 0
-    return place.slider(
-        "Frame",
-        0,
-        last,
-        key="frame",
-        bind="query-params",
-        help="Drag, or click and use the arrow keys: every figure shows this frame.",
-    )
+    return place.slider("Frame", 0, last, key="frame", bind="query-params", help=help, persist_state="session")
 
 
 def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] | None = None) -> None:
@@ -150,31 +148,44 @@ def _facts(analysis: run.Analysis) -> str:
     return facts
 
 
-def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: bool) -> None:
-    """The first frame with the box, and what to do next; while a run goes on, what it has found."""
+def _stage(
+    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: run.Analysis | None
+) -> None:
+    """A frame with the box, and what to do next; while a run goes on, what it has found.
+
+    The frame is the first one; once there is something to correct, the one that the visitor chooses.
+    """
     clip = work.open_clip(request.clip)
-    first = clip[0]
     if ticket is not None and not ticket.over:
-        _progress(ticket, request.device, first)
+        _progress(ticket, request.device, clip[0])
         return
+    frame = 0
+    if planned and choice.drawing() and (finished or request.corrections):
+        help = "The first frame takes the box to begin with; any other one a correction, from that frame on."
+        frame = _slider(clip, st.container(), help)
     say = request.missing or "Press Run to find the poses."
     if finished:
         say = "This box is analysed. Draw another one, or switch the drawing off to see what was found."
+    if frame:
+        say = f"Draw where the person is in frame {frame}. What was found before it stays; Run does the rest."
     if ticket is not None and ticket.state == jobs.FAILED:
         st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
     elif ticket is not None and ticket.state == jobs.CANCELLED:
         st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
-        if request.person == BOX:
-            key = f"drawn on {request.clip}"
-            draw_box(first, request.box, key, lambda: choice.take_drawn_box(key), WIDTH, STAGE_HEIGHT)
+        if choice.drawing() or request.person == BOX:
+            corrected = None if frame == 0 and request.person == BOX else frame
+            held = None if finished is None else tuple(next(iter(finished.traces.values())).boxes[frame].tolist())
+            box = request.box if corrected is None else dict(request.corrections).get(frame, held)
+            key = f"drawn on {request.clip}, {frame}"
+            draw_box(clip[frame], box, key, lambda: choice.take_drawn_box(key, corrected), WIDTH, STAGE_HEIGHT)
         elif planned and planned.imported is not None:
-            panel = figures.pose_overlay(first, {}, box=planned.first)
+            panel = figures.pose_overlay(clip[0], {}, box=planned.first)
             show(replace(panel, title="First frame", guide="The box that the file gives for it."), STAGE_HEIGHT)
         else:
             height, width = clip.size
-            st.image(jpeg(first, WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
+            st.image(jpeg(clip[0], WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
     with words:
         st.markdown(f"##### {say}")
         st.markdown(STEPS)

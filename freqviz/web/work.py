@@ -36,6 +36,7 @@ class Request:
     device: str
     boxes: str = ""  # file of the library, for IMPORT
     track: int | None = None  # id of the person in it; None: who has the most boxes
+    corrections: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()  # frame and box where the person is
 
     @property
     def missing(self) -> str:
@@ -57,7 +58,8 @@ class Request:
         """
         clip, whole = open_clip(self.clip), self.person == WHOLE_FRAME
         known = library.read_boxes(self.boxes, self.track) if self.person == IMPORT else None
-        return run.Run(clip, self.networks, self.box, known, whole, self.device)
+        corrections = dict(self.corrections)
+        return run.Run(clip, self.networks, self.box, known, whole, self.device, corrections=corrections)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -99,9 +101,10 @@ def start(request: Request) -> jobs.Ticket:
 def analyse(
     planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show = jobs.unseen
 ) -> None:
-    """Do a run and store it, unless that has been done."""
+    """Do a run and store it, unless that has been done; of a corrected one only what no earlier run has found."""
     if STORE.find(planned.key) is None:
-        STORE.put(planned.key, planned.analysis(progress, cancelled, show).write)
+        found = planned.analysis(progress, cancelled, show, earlier=planned.earlier(STORE))
+        STORE.put(planned.key, found.write)
 
 
 def forecast_of(planned: run.Run) -> forecast.Forecast:
