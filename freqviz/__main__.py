@@ -32,6 +32,7 @@ out, err = Console(), Console(stderr=True)
 Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.")]
 BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
 BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h, MOT or COCO; linear between.")]
+Part = Annotated[str | None, typer.Option("--frames", help="a:b, only frames a to b - 1.", show_default="all")]
 Corrections = Annotated[
     list[str] | None,
     typer.Option("--correct", help="FRAME:x,y,w,h where the person was lost; from there on. Repeatable."),
@@ -73,6 +74,7 @@ def predict(
     person: Person = None,
     whole_frame: WholeFrame = False,
     correct: Corrections = None,
+    frames: Part = None,
     device: DeviceName = "auto",
     to: Annotated[Path, typer.Option("--out", help="CSV; a folder of CSVs when several clips are given.")] = Path(
         "poses.csv"
@@ -83,12 +85,14 @@ def predict(
         from freqviz import run
 
         first, by_frame, corrections = _box(box, videos), _people(boxes, person), _corrections(correct, videos)
+        part = _span(frames)
         targets = [to] if len(videos) == 1 else [to / f"{name}.csv" for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
                 table = run.predict(
-                    video, model, first, by_frame, whole_frame, device, progress, corrections=corrections
-                )
+                    video, model, first, by_frame, whole_frame, device, progress,
+                    corrections=corrections, frames=part,
+                )  # fmt: skip
             target.parent.mkdir(parents=True, exist_ok=True)
             aside = target.with_name(f".{target.name}.part")
             table.to_csv(aside, index=False, float_format="%.5f")
@@ -108,6 +112,7 @@ def analyse(
     person: Person = None,
     whole_frame: WholeFrame = False,
     correct: Corrections = None,
+    frames: Part = None,
     device: DeviceName = "auto",
     deep: Annotated[str, typer.Option("--deep", help="Frames whose whole window is kept, e.g. 40,41.")] = "",
 ) -> None:
@@ -118,12 +123,14 @@ def analyse(
         names = [name.strip() for name in models.split(",") if name.strip()]
         keys = _numbers("--deep", deep, int) if deep else []
         first, by_frame, corrections = _box(box, videos), _people(boxes, person), _corrections(correct, videos)
+        part = _span(frames)
         targets = [to] if len(videos) == 1 else [to / name for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
                 found = run.analyse(
-                    video, names, first, by_frame, whole_frame, device, progress, keys, target, corrections=corrections
-                )
+                    video, names, first, by_frame, whole_frame, device, progress, keys, target,
+                    corrections=corrections, frames=part,
+                )  # fmt: skip
             for line in found.provenance["clip"]["report"]:
                 err.print(f"{video.name}: {line}", highlight=False, markup=False)
             sources, lost = ", ".join(found.frames["box_source"].unique()), (found.frames["lost"] != "").sum()
@@ -290,6 +297,15 @@ def _box(text: str | None, videos: list[Path]) -> list[float] | None:
     if len(box) != 4:
         raise ValueError(f"--box must be x,y,w,h, got '{text}'")
     return box
+
+
+def _span(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    start, _, stop = text.partition(":")
+    if not (start.isdecimal() and stop.isdecimal()):
+        raise ValueError(f"--frames must be a:b, two frame numbers, got '{text}'")
+    return int(start), int(stop)
 
 
 def _corrections(texts: list[str] | None, videos: list[Path]) -> dict[int, list[float]]:

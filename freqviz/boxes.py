@@ -130,7 +130,7 @@ def lost(keypoints: ArrayLike, scores: ArrayLike, held: ArrayLike, size: tuple[i
     """
     points, certain, cuts = np.asarray(keypoints), np.asarray(scores) >= SCORE, np.asarray(held)
     steps = np.median(np.linalg.norm(np.diff(points, axis=0), axis=-1), 1) / cuts[:-1, 2:].max(1)
-    leaps, low = np.concatenate([[False], steps > LEAP]), np.mean(scores, 1) < LOW
+    leaps, low = np.concatenate([[False], steps > LEAP]), np.asarray(scores).mean(1) < LOW
     reasons = []
     for pose, sure, doubtful, cut, leapt in zip(points, certain, low, cuts, leaps, strict=True):
         if doubtful or sure.sum() < FEWEST:

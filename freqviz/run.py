@@ -2,7 +2,8 @@
 
 Convention: frame pixels of the upright square-pixel frame, centre of the top-left pixel = (0, 0); times in
 seconds after the first frame. A window shows T frames around its key frame, all cut by the key frame's box; a
-neighbour that the clip does not have is the key frame.
+neighbour that the clip does not have is the key frame. Of a part of a clip, arrays begin at its first frame, what lies
+outside of it is a missing neighbour, and tables, arguments and messages count frames as the whole clip does.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ class Analysis:
     frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, lost (why, or empty: see
     # `boxes.lost`, judged by the network that moves the box), sharpness measures, band_0 ...
     provenance: dict[str, Any]
-    deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, key frame)
+    deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, number of the key frame)
 
     @cached_property
     def poses(self) -> pd.DataFrame:
@@ -90,7 +91,7 @@ class Analysis:
 class Newest:
     """What can be looked at while a run goes on: the last frame done, and its poses."""
 
-    frame: int
+    frame: int  # as the whole clip counts
     picture: NDArray[np.uint8]  # (H, W, 3), a copy: the run lets its frames go
     box: ladder.Box  # (4,) that the frame was cut by; frame pixels
     poses: dict[str, Pose]  # by network
@@ -129,6 +130,7 @@ def analyse(
     store: Store | None = None,
     step: int = STEP,
     corrections: Mapping[int, ArrayLike] | None = None,
+    frames: tuple[int, int] | None = None,
 ) -> Analysis:
     """Poses, frame weights and the rest of the light tier of one person, by one or more networks.
 
@@ -140,7 +142,7 @@ def analyse(
     Args:
         clip: a Clip, or the path of one.
         models: names, or networks by name; the first one moves the box.
-        box: (4,) tight x, y, w, h in the first frame; frame pixels.
+        box: (4,) tight x, y, w, h in the first frame, of `frames` if given; frame pixels.
         boxes: boxes by frame, or a file as in `boxes.read_boxes`; linear between these key frames.
         whole_frame: the person fills the frame.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
@@ -150,13 +152,14 @@ def analyse(
         cancelled: asked between steps.
         store: where a run of the same key is looked up, and put.
         step: windows estimated together at most.
-        corrections: (4,) boxes by frame, as `box`.
+        corrections: (4,) boxes by frame, as `box`; those outside of `frames` are left out.
+        frames: (a, b): only frames a ... b - 1, numbered as in the whole clip.
     Raises:
-        ValueError: clip, box, correction, device or a deep frame is wrong; the message says what was expected.
+        ValueError: clip, frames, box, correction, device or a deep frame is wrong; the message says what was expected.
         LookupError: no network of that name.
         Cancelled: `cancelled()` said so.
     """
-    run = Run(clip, models, box, boxes, whole_frame, device, deep, step, corrections)
+    run = Run(clip, models, box, boxes, whole_frame, device, deep, step, corrections, frames)
     found = store.find(run.key) if store else None
     if found:
         analysis = load_analysis(found)
@@ -180,6 +183,7 @@ def predict(
     progress: Progress = silent,
     cancelled: Callable[[], bool] = never,
     corrections: Mapping[int, ArrayLike] | None = None,
+    frames: tuple[int, int] | None = None,
 ) -> pd.DataFrame:
     """Only the poses: the same numbers as `analyse(...).poses`, without the light tier.
 
@@ -187,7 +191,7 @@ def predict(
         Columns model, person, frame, time, joint, x, y, score.
     """
     chosen = [model] if isinstance(model, str) else model
-    run = Run(clip, chosen, box, boxes, whole_frame, device, corrections=corrections)
+    run = Run(clip, chosen, box, boxes, whole_frame, device, corrections=corrections, frames=frames)
     return run.analysis(progress, cancelled, light=False).poses
 
 
@@ -260,13 +264,17 @@ class Run:
         deep: Sequence[int] = (),
         step: int = STEP,
         corrections: Mapping[int, ArrayLike] | None = None,
+        frames: tuple[int, int] | None = None,
     ):
         if step < 1:
             raise ValueError(f"step must be at least 1 window, got {step}")
-        self.clip = clip if isinstance(clip, Clip) else Clip(clip)
+        self.whole = clip if isinstance(clip, Clip) else Clip(clip)
+        every = (self.whole.first, self.whole.first + len(self.whole))
+        start, stop = (edge - self.whole.first for edge in frames or every)
+        self.clip = self.whole if (start, stop) == (0, len(self.whole)) else self.whole.part(start, stop)
         self.device, self.step = choose_device(device), step
         self.deep = tuple(sorted(set(deep)))
-        _require_frames(self.clip, self.deep)
+        _indices(self.clip, self.deep)
         if isinstance(models, Mapping):
             self.networks = {name: network.to(self.device).eval() for name, network in models.items()}
             self.checkpoints = {name: _parameters_hash(network) for name, network in models.items()}
@@ -276,9 +284,10 @@ class Run:
         if not self.networks:
             raise ValueError("at least one network is needed, got none")
         self.first, self.imported, self.rung = self._boxes(box, boxes, whole_frame)
-        given = corrections or {}
-        _require_frames(self.clip, sorted(given))
-        self.corrections = {frame: self._in_frame(given[frame]) for frame in sorted(given)}
+        boxed = {frame: self._in_frame(given) for frame, given in sorted((corrections or {}).items())}
+        indices = [i - start for i in _indices(self.whole, list(boxed))]
+        placed = zip(indices, boxed.values(), strict=True)
+        self.corrections = {i: given for i, given in placed if 0 <= i < len(self.clip)}  # by index into `clip`
 
     def _boxes(
         self, box: ArrayLike | None, boxes: Path | str | Mapping[int, ArrayLike] | None, whole_frame: bool
@@ -291,8 +300,9 @@ class Run:
                 keys = {int(frame): ladder.checked(values) for frame, values in boxes.items()}
             else:
                 keys = ladder.read_boxes(boxes)
-            _require_frames(self.clip, sorted(keys))
-            imported = ladder.between(keys, len(self.clip))
+            known = dict(zip(_indices(self.whole, list(keys)), keys.values(), strict=True))
+            start = self.clip.first - self.whole.first
+            imported = ladder.between(known, len(self.whole))[start : start + len(self.clip)]
             return imported[0], imported, "imported"
         if whole_frame:
             return ladder.whole_frame(self.clip.size), None, "whole frame"
@@ -378,7 +388,7 @@ class Run:
             Cancelled: `cancelled()` said so.
         """
         known, start = earlier or (None, 0)
-        total = len(self.clip)
+        total, before = len(self.clip), self.clip.first + start
         rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
@@ -390,24 +400,25 @@ class Run:
             for key in part.keys:
                 frames.append(self._frame_row(part.frames[key], key, part.box, part.source, light))
                 frames[-1]["segment"] = part.segment
-                if key in self.deep:
+                if (number := self.clip.first + key) in self.deep:
                     for name, network in self.networks.items():
-                        deep[name, key] = _deep(network, name, key, total, part.frames, part.box)
+                        deep[name, number] = _deep(network, name, key, total, part.frames, part.box)
             show(part.newest)
             progress(part.keys.stop - start, total - start)
         table = pd.DataFrame(frames)
         held, segments = table[list(BOX)].to_numpy(), table.pop("segment").to_numpy()
         traces = {
-            name: _light_trace(name, network, rows[name], held, segments) for name, network in self.networks.items()
+            name: _light_trace(name, network, rows[name], held, segments, self.clip.first)
+            for name, network in self.networks.items()
         }
         if known is not None:
             traces = {name: _joined(known.traces[name], trace, start) for name, trace in traces.items()}
             table = pd.concat([known.frames[:start].drop(columns=["time", "lost"]), table], ignore_index=True)
-            deep |= {(name, key): trace for (name, key), trace in known.deep.items() if key < start}
+            deep |= {(name, number): trace for (name, number), trace in known.deep.items() if number < before}
         leader = next(iter(traces.values()))
         lost = ladder.lost(leader.keypoints, leader.scores, leader.boxes, self.clip.size)
         table.insert(1, "time", self.clip.times)
-        table.insert(table.columns.get_loc("box_source") + 1, "lost", lost)
+        table.insert(list(table).index("box_source") + 1, "lost", lost)
         cost = {
             "seconds": time.perf_counter() - started,
             "frames": total - start,
@@ -419,7 +430,7 @@ class Run:
         self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool
     ) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "frame": key,
+            "frame": self.clip.first + key,
             **dict(zip(BOX, box, strict=True)),
         }
         row["box_source"] = source
@@ -433,7 +444,8 @@ class Run:
         """Groups of key frames that share a box, in order; between them the box is looked at.
 
         Args:
-            start: the first key frame: 0, or one with a correction, which does not depend on those before it.
+            start: the first key frame, an index into the clip: 0, or one with a correction, which does not depend on
+                those before it.
         """
         total, most = len(self.clip), self.step
         backbones = _backbones(self.networks)
@@ -466,7 +478,7 @@ class Run:
                 most = max(1, most // 2)
                 torch.cuda.empty_cache()
                 continue
-            yield _Step(keys, box, source, segment, rows, frames)
+            yield _Step(keys, box, source, segment, rows, frames, self.clip.first)
             leader = rows[next(iter(self.networks))]
             last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
             if stop in self.corrections:
@@ -523,8 +535,10 @@ class Run:
             "checkpoints": self.checkpoints,
             "clip": {
                 "name": Path(self.clip.path).name if self.clip.path else "",
-                "hash": self.clip.hash,
+                "hash": self.whole.hash,
                 "frames": len(self.clip),
+                "first": self.clip.first,
+                "of": len(self.whole),
                 "fps": float(self.clip.fps),
                 "size": list(self.clip.size),
                 "report": list(self.clip.report),
@@ -533,7 +547,7 @@ class Run:
                 "rung": self.rung,
                 "first_box": [float(table[name].iloc[0]) for name in BOX],
                 "boxes_follow": next(iter(self.networks)),
-                "corrections": {str(frame): box.tolist() for frame, box in self.corrections.items()},
+                "corrections": {str(self.clip.first + i): box.tolist() for i, box in self.corrections.items()},
                 "step": self.step,
                 "deep": list(self.deep),
                 "band_edges": list(spectra.BAND_EDGES),
@@ -561,12 +575,13 @@ class _Step:
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
     frames: dict[int, NDArray[np.uint8]]  # around the keys
+    first: int  # number of the clip's first frame
 
     @property
     def newest(self) -> Newest:
         last = self.keys[-1]
         poses = {name: Pose(row["keypoints"][-1], row["scores"][-1]) for name, row in self.rows.items()}
-        return Newest(last, self.frames[last].copy(), self.box, poses)
+        return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
 
 
 class _Backbone:
@@ -677,6 +692,7 @@ def _light_trace(
     rows: list[dict[str, NDArray[Any]]],
     boxes: NDArray[np.float64],
     segments: NDArray[np.int64],
+    first: int,
 ) -> LightTrace:
     n = len(boxes)
     found = {part: np.concatenate([row[part] for row in rows]) for part in rows[0]}
@@ -693,15 +709,18 @@ def _light_trace(
         median_offset=found.get("median_offset", np.full((n, slots, 2), np.nan)),
         effective_frames=found.get("effective_frames", np.full(n, np.nan)),
         joints=network.skeleton.names,
+        first=first,
     )
 
 
 def _joined(head: LightTrace, tail: LightTrace, start: int) -> LightTrace:
     """The first `start` frames of one trace, and all of another that goes on from there."""
-    names = [f.name for f in fields(LightTrace) if f.name not in ("network", "joints")]
+    names = [f.name for f in fields(LightTrace) if f.name not in ("network", "joints", "first")]
     parts = {name: (getattr(head, name), getattr(tail, name)) for name in names}
     parts["key_box_segment"] = head.key_box_segment, tail.key_box_segment + head.key_box_segment[start - 1] + 1
-    held = {name: np.concatenate([one[:start], two]) for name, (one, two) in parts.items() if two is not None}
+    held: dict[str, Any] = {
+        name: np.concatenate([one[:start], two]) for name, (one, two) in parts.items() if two is not None
+    }
     return replace(tail, **held)
 
 
@@ -711,7 +730,7 @@ def _pose_table(trace: LightTrace, times: "pd.Series[float]") -> pd.DataFrame:
         {
             "model": trace.network,
             "person": 0,
-            "frame": np.repeat(np.arange(n), j),
+            "frame": trace.first + np.repeat(np.arange(n), j),
             "time": np.repeat(np.asarray(times, float), j),
             "joint": np.tile(trace.joints, n),
             "x": trace.keypoints[..., 0].ravel(),
@@ -726,18 +745,26 @@ def _weight_table(trace: LightTrace) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "model": trace.network,
-            "key_frame": np.repeat(np.arange(n), s),
+            "key_frame": trace.first + np.repeat(np.arange(n), s),
             "slot": np.tile(trace.slots, n),
-            "frame": np.concatenate([trace.window(key) for key in range(n)]),
+            "frame": trace.first + np.concatenate([trace.window(key) for key in range(n)]),
             "weight": trace.frame_weights.ravel(),
         }
     )
 
 
-def _require_frames(clip: Clip, frames: Sequence[int]) -> None:
-    for frame in frames:
-        if not 0 <= frame < len(clip):
-            raise ValueError(f"frame {frame} is not in the clip; it has the frames 0 to {len(clip) - 1}")
+def _require_frames(clip: Clip, indices: Sequence[int]) -> None:
+    for i in indices:
+        if not 0 <= i < len(clip):
+            held = f"{clip.first} to {clip.first + len(clip) - 1}"
+            raise ValueError(f"frame {clip.first + i} is not in the clip; it has the frames {held}")
+
+
+def _indices(clip: Clip, numbers: Sequence[int]) -> list[int]:
+    """Where frames of these numbers stand in a clip that may be a part; a ValueError where one is not in it."""
+    indices = [number - clip.first for number in numbers]
+    _require_frames(clip, sorted(indices))
+    return indices
 
 
 def _parameters_hash(network: PoseNetwork) -> str:

@@ -205,6 +205,16 @@ def test_weights_over_the_clip_are_key_frame_by_slot():
     assert "Median effective number of frames 2.5 of 5" in panel.note
 
 
+def test_of_a_part_of_a_clip_figures_count_as_the_whole_does():
+    late = SimpleNamespace(**vars(FREQ), first=40)
+    assert figures.frame_weights([late], 2).note.startswith("Key frame 42.")
+    assert "Missing neighbours" in figures.frame_weights([late], 2).note
+    panel = figures.frame_weights_over_clip(late, cursor=2, marks={"lost": [1]})
+    heatmap, rule, lost = panel.marks
+    assert (heatmap.x.tolist(), rule.value, lost.x.tolist()) == ([40, 41, 42], 42, [41])
+    assert panel.x.limits == (39.5, 42.5)
+
+
 def test_lost_and_damaged_frames_stand_above_the_weights_in_rows_of_their_own():
     panel = figures.frame_weights_over_clip(FREQ, cursor=2, marks={"lost": [0, 2], "damaged": [1]})
     lost, damaged = (mark for mark in panel.marks if isinstance(mark, Points))

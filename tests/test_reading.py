@@ -118,6 +118,13 @@ def test_a_lost_person_is_said_first_with_the_reason():
     assert "lost" not in reading.sentence(37, [FLAT], BLUR, "edge width")
 
 
+def test_of_a_part_of_a_clip_frames_are_said_with_their_numbers_in_the_whole():
+    said = reading.sentence(37, [LEANS], BLUR, "edge width", first=100)
+    assert "Frame 137 is among" in said
+    assert "leaned on frame 138" in said
+    assert "How blurred frame 100 is" in reading.sentence(0, [], np.r_[np.nan, BLUR[1:]], "edge width", first=100)
+
+
 def test_frame_numbers_are_listed_as_spans():
     assert reading.frames_listed([9, 3, 7, 8, 12, 13]) == "3, 7–9, 12–13"
     assert reading.frames_listed(range(0, 20, 2), most=3) == "0, 2, 4, …"

@@ -1,6 +1,7 @@
 """Does a run over a clip say what its windows say one by one, and does every frame pass the backbone once?"""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -232,6 +233,45 @@ def test_a_prediction_takes_corrections_too(following, lost):
     pd.testing.assert_frame_equal(table, analyse(lost, {"f": following}, **choice).poses)
 
 
+def test_a_part_says_what_its_frames_would_say_alone_and_counts_as_the_whole(following, walk, tmp_path):
+    """Frames 5 to 16; where the window reaches beyond them the key frame stands in."""
+    choice = {"models": {"f": following}, "box": (35, 40, 24, 48), "device": "cpu"}
+    part = analyse(walk, **choice, frames=(5, 17), deep=(9,), out=tmp_path / "run")
+    alone = analyse(Clip.from_frames(walking_frames(20)[5:17], fps=25), **choice, deep=(4,))
+    same(replace(part, frames=alone.frames, traces=part.traces | {"f": replace(part.traces["f"], first=0)}), alone)
+    assert part.frames["frame"].tolist() == part.poses["frame"].unique().tolist() == list(range(5, 17))
+    np.testing.assert_allclose(part.frames["time"], np.arange(5, 17) / 25)
+    np.testing.assert_allclose(part.poses["time"].unique(), np.arange(5, 17) / 25)
+    assert list(part.deep) == [("f", 9)]
+    again = load_analysis(tmp_path / "run")
+    assert again.traces["f"].first == 5
+    assert again.provenance["clip"] | {"report": []} == part.provenance["clip"] | {"report": []}
+    assert (again.provenance["clip"]["hash"], again.provenance["clip"]["frames"]) == (walk.hash, 12)
+
+
+def test_weights_and_windows_of_a_part_name_frames_of_the_whole(tiny, walk):
+    choice = {"models": {"tiny": tiny}, "whole_frame": True, "device": "cpu"}
+    part = analyse(walk, **choice, frames=(5, 17), deep=(6,))
+    assert tiny.encoded_frames == 12 + 5
+    ends = part.weights[part.weights["key_frame"].isin([5, 16])]
+    assert ends["frame"].tolist() == [5, 5, 5, 6, 7, 14, 15, 16, 16, 16]
+    alone = analyse(Clip.from_frames(walking_frames(20)[5:17], fps=25), **choice, deep=(1,))
+    heatmaps = (found.deep["tiny", key].get("heatmap").values for found, key in ((part, 6), (alone, 1)))
+    np.testing.assert_array_equal(*heatmaps)
+
+
+def test_boxes_and_corrections_of_a_part_are_those_of_the_whole(tiny, walk):
+    part = Run(walk, {"tiny": tiny}, boxes=MOVING, device="cpu", frames=(5, 17))
+    np.testing.assert_allclose(part.imported, boxes.between(MOVING, 20)[5:17])
+    choice = {"models": {"tiny": tiny}, "box": BOX, "device": "cpu", "frames": (5, 17)}
+    outside = Run(walk, **choice, corrections={3: ROOMY, 17: ROOMY})
+    assert outside.key == Run(walk, **choice).key
+    found = analyse(walk, **choice, corrections={6: ROOMY})
+    assert found.frames["box_source"][found.frames["frame"] == 6].tolist() == ["corrected"]
+    assert found.provenance["settings"]["corrections"] == {"6": list(ROOMY)}
+    assert Run(walk, {"tiny": tiny}, device="cpu", frames=(0, 20)).key == Run(walk, {"tiny": tiny}, device="cpu").key
+
+
 def test_imported_boxes_are_followed_within_the_rule(tiny, walk):
     found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu")
     wanted = boxes.between(MOVING, 20)
@@ -359,10 +399,11 @@ def test_what_changes_the_numbers_changes_the_key(tiny, walk):
         Run(walk, {"tiny": tiny}, box=BOX, device="cpu", corrections={3: BOX}),
         Run(walk, {"tiny": tiny}, box=BOX, device="cpu", corrections={4: BOX}),
         Run(walk, {"tiny": tiny}, box=BOX, device="cpu", corrections={3: ROOMY}),
+        Run(walk, {"tiny": tiny}, box=BOX, device="cpu", frames=(0, 19)),
         Run(Clip.from_frames(walking_frames(19)), {"tiny": tiny}, box=BOX, device="cpu"),
     ]
     assert Run(walk, {"tiny": tiny}, box=BOX, device="cpu").key == base
-    assert len({other.key.digest for other in others} | {base.digest}) == 11
+    assert len({other.key.digest for other in others} | {base.digest}) == 12
 
 
 def test_a_graphics_card_without_room_gets_smaller_steps(tiny, walk, monkeypatch):
@@ -393,6 +434,8 @@ def test_a_graphics_card_without_room_gets_smaller_steps(tiny, walk, monkeypatch
         ({"boxes": {25: BOX}}, "frame 25 is not in the clip; it has the frames 0 to 19"),
         ({"corrections": {25: BOX}}, "frame 25 is not in the clip"),
         ({"corrections": {3: (200, 40, 24, 48)}}, "lies outside the frame of 160 x 120"),
+        ({"frames": (4, 30)}, "a part must be start:stop within 0:20"),
+        ({"frames": (5, 15), "deep": (4,)}, "frame 4 is not in the clip; it has the frames 5 to 14"),
         ({"deep": (20,)}, "frame 20 is not in the clip"),
         ({"device": "tpu"}, "device must be auto, cpu or cuda, got 'tpu'"),
         ({"step": 0}, "at least 1 window"),

@@ -19,6 +19,12 @@ MEANING = {
 }
 
 
+BLURRIEST = (
+    "Two seconds, or a third of a shorter clip: where the edges of what moves are widest, in frames looked at here and "
+    "there, without a network."
+)
+
+
 def sidebar() -> Request:
     """Draw the choices that all pages share, and return them."""
     state: Any = st.session_state
@@ -29,11 +35,12 @@ def sidebar() -> Request:
             st.warning(f"The clip {asked} is not on this machine; upload it to open this link.")
         clip = st.selectbox("Clip", clips, key="clip", bind="query-params", on_change=_another_clip)
         _uploader()
+        frames = _part(clip)
         person = st.pills(  # they wrap
             "Person", list(MEANING), default=BOX, required=True, key="person", bind="query-params"
         )
         st.caption(MEANING[person])
-        box = _typed_box(clip) if person == BOX else None
+        box = _typed_box(clip, frames) if person == BOX else None
         boxes, track = _imported() if person == IMPORT else ("", None)
         st.toggle("Draw a box on the frame", key="draw", bind="query-params")
         corrections = _typed_corrections()
@@ -54,7 +61,7 @@ def sidebar() -> Request:
             bind="query-params",
             help=f"auto means {run.choose_device('auto')} on this machine.",
         )
-    return Request(clip, person, box, tuple(networks), device, boxes, track, corrections)
+    return Request(clip, person, box, tuple(networks), device, boxes, track, corrections, frames)
 
 
 def parse_box(text: str) -> tuple[float, float, float, float]:
@@ -140,9 +147,39 @@ def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]],
         return ()
 
 
-def _typed_box(clip: str) -> tuple[float, float, float, float] | None:
+def _part(clip: str) -> tuple[int, int] | None:
+    """The frames a ... b - 1 to look at; None for all, and where the clip cannot be opened: a run then says why."""
+    try:
+        last = len(work.open_clip(clip)) - 1
+    except (LookupError, ValueError, OSError):
+        return None
+    if last < 1:
+        return None
+    a, b = st.slider(
+        "Part of the clip",
+        0,
+        last,
+        (0, last),
+        key="part",
+        bind="query-params",
+        help="First and last frame to analyse. Neighbours outside of it count as missing.",
+    )
+    st.button("The blurriest seconds", on_click=_take_blurriest, args=(clip,), type="tertiary", help=BLURRIEST)
+    return None if (a, b) == (0, last) else (a, b + 1)
+
+
+def _take_blurriest(clip: str) -> None:
+    try:
+        a, b = work.blurriest(clip)
+    except (LookupError, ValueError, OSError) as error:
+        st.session_state["refusal"] = f"{str(error).rstrip('.')}."
+        return
+    st.session_state["part"] = a, b - 1
+
+
+def _typed_box(clip: str, frames: tuple[int, int] | None) -> tuple[float, float, float, float] | None:
     truth = library.truth(clip)
-    own = truth.box if truth else None
+    own = truth.part(*(frames or (0, len(truth.boxes)))).box if truth else None
     text = st.text_input(
         "Box in the first frame",
         key="box",
@@ -236,3 +273,4 @@ def _take_upload(key: str) -> None:
 def _another_clip() -> None:
     state = st.session_state
     state["box"], state["corrections"], state["refusal"] = "", "", ""
+    state.pop("part", None)

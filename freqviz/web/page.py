@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -26,7 +27,8 @@ a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or
 
 **2 Networks.** The two video networks are twins: one works in pixel space, spectra guide the other.
 
-**3 Run.** From then on the box follows the poses. What was analysed once is kept.
+**3 Run.** From then on the box follows the poses; where it loses the person, choose that frame and draw the box
+there. What was analysed once is kept.
 """
 COLUMN = 560  # of a figure in two columns, about, CSS pixels
 WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
@@ -50,7 +52,7 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
-            truth.ask(request.clip, planned.clip)
+            truth.ask(request.clip, planned.whole)
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
         _stage(request, planned, ticket, analysis)
@@ -68,10 +70,15 @@ def cursor(view: View, place: DeltaGenerator) -> int:
 
 
 def _slider(clip: Clip, place: DeltaGenerator, help: str) -> int:
-    last = len(clip) - 1
-    if last == 0:
+    """The cursor: shown and linked with the numbers of the whole clip, given as an index into this one."""
+    first, last = clip.first, clip.first + len(clip) - 1
+    if first == last:
         return 0
-    return place.slider("Frame", 0, last, key="frame", bind="query-params", help=help, persist_state="session")
+    state: Any = st.session_state
+    if "frame" in state and not first <= state["frame"] <= last:
+        state["frame"] = min(max(state["frame"], first), last)  # of a longer clip, or outside of the part
+    number = place.slider("Frame", first, last, key="frame", bind="query-params", help=help, persist_state="session")
+    return number - first
 
 
 def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] | None = None) -> None:
@@ -139,12 +146,15 @@ def _facts(analysis: run.Analysis) -> str:
     """What was analysed, and how."""
     clip, settings = analysis.provenance["clip"], analysis.provenance["settings"]
     height, width = clip["size"]
+    first, last = analysis.frames["frame"].iloc[[0, -1]]
+    span = f" ({first} to {last})" if first or clip["frames"] < clip["of"] else ""
     facts = (
-        f"{clip['frames']} frames of {width} × {height} pixels, {clip['fps']:.4g} per second. First box: "
+        f"{clip['frames']} frames{span} of {width} × {height} pixels, {clip['fps']:.4g} per second. First box: "
         f"{settings['rung']}. Analysed on {analysis.provenance['device']}."
     )
     if lost := list(analysis.frames["frame"][analysis.frames["lost"] != ""]):
-        facts += f" The person seems lost in {len(lost)} of them: {reading.frames_listed(lost)}."
+        facts += f" The person seems lost in {len(lost)} of them: {reading.frames_listed(lost)}. "
+        facts += "Go to such a frame and switch the drawing on to put the box right."
     return facts
 
 
@@ -155,7 +165,7 @@ def _stage(
 
     The frame is the first one; once there is something to correct, the one that the visitor chooses.
     """
-    clip = work.open_clip(request.clip)
+    clip = request.seen()
     if ticket is not None and not ticket.over:
         _progress(ticket, request.device, clip[0])
         return
@@ -167,7 +177,8 @@ def _stage(
     if finished:
         say = "This box is analysed. Draw another one, or switch the drawing off to see what was found."
     if frame:
-        say = f"Draw where the person is in frame {frame}. What was found before it stays; Run does the rest."
+        number = clip.first + frame
+        say = f"Draw where the person is in frame {number}. What was found before it stays; Run does the rest."
     if ticket is not None and ticket.state == jobs.FAILED:
         st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
     elif ticket is not None and ticket.state == jobs.CANCELLED:
@@ -175,10 +186,11 @@ def _stage(
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
         if choice.drawing() or request.person == BOX:
-            corrected = None if frame == 0 and request.person == BOX else frame
+            number = clip.first + frame
+            corrected = None if frame == 0 and request.person == BOX else number
             held = None if finished is None else tuple(next(iter(finished.traces.values())).boxes[frame].tolist())
-            box = request.box if corrected is None else dict(request.corrections).get(frame, held)
-            key = f"drawn on {request.clip}, {frame}"
+            box = request.box if corrected is None else dict(request.corrections).get(number, held)
+            key = f"drawn on {request.clip}, {number}"
             draw_box(clip[frame], box, key, lambda: choice.take_drawn_box(key, corrected), WIDTH, STAGE_HEIGHT)
         elif planned and planned.imported is not None:
             panel = figures.pose_overlay(clip[0], {}, box=planned.first)

@@ -38,7 +38,7 @@ def under_the_cursor() -> None:
         with right, web.sentences():
             blur = st.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             energy = st.selectbox("Energy", view.energies, key="energy", bind="query-params")
-            web.show(figures.blur_against_energy(view.table, blur, energy, frame), 330)
+            web.show(figures.blur_against_energy(view.table, blur, energy, view.number(frame)), 330)
 
 
 under_the_cursor()
