@@ -61,8 +61,12 @@ class _Source(Protocol):
     times: np.ndarray
     fps: float
     size: tuple[int, int]
-    report: list[str]
-    damaged: set[int]
+
+    @property
+    def report(self) -> list[str]: ...
+
+    @property
+    def damaged(self) -> set[int]: ...
 
     def read(self, start: int, stop: int) -> np.ndarray: ...
 
@@ -169,7 +173,7 @@ class Clip:
         """What was done to the clip and what is wrong with it, in sentences; may grow during reading."""
         lines = list(self._source.report)
         if self._source.damaged:
-            damaged = sorted(self._source.damaged)
+            damaged = sorted(self.first + i for i in self._source.damaged)
             shown = ", ".join(map(str, damaged[:8])) + (", ..." if len(damaged) > 8 else "")
             lines.append(f"{len(damaged)} damaged frames ({shown}): concealed, or a neighbour stands in")
         return lines
@@ -243,11 +247,54 @@ class Clip:
             self._held.clear()
             self._source.close()
 
+    first = 0  # number in the whole clip of this one's first frame; more than 0 in a `part`
+
+    def part(self, start: int, stop: int) -> Clip:
+        """Frames start ... stop - 1 as a clip of their own: shorter, with a hash of its own, read through this one.
+
+        Its frames count from 0; `first`, `times` and `report` tell where they are in the whole clip.
+
+        Raises:
+            ValueError: not 0 <= start < stop <= N.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise ValueError(f"a part must be start:stop within 0:{len(self)}, start before stop, got {start}:{stop}")
+        part = Clip.__new__(Clip)
+        part._adopt(_Part(self, start, stop), self.path, 0)
+        part.first = self.first + start
+        return part
+
     def __enter__(self) -> Clip:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Part:
+    """A span of another clip, which reads it and holds what was read."""
+
+    def __init__(self, whole: Clip, start: int, stop: int) -> None:
+        self._whole, self._start, self._stop = whole, start, stop
+        self.times, self.fps, self.size = whole.times[start:stop], whole.fps, whole.size
+
+    @property
+    def report(self) -> list[str]:
+        last = self._whole.first + self._stop - 1
+        return [*self._whole._source.report, f"frames {self._whole.first + self._start} to {last} of the clip"]
+
+    @property
+    def damaged(self) -> set[int]:
+        return {i - self._start for i in self._whole.damaged if self._start <= i < self._stop}
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return np.stack([self._whole[self._start + i] for i in range(start, stop)])
+
+    def digest(self) -> str:
+        return hashlib.sha256(f"{self._whole.hash} {self._start}:{self._stop}".encode()).hexdigest()
+
+    def close(self) -> None:
+        self._whole.close()
 
 
 # -------- frames at hand

@@ -187,6 +187,7 @@ class LightTrace:
     median_offset: NDArray[np.float64]  # (N, S, 2) dx, dy over the person region; input pixels
     effective_frames: NDArray[np.float64]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
     joints: tuple[str, ...] = poses.JOINTS
+    first: int = 0  # number in the clip of the first frame: only a part of it may have been looked at
 
     def __post_init__(self) -> None:
         n, j = np.shape(self.scores) if np.ndim(self.scores) == 2 else (-1, -1)
@@ -227,7 +228,7 @@ class LightTrace:
         return np.arange(count) - count // 2
 
     def window(self, key: int) -> NDArray[np.int64]:
-        """(S,) the frames that the window of a key frame shows; a missing neighbour is the key frame."""
+        """(S,) the rows that the window of a key frame shows; a missing neighbour is the key frame."""
         frames = key + self.slots
         return np.where((frames < 0) | (frames >= len(self)), key, frames)
 
@@ -241,6 +242,7 @@ class LightTrace:
         with np.load(path) as held:
             values = {f.name: held.get(f.name) for f in fields(cls)}
         values["network"], values["joints"] = str(values["network"]), tuple(map(str, values["joints"]))
+        values["first"] = int(values["first"])
         return cls(**values)
 
 

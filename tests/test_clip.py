@@ -552,6 +552,36 @@ def test_other_frames_make_another_hash():
     assert Clip.from_frames(frames).hash != Clip.from_frames(frames[::-1]).hash
 
 
+def test_a_part_is_a_clip_of_its_own_that_knows_where_it_lies(tmp_path):
+    clip = Clip(encode(tmp_path / "a.mp4", n=50))
+    part = clip.part(7, 40)
+    assert [number(frame) for frame in part] == list(range(7, 40))
+    assert [(start, number(frames[-1])) for start, frames in part.chunks(20)] == [(0, 26), (20, 39)]
+    assert (len(part), part.first, number(part[3]), number(part[-1])) == (33, 7, 10, 39)
+    assert part.held_bytes == clip[0].nbytes, "the whole clip holds what was read"
+    np.testing.assert_array_equal(part.times, clip.times[7:40])
+    assert len({part.hash, clip.hash, clip.part(7, 39).hash, clip.part(8, 40).hash}) == 4
+    assert clip.part(7, 40).hash == pickle.loads(pickle.dumps(part)).hash == part.hash
+    inner = part.part(2, 5)
+    assert (inner.first, [number(frame) for frame in inner]) == (9, [9, 10, 11])
+    assert inner.report[-1] == "frames 9 to 11 of the clip"
+    with pytest.raises(IndexError, match="frame 33 of a clip of 33"):
+        part[33]
+
+
+def test_a_part_counts_its_damaged_frames_from_its_own_start():
+    clip = Clip.from_frames([numbered(i) for i in range(9)])
+    clip._source.damaged |= {1, 5}
+    assert clip.part(4, 8).damaged == {1}
+    assert "1 damaged frames (5)" in clip.part(4, 8).report[-1]  # people read the number in the whole clip
+
+
+@pytest.mark.parametrize("span", [(3, 3), (5, 2), (-1, 4), (0, 10)])
+def test_a_part_that_the_clip_does_not_have_is_refused(span):
+    with pytest.raises(ValueError, match=r"a part must be start:stop within 0:9, start before stop, got"):
+        Clip.from_frames([numbered(0)] * 9).part(*span)
+
+
 @pytest.mark.parametrize(
     "frames",
     [[], [np.zeros((4, 4), np.uint8)], [np.zeros((4, 4, 3))], [numbered(0), numbered(0, 32, 32)], ["a.png"]],

@@ -20,10 +20,13 @@ TRUE_BLUR = "True blur (pixels)"
 
 @dataclass(frozen=True)
 class View:
-    """One clip and what was found in it."""
+    """One clip, or a part of it, and what was found in it.
+
+    Frames count from 0 at its first frame, in every method and array; `number` is what people read.
+    """
 
     name: str  # of the clip in the library
-    clip: Clip
+    clip: Clip  # what was analysed: the whole clip, or a part
     analysis: run.Analysis
     folder: Path  # of the analysis; caches know it by this
 
@@ -31,6 +34,10 @@ class View:
     def traces(self) -> list[LightTrace]:
         """The light trace of every network, in the order chosen."""
         return list(self.analysis.traces.values())
+
+    def number(self, frame: int) -> int:
+        """The number of a frame in the whole clip: in words, tables, links."""
+        return self.clip.first + frame
 
     @property
     def boxes(self) -> np.ndarray:
@@ -47,11 +54,12 @@ class View:
 
     @cached_property
     def _truth(self) -> library.Truth | None:
-        return library.truth(self.name)
+        known, first = library.truth(self.name), self.clip.first
+        return None if known is None else known.part(first, first + len(self.clip))
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a frame: measures of blur, and energies, named by what they are of."""
+        """One row a frame, `frame` being its number: measures of blur, and energies, named by what they are of."""
         frames = self.analysis.frames
         columns: dict[str, Any] = {name: frames[name] for name in ("frame", "time", *self.blurs) if name in frames}
         edges = self.analysis.provenance["settings"]["band_edges"]
@@ -98,8 +106,27 @@ class View:
         """The frame in words."""
         measure, truth = figures.quantity(self.blurs[0]), self.truth(frame)
         name = f"{measure.label[:1].lower()}{measure.label[1:]}"
-        points = None if truth is None else truth.keypoints
-        return reading.sentence(frame, self.traces, self.table[self.blurs[0]], name, "px", points)
+        points, lost = None if truth is None else truth.keypoints, self.analysis.frames["lost"][frame]
+        blur = self.table[self.blurs[0]]
+        return reading.sentence(frame, self.traces, blur, name, "px", points, lost, self.clip.first)
+
+    @cached_property
+    def marks(self) -> dict[str, list[int]]:
+        """Frames worth a look, as the cursor counts them, by kind; kinds without a frame are left out."""
+        blur = self.table[self.blurs[0]].to_numpy(np.float64)
+        varies = np.isfinite(blur).any() and np.nanmin(blur) < np.nanmax(blur)
+        found = {
+            "sharpest": [int(np.nanargmin(blur))] if varies else [],
+            "blurriest": [int(np.nanargmax(blur))] if varies else [],
+            "lost": np.flatnonzero(self.analysis.frames["lost"] != "").tolist(),
+            "damaged": sorted(self.clip.damaged),
+        }
+        return {kind: frames for kind, frames in found.items() if frames}
+
+    @property
+    def trouble(self) -> dict[str, list[int]]:
+        """Of the `marks` those that warn: where the person is lost, and which frames are damaged."""
+        return {kind: self.marks[kind] for kind in ("lost", "damaged") if kind in self.marks}
 
     @cached_property
     def sharpest(self) -> int | None:
@@ -110,16 +137,19 @@ class View:
     def radial_profile(self, frame: int, region: str) -> Panel:
         """The radial profile of a frame beside that of the sharpest one, which is named."""
         pixels, reference, best = self.region(frame, region), self.reference(region), self.sharpest
+        name = f"frame {self.number(frame)}"
         if best is None:
-            return figures.radial_profile(pixels, reference=reference, names=(f"frame {frame}", ""))
+            return figures.radial_profile(pixels, reference=reference, names=(name, ""))
         measure = figures.quantity(self.blurs[0])
-        why = f"Sharpest by {measure.label.lower()}: frame {best}, {self.table[self.blurs[0]][best]:.1f} px."
-        names = f"frame {frame}", f"frame {best}, the sharpest"
+        why = (
+            f"Sharpest by {measure.label.lower()}: frame {self.number(best)}, {self.table[self.blurs[0]][best]:.1f} px."
+        )
+        names = name, f"frame {self.number(best)}, the sharpest"
         return figures.radial_profile(pixels, self.region(best, region), reference, names=names, why=why)
 
     def heatmap(self, frame: int, network: str, joint: str) -> Panel:
         """Where a network sees a joint; the window of the frame is run again unless it was kept."""
-        trace, key = self.analysis.traces[network], (network, frame)
+        trace, key = self.analysis.traces[network], (network, self.number(frame))
         box = trace.boxes[frame]
         deep = self.analysis.deep.get(key) or work.deep_trace(self.name, self.folder, network, frame, box)
         return figures.joint_heatmap(deep, trace.joints.index(joint), box, self.truth(frame), joints=trace.joints)

@@ -27,7 +27,8 @@ def under_the_cursor() -> None:
             )
             if joint:
                 web.show(view.heatmap(frame, network, joint), 400)
-            web.show(figures.frame_weights_over_clip(view.analysis.traces[network], frame), 240)
+            weights = figures.frame_weights_over_clip(view.analysis.traces[network], frame, marks=view.trouble)
+            web.show(weights, 240 + 20 * len(view.trouble))
         with left, web.sentences():
             web.show(figures.frame_weights(view.traces, frame), 330)
         with right, web.sentences():
@@ -37,7 +38,7 @@ def under_the_cursor() -> None:
         with right, web.sentences():
             blur = st.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             energy = st.selectbox("Energy", view.energies, key="energy", bind="query-params")
-            web.show(figures.blur_against_energy(view.table, blur, energy, frame), 330)
+            web.show(figures.blur_against_energy(view.table, blur, energy, view.number(frame)), 330)
 
 
 under_the_cursor()
