@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from freqviz import figures, jobs, run
 from freqviz.panel import Limits, Panel
@@ -54,26 +53,6 @@ def open_page(title: str, caption: str) -> View:
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
         _stage(request, planned, ticket, analysis is not None)
     st.stop()
-
-
-def cursor_row(*widths: int) -> list[DeltaGenerator]:
-    """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
-    return st.container(key="cursor").columns(widths)
-
-
-def cursor(view: View, place: DeltaGenerator) -> int:
-    """The frame that everything on the page shows; call it inside the fragment that follows it."""
-    last = len(view.clip) - 1
-    if last == 0:
-        return 0
-    return place.slider(
-        "Frame",
-        0,
-        last,
-        key="frame",
-        bind="query-params",
-        help="Drag, or click and use the arrow keys: every figure shows this frame.",
-    )
 
 
 def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] | None = None) -> None:
