@@ -22,6 +22,7 @@ from freqviz import look, poses, run
 from freqviz.clip import write_video
 from freqviz.store import Store
 from freqviz.web import View, choice, library, work
+from freqviz.web.frame import CANNOT
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
@@ -50,7 +51,7 @@ def analysed(tmp_path_factory):
 
 @pytest.fixture
 def app(monkeypatch, walk_file, analysed, tmp_path):
-    """The app on its first run, the sample analysed by two tiny networks."""
+    """The app on its first run in a browser without the scrubber, the sample analysed by two tiny networks."""
     seeds = {"spatial-video": 1, "freq-video": 2}
     monkeypatch.setattr(models, "names", lambda: list(seeds))
     monkeypatch.setattr(models, "load", lambda name, device: TinyNetwork(seeds[name]).to(device))
@@ -60,11 +61,14 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
     monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
+    monkeypatch.setattr(library, "COPIES", analysed / "copies")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
     work.analyse(sample.run(), lambda done, total: None, lambda: False)
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[CANNOT] = "It is none."
+    return app
 
 
 def figures(app):

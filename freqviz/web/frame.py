@@ -31,7 +31,7 @@ def cursor(view: View, region: str) -> int:
         return 0
     state: Any = st.session_state
     copy = work.scrubbing_copy(view.name)
-    if not isinstance(copy, Path) and copy.wait(SHORT) and copy.state == jobs.DONE:
+    if not isinstance(copy, Path) and copy.seconds < SHORT and copy.wait(SHORT) and copy.state == jobs.DONE:
         copy = work.scrubbing_copy(view.name)
     with st.container(key="cursor"):
         runs = isinstance(copy, Path) and CANNOT not in state

@@ -344,7 +344,7 @@ function scrubber(parent) {
   function marks(brush, place, text) {
     const all = known.marks.flatMap(({ kind, role, runs }) => runs.map(([start, end]) => ({ kind, role, start, end })));
     all.sort((a, b) => a.start - b.start);
-    let free = 0; // where the next name may begin
+    let free = place.left; // where the next name may begin
     all.forEach(({ kind, role, start, end }, index) => {
       const look = data.roles[role], x = across(start, place), next = all[index + 1];
       brush.fillStyle = look.right;
@@ -352,13 +352,14 @@ function scrubber(parent) {
       if (end > start) brush.fillRect(x, MARKS / 2 - 2, across(end, place) - x, 4);
       brush.globalAlpha = 1;
       symbol(brush, look.marker, x, MARKS / 2, 4, look.right, text);
-      const width = brush.measureText(kind).width, end_ = place.left + place.width;
-      const right = Math.min(next ? across(next.start, place) - 8 : end_, end_);
-      const from = x + 8 + width <= right ? x + 8 : x - 8 - width;
-      if (from < Math.max(free, place.left) || from + width > right) return void (free = Math.max(free, x + 8));
+      // Its name stands on the side that has more room, if there is enough.
+      const until = next ? across(next.start, place) - 8 : place.left + place.width;
+      const width = brush.measureText(kind).width, right = until - x - 8, left = x - 8 - free;
+      free = x + 8;
+      if (Math.max(left, right) < width) return;
       brush.fillStyle = text;
-      brush.fillText(kind, from, MARKS / 2);
-      free = Math.max(from + width, x) + 8;
+      brush.fillText(kind, right >= left ? x + 8 : x - 8 - width, MARKS / 2);
+      if (right >= left) free += width + 8;
     });
   }
 
@@ -419,7 +420,8 @@ function scrubber(parent) {
         ...lines.map(({ role, values }) => {
           const one = document.createElement("span"), value = values[frame];
           one.style.setProperty("--colour", data.roles[role].right);
-          one.textContent = value === null ? "–" : Math.abs(value) < 100 ? value.toFixed(1) : value.toFixed(0);
+          const digits = Math.abs(value) < 100 ? 1 : 0;
+          one.textContent = value === null ? "–" : value.toFixed(digits).replace("-", "−");
           return one;
         }),
         unit ? ` ${unit}` : "",

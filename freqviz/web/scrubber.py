@@ -20,7 +20,7 @@ CODEC = 'video/mp4; codecs="avc1.42C01E"'  # what a browser must play: H.264, as
 MARKS = {  # role of each kind of mark
     "sharpest": "sharp",
     "blurriest": "blur",
-    "largest disagreement": "extra-2",
+    "disagreement": "extra-2",
     "lost": "data",
     "damaged": "reference",
 }

@@ -136,7 +136,7 @@ class View:
         known = {
             "sharpest": [int(np.nanargmin(blur))] if one else [],
             "blurriest": [int(np.nanargmax(blur))] if one else [],
-            "largest disagreement": [] if apart is None or np.isnan(apart).all() else [int(np.nanargmax(apart))],
+            "disagreement": [] if apart is None or np.isnan(apart).all() else [int(np.nanargmax(apart))],
             "lost": np.flatnonzero(frames["lost"]).tolist() if "lost" in frames else [],
             "damaged": sorted(self.clip.damaged),
         }
