@@ -18,9 +18,9 @@ from test_browser import ARGUMENTS, CHROMIUM, serve  # noqa: E402
 SWEEP = """timeline => new Promise(done => {
     const area = timeline.getBoundingClientRect(), count = Number(timeline.getAttribute('aria-valuemax')) + 1;
     const root = timeline.getRootNode(), picture = root.querySelector('.picture');
-    const left = root.querySelector('.names button').getBoundingClientRect().right + 8;
+    const left = root.querySelector('.names button').getBoundingClientRect().right + 8, right = area.right - 6;
     const send = (kind, frame) => timeline.dispatchEvent(new PointerEvent(kind, {
-        clientX: left + (area.right - left) * (frame + 0.5) / count, clientY: area.bottom - 8, pointerId: 1}));
+        clientX: left + (right - left) * (frame + 0.5) / count, clientY: area.bottom - 8, pointerId: 1}));
     timeline.setPointerCapture = () => {};
     let drawn = 0, move = 0;
     new MutationObserver(found => { drawn += found.length; })

@@ -285,10 +285,8 @@ def heard(page: Page, frame: int) -> int:
 
 def place(page: Page, frame: int) -> tuple[float, float]:
     """Where a frame lies on the timeline."""
-    names = page.locator(".names button").first.bounding_box()
-    area = page.locator(".timeline").bounding_box()
-    left = names["width"] + 8
-    return area["x"] + left + (frame + 0.5) / COUNT * (area["width"] - left), area["y"] + area["height"] - 8
+    area, left, right = page.locator(".timeline").bounding_box(), 210, 6  # beside the lanes
+    return area["x"] + left + (frame + 0.5) / COUNT * (area["width"] - left - right), area["y"] + area["height"] - 8
 
 
 def test_every_drawn_frame_is_the_one_asked_for_with_its_own_overlay(scrubber):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import look, poses, run
+from freqviz import look, poses, run, to_video
 from freqviz.clip import write_video
 from freqviz.store import Store
 from freqviz.web import View, choice, library, work
@@ -64,6 +64,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "COPIES", analysed / "copies")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
+    monkeypatch.setattr(work, "_copies", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
     work.analyse(sample.run(), lambda done, total: None, lambda: False)
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
@@ -125,6 +126,43 @@ def test_the_slider_moves_what_every_figure_shows(app):
     assert any(trace.get("name") == "frame 11" for trace in after[5]["data"])
     assert "Key frame 11" in words(app)
     assert "Frame 11 is neither among the blurriest nor the sharpest (true blur 5.2 px)" in words(app)
+
+
+def with_scrubber(app):
+    """The app in a browser that can run the scrubber, once its copy of the clip is made."""
+    del app.session_state[CANNOT]
+    app.run()
+    for ticket in work._copies.values():
+        assert ticket.wait(60)
+    return app.run()
+
+
+def test_the_scrubber_takes_the_place_of_the_picture_and_follows_the_frame(app):
+    app.query_params["frame"] = "7"
+    with_scrubber(app)
+    assert len(figures(app)) == 5
+    (component,) = app.get("bidi_component")
+    told = json.loads(component.proto.json)
+    assert (told["frame"], told["turn"], told["person"]) == (7, 0, True)
+    assert told["roles"]["truth"]["right"] == look.role("truth").colour
+    assert (told["clip"].split(".")[-1], told["overlays"].split(".")[-1]) == ("mp4", "json")
+    app.slider(key="frame").set_value(11).run()
+    (component,) = app.get("bidi_component")
+    moved = json.loads(component.proto.json)
+    assert moved == told | {"frame": 11}
+    assert len(list(library.COPIES.iterdir())) == 1
+
+
+def test_where_no_copy_can_be_made_the_slider_says_why(app, monkeypatch, tmp_path):
+    def too_long(*_, **__):
+        raise ValueError("the clip of 20 frames is too long to scrub")
+
+    monkeypatch.setattr(library, "COPIES", tmp_path / "copies")
+    monkeypatch.setattr(to_video, "scrubbing_copy", too_long)
+    with_scrubber(app)
+    assert len(figures(app)) == 6
+    assert "stands in for the scrubber: the clip of 20 frames is too long to scrub." in words(app)
+    assert not app.get("bidi_component")
 
 
 def test_one_range_of_decibels_serves_the_whole_clip(app):

@@ -4,7 +4,7 @@
 // told and comes back with the server's `frame`, so that an answer to an earlier message moves nothing.
 const REST = 350; // milliseconds without a key after which the cursor has come to rest
 const PATIENCE = 1500, TRIES = 8; // milliseconds to wait for a frame, and how often to ask for it again
-const LABELS = 210, NARROW = 560; // CSS pixels: names beside the lanes; a phone has them above, and thinner joints
+const LABELS = 210, RIM = 6, NARROW = 560; // CSS pixels: names beside the lanes; a phone has them above
 const MARKS = 18, AXIS = 16, LANE = 26, NAME = 16; // heights of the timeline's rows, CSS pixels
 const states = new WeakMap(); // by parentElement: what outlives a message of the server
 
@@ -290,7 +290,7 @@ function scrubber(parent) {
 
   // Where things lie: the left edge of the lanes, their width, and the top and height of each lane.
   function places() {
-    const narrow = timeline.clientWidth < NARROW, left = narrow ? 0 : LABELS;
+    const narrow = timeline.clientWidth < NARROW, left = narrow ? RIM : LABELS;
     let top = MARKS;
     const rows = known.curves.map(({ name }) => {
       const open = !folded.has(name), head = narrow || !open ? NAME : 0;
@@ -298,7 +298,7 @@ function scrubber(parent) {
       top += (open ? LANE : 0) + head;
       return row;
     });
-    return { narrow, left, width: Math.max(timeline.clientWidth - left, 1), rows, height: top + AXIS };
+    return { narrow, left, width: Math.max(timeline.clientWidth - left - RIM, 1), rows, height: top + AXIS };
   }
 
   const across = (frame, { left, width }) => left + ((frame + 0.5) / known.count) * width;
@@ -386,7 +386,7 @@ function scrubber(parent) {
         const button = document.createElement("button"), title = document.createElement("span");
         button.style.top = `${place.rows[index].label}px`;
         button.style.height = `${place.narrow || folded.has(name) ? NAME : LANE}px`;
-        button.style.width = place.narrow ? "100%" : `${LABELS - 8}px`;
+        button.style.width = place.narrow ? "auto" : `${LABELS - 8}px`;
         button.setAttribute("aria-expanded", String(!folded.has(name)));
         title.textContent = name;
         button.title = `${name}${unit ? `, ${unit}` : ""}: ${lines.map((line) => line.name).filter(Boolean).join(", ")}`;
