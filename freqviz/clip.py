@@ -820,7 +820,7 @@ class _Decord:
 # -------- writing
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 18) -> Path:
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 18, intra: bool = False) -> Path:
     """Write an mp4 that plays everywhere: H.264, yuv420p, BT.709, index in front.
 
     The file is written aside and renamed, so `path` never holds half a clip. Colour is stored at half
@@ -831,6 +831,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
         frames: uint8 (H, W, 3) of one size, at least one; taken one at a time.
         fps: frames per second, > 0.
         crf: quality of x264, 0 (lossless) to 51; 18 looks unchanged.
+        intra: whether every frame stands for itself, quick to code and to seek but larger: for scrubbing.
     Returns:
         the path.
     Raises:
@@ -839,10 +840,11 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     path = Path(path)
     rate = Fraction(_positive(fps)).limit_denominator(1001)
     aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    options = {"crf": str(crf)} | ({"preset": "ultrafast", "g": "1"} if intra else {})
     shape: tuple[int, ...] = ()
     try:
         with av.open(str(aside), "w", format="mp4", container_options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+            stream = container.add_stream("libx264", rate=rate, options=options)
             for i, frame in enumerate(frames):
                 shape = shape or np.shape(frame)
                 _check_frame(frame, shape, f"frame {i}")

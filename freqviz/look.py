@@ -86,6 +86,7 @@ DARK = Ground("#12161b", "#1b2129", "#e4e8ec", "#323a44")
 TEXT, GRID = LIGHT.text, LIGHT.grid
 CASING = "#1a1a1a"  # around the lines of a skeleton: they lie on pictures
 LINE_WIDTH, MARKER_SIZE, BAND_OPACITY = 2.0, 7.0, 0.25  # screen pixels; opacity of bands and fields
+DASHES = {"solid": [], "dash": [7, 4], "dot": [1, 4], "dashdot": [7, 4, 1, 4]}  # drawn and left out, screen pixels
 PAPER_LINE_WIDTH, PAPER_MARKER_SIZE, PAPER_FONT_SIZE = 1.1, 3.6, 7.5  # points
 SCREEN_FONTS, PAPER_FONTS = "Inter, Helvetica, Arial, sans-serif", ("STIXGeneral", "DejaVu Serif")
 

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import boxes, look, poses, run, sharpness
+from freqviz import boxes, look, poses, run, sharpness, to_video
 from freqviz.clip import write_video
 from freqviz.store import Store
 from freqviz.web import View, choice, library, work
+from freqviz.web.frame import CANNOT
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
@@ -50,7 +51,7 @@ def analysed(tmp_path_factory):
 
 @pytest.fixture
 def app(monkeypatch, walk_file, analysed, tmp_path):
-    """The app on its first run, the sample analysed by two tiny networks."""
+    """The app on its first run in a browser without the scrubber, the sample analysed by two tiny networks."""
     seeds = {"spatial-video": 1, "freq-video": 2}
     monkeypatch.setattr(models, "names", lambda: list(seeds))
     monkeypatch.setattr(models, "load", lambda name, device: TinyNetwork(seeds[name]).to(device))
@@ -60,11 +61,15 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
     monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
+    monkeypatch.setattr(library, "COPIES", analysed / "copies")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
+    monkeypatch.setattr(work, "_copies", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
     work.analyse(sample.run(), lambda done, total: None, lambda: False)
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[CANNOT] = "It is none."
+    return app
 
 
 def figures(app):
@@ -126,6 +131,43 @@ def test_the_slider_moves_what_every_figure_shows(app):
     assert any(trace.get("name") == "frame 11" for trace in after[5]["data"])
     assert "Key frame 11" in words(app)
     assert "Frame 11 is neither among the blurriest nor the sharpest (true blur 5.2 px)" in words(app)
+
+
+def with_scrubber(app):
+    """The app in a browser that can run the scrubber, once its copy of the clip is made."""
+    del app.session_state[CANNOT]
+    app.run()
+    for ticket in work._copies.values():
+        assert ticket.wait(60)
+    return app.run()
+
+
+def test_the_scrubber_takes_the_place_of_the_picture_and_follows_the_frame(app):
+    app.query_params["frame"] = "7"
+    with_scrubber(app)
+    assert len(figures(app)) == 5
+    (component,) = app.get("bidi_component")
+    told = json.loads(component.proto.json)
+    assert (told["frame"], told["turn"], told["person"]) == (7, 0, True)
+    assert told["roles"]["truth"]["right"] == look.role("truth").colour
+    assert (told["clip"].split(".")[-1], told["overlays"].split(".")[-1]) == ("mp4", "json")
+    app.slider(key="frame").set_value(11).run()
+    (component,) = app.get("bidi_component")
+    moved = json.loads(component.proto.json)
+    assert moved == told | {"frame": 11}
+    assert len(list(library.COPIES.iterdir())) == 1
+
+
+def test_where_no_copy_can_be_made_the_slider_says_why(app, monkeypatch, tmp_path):
+    def too_long(*_, **__):
+        raise ValueError("the clip of 20 frames is too long to scrub")
+
+    monkeypatch.setattr(library, "COPIES", tmp_path / "copies")
+    monkeypatch.setattr(to_video, "scrubbing_copy", too_long)
+    with_scrubber(app)
+    assert len(figures(app)) == 6
+    assert "stands in for the scrubber: the clip of 20 frames is too long to scrub." in words(app)
+    assert not app.get("bidi_component")
 
 
 def test_one_range_of_decibels_serves_the_whole_clip(app):
@@ -362,7 +404,8 @@ def test_where_the_person_is_lost_the_page_says_so_in_words_and_above_the_weight
     app.slider(key="frame").set_value(1).run()
     assert "The person seems lost here (the pose jumped by more than a third of the box). Frame 1" in words(app)
     view = View(library.SAMPLE, work.open_clip(library.SAMPLE), finished(app), work.STORE.folders()[0])
-    assert view.marks == {"sharpest": [0], "blurriest": [19], "lost": [1]}
+    assert view.marks["lost"] == [1]
+    assert (view.marks["sharpest"], view.marks["blurriest"]) == ([0], [19])
     assert view.trouble == {"lost": [1]}
 
 
@@ -386,6 +429,7 @@ def test_a_correction_of_a_later_frame_runs_only_the_tail_and_a_link_brings_it_b
     assert finished(app).provenance["cost"]["frames"] == 8
     assert min(encoded) >= 1
     again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    again.session_state[CANNOT] = "It is none."
     again.query_params["corrections"] = "12: 50, 40, 24, 48"
     assert len(figures(again.run())) == 6
     assert again.text_input(key="corrections").value == "12: 50, 40, 24, 48"

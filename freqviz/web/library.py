@@ -16,7 +16,7 @@ from freqviz.clip import Clip, ClipError
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
-CLIPS, BOXES, RESULTS, TRUTHS = (RUNS / name for name in ("clips", "boxes", "results", "truths"))
+CLIPS, BOXES, RESULTS, TRUTHS, COPIES = (RUNS / name for name in ("clips", "boxes", "results", "truths", "copies"))
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")

@@ -30,6 +30,7 @@ a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or
 **3 Run.** From then on the box follows the poses; where it loses the person, choose that frame and draw the box
 there. What was analysed once is kept.
 """
+HELP = "Drag, or click and use the arrow keys: every figure shows this frame."
 COLUMN = 560  # of a figure in two columns, about, CSS pixels
 WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
 
@@ -61,15 +62,15 @@ def open_page(title: str, caption: str) -> View:
 
 def cursor_row(*widths: int) -> list[DeltaGenerator]:
     """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
-    return st.container(key="cursor").columns(widths)
+    return st.container(key="cursor_row").columns(widths)
 
 
 def cursor(view: View, place: DeltaGenerator) -> int:
     """The frame that everything on the page shows; call it inside the fragment that follows it."""
-    return _slider(view.clip, place, "Drag, or click and use the arrow keys: every figure shows this frame.")
+    return slider(view.clip, place)
 
 
-def _slider(clip: Clip, place: DeltaGenerator, help: str) -> int:
+def slider(clip: Clip, place: DeltaGenerator, help: str = HELP) -> int:
     """The cursor: shown and linked with the numbers of the whole clip, given as an index into this one."""
     first, last = clip.first, clip.first + len(clip) - 1
     if first == last:
@@ -172,7 +173,7 @@ def _stage(
     frame = 0
     if planned and choice.drawing() and (finished or request.corrections):
         help = "The first frame takes the box to begin with; any other one a correction, from that frame on."
-        frame = _slider(clip, st.container(), help)
+        frame = slider(clip, st.container(), help)
     say = request.missing or "Press Run to find the poses."
     if finished:
         say = "This box is analysed. Draw another one, or switch the drawing off to see what was found."

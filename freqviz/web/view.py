@@ -8,14 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqviz import crops, figures, reading, run, sharpness
+from freqviz import crops, figures, look, poses, reading, run, sharpness
 from freqviz.clip import Clip
 from freqviz.panel import Panel
 from freqviz.poses import Pose
 from freqviz.trace import LightTrace
 from freqviz.web import library, work
 
+Limits = tuple[tuple[float, float], tuple[float, float]]
 TRUE_BLUR = "True blur (pixels)"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A quantity along the clip, drawn in one lane of the timeline."""
+
+    name: str
+    unit: str
+    lines: dict[str, tuple[np.ndarray, str]]  # values (N,) and role, by network; by "" where it is of the clip
+    limits: tuple[float, float]  # of the lane
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,16 @@ class View:
         """Where the joints really are, if that is known."""
         return None if self._truth is None else self._truth.pose(frame)
 
+    @property
+    def true_joints(self) -> np.ndarray | None:
+        """(N, J, 2) where the joints really are, NaN where unknown; frame pixels. None if nothing is known."""
+        return None if self._truth is None else self._truth.keypoints
+
+    @cached_property
+    def served(self) -> dict[int, tuple[str, str]]:
+        """Addresses of the files that the scrubber shows, as long as this view is shown: see `scrubber`."""
+        return {}
+
     @cached_property
     def _truth(self) -> library.Truth | None:
         known, first = library.truth(self.name), self.clip.first
@@ -85,6 +106,50 @@ class View:
         lengths = ["edge_width", "cepstral_length"]
         return known + lengths + [name for name in sharpness.MEASURES if name not in (*lengths, *_NO_BLUR)]
 
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """What runs along the clip: frame weights, energy, blur, how far networks lie apart and from the truth."""
+        roles = look.network_roles(self.networks)
+        found = []
+        if weighing := [trace for trace in self.traces if np.isfinite(trace.effective_frames).any()]:
+            limits = 1.0, float(max(trace.frame_weights.shape[1] for trace in weighing))
+            lines = {trace.network: (trace.effective_frames, roles[trace.network]) for trace in weighing}
+            found.append(Curve("Effective number of frames", "", lines, limits))
+        for column, role in ((self.energies[0], "energy"), (self.blurs[0], "blur")):
+            axis, values = figures.quantity(column), self.table[column].to_numpy(np.float64)
+            limits = _range(values, floor=None if role == "energy" else 0.0)
+            found.append(Curve(axis.label, axis.unit, {"": (values, role)}, limits))
+        if self.disagreement is not None:
+            lines = {"": (self.disagreement, "extra-2")}
+            found.append(Curve("Networks apart", "px", lines, _range(self.disagreement)))
+        if self._truth is not None:
+            points = self._truth.keypoints
+            errors = {t.network: poses.disagreement(np.stack([t.keypoints, points])) for t in self.traces}
+            lines = {name: (values, roles[name]) for name, values in errors.items()}
+            found.append(Curve("Distance from the truth", "px", lines, _range(*errors.values())))
+        return found
+
+    @cached_property
+    def disagreement(self) -> np.ndarray | None:
+        """(N,) pixels between the networks, see `poses.disagreement`; None where there is only one."""
+        if len(self.traces) < 2:
+            return None
+        return poses.disagreement(np.stack([trace.keypoints for trace in self.traces]))
+
+    @cached_property
+    def marks(self) -> dict[str, list[int]]:
+        """Frames worth a look, as the cursor counts them, by kind; kinds without a frame are left out."""
+        blur, apart, frames = self.table[self.blurs[0]].to_numpy(np.float64), self.disagreement, self.analysis.frames
+        one = np.isfinite(blur).any() and np.nanmin(blur) < np.nanmax(blur)
+        known = {
+            "sharpest": [int(np.nanargmin(blur))] if one else [],
+            "blurriest": [int(np.nanargmax(blur))] if one else [],
+            "disagreement": [] if apart is None or np.isnan(apart).all() else [int(np.nanargmax(apart))],
+            "lost": np.flatnonzero(frames["lost"] != "").tolist(),
+            "damaged": sorted(self.clip.damaged),
+        }
+        return {kind: numbers for kind, numbers in known.items() if numbers}
+
     @property
     def energies(self) -> list[str]:
         """Columns of `table` that are energies: the networks' own first, high frequencies before low ones."""
@@ -109,19 +174,6 @@ class View:
         points, lost = None if truth is None else truth.keypoints, self.analysis.frames["lost"][frame]
         blur = self.table[self.blurs[0]]
         return reading.sentence(frame, self.traces, blur, name, "px", points, lost, self.clip.first)
-
-    @cached_property
-    def marks(self) -> dict[str, list[int]]:
-        """Frames worth a look, as the cursor counts them, by kind; kinds without a frame are left out."""
-        blur = self.table[self.blurs[0]].to_numpy(np.float64)
-        varies = np.isfinite(blur).any() and np.nanmin(blur) < np.nanmax(blur)
-        found = {
-            "sharpest": [int(np.nanargmin(blur))] if varies else [],
-            "blurriest": [int(np.nanargmax(blur))] if varies else [],
-            "lost": np.flatnonzero(self.analysis.frames["lost"] != "").tolist(),
-            "damaged": sorted(self.clip.damaged),
-        }
-        return {kind: frames for kind, frames in found.items() if frames}
 
     @property
     def trouble(self) -> dict[str, list[int]]:
@@ -160,10 +212,12 @@ class View:
         """Pixels of one frame, or of its person: see `work.region_of`."""
         return work.region_of(self.clip[frame], region, self.boxes[frame])
 
-    def limits(self, frame: int, region: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    def limits(self, frame: int, region: str) -> Limits | None:
         """Left and right, bottom and top of a region in a picture of the frame; None for the whole frame."""
-        if region != work.PERSON:
-            return None
+        return self.around_person(frame) if region == work.PERSON else None
+
+    def around_person(self, frame: int) -> Limits:
+        """Left and right, bottom and top of what the networks see of the frame; frame pixels."""
         corners = np.array([[-0.5, -0.5], [crops.SIZE[1] - 0.5, crops.SIZE[0] - 0.5]])
         (left, top), (right, bottom) = crops.to_frame(corners, self.boxes[frame])
         return (float(left), float(right)), (float(bottom), float(top))
@@ -174,3 +228,12 @@ class View:
 
 
 _NO_BLUR = ("cepstral_angle", "cepstral_confidence")
+
+
+def _range(*curves: np.ndarray, floor: float | None = 0.0) -> tuple[float, float]:
+    """From `floor` (None: from the least value) to the largest value of all curves, never empty."""
+    values = np.concatenate(curves)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    low = low if floor is None else min(floor, low)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 import models
-from freqviz import crops, figures, forecast, jobs, run, sharpness
+from freqviz import crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.clip import Clip
 from freqviz.store import RunKey, Store
 from freqviz.trace import Trace
@@ -20,6 +20,7 @@ PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
 SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 DEEP = 8  # deep traces kept, about 6 MB each
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
+_copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
 
 
 BOX, WHOLE_FRAME, MOTION, IMPORT = "Box", "Whole frame", "Motion", "Import"  # where the first box comes from
@@ -106,6 +107,7 @@ def start(request: Request) -> jobs.Ticket:
     """Put the run into the queue of its device; a run that is waiting or running already is joined."""
     planned = request.run()
     digest = planned.key.digest
+    scrubbing_copy(request.clip, planned.clip)  # made meanwhile
     _tickets[digest] = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest)
     return _tickets[digest]
 
@@ -128,6 +130,27 @@ def forecast_of(planned: run.Run) -> forecast.Forecast:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _timed_step(networks: tuple[str, ...], device: str, _planned: run.Run) -> tuple[float, int]:
     return _planned.timed_step()
+
+
+def scrubbing_copy(name: str, clip: Clip) -> Path | jobs.Ticket:
+    """The copy that the scrubber seeks in, of a clip or a part of one; where there is none yet, the job that makes it.
+
+    The job has a worker of its own beside those of the devices. A copy is made once; one that failed is not
+    tried again before the server starts anew.
+    """
+    path = library.COPIES / f"{clip.hash[:24]}-{len(clip)}.mp4"
+    if path.is_file():
+        return path
+    ticket = _copies.get(path.name)
+    if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make = partial(_copy, clip, path)
+        ticket = _copies[path.name] = jobs.worker("copies").submit(make, name, path.name)
+    return ticket
+
+
+def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
+    to_video.scrubbing_copy(path, clip, progress=progress, cancelled=cancelled)
 
 
 def ticket_of(key: RunKey) -> jobs.Ticket | None:

@@ -9,17 +9,14 @@ view = web.open_page("Poses and spectra under blur", __doc__)
 
 @st.fragment(key="under the cursor")
 def under_the_cursor() -> None:
-    slider, choice = web.cursor_row(3, 2)
-    frame = web.cursor(view, slider)
-    region = choice.segmented_control(
+    region = st.segmented_control(
         "Look at", view.regions, default="Person", required=True, key="region", bind="query-params"
     )
+    frame = web.scrubber(view, region)
     st.markdown(view.reading(frame))
     with st.container(key="figures"):
         left, right = st.columns(2)
         with left, web.sentences():
-            panel = figures.pose_overlay(view.clip[frame], view.poses(frame), view.truth(frame))
-            web.show(panel, 400, view.limits(frame, region))
             choose_network, choose_joint = st.columns(2)
             network = choose_network.selectbox("Network", view.networks, key="network", bind="query-params")
             joint = choose_joint.selectbox(
