@@ -1,7 +1,22 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
+from freqviz.web.inside import Inside, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.view import View
 
-__all__ = ["View", "copies", "cursor", "cursor_row", "explain", "formula", "open_page", "sentences", "show", "table"]
+__all__ = [
+    "Inside",
+    "View",
+    "choose_point",
+    "copies",
+    "cursor",
+    "cursor_row",
+    "explain",
+    "formula",
+    "median_offsets",
+    "open_page",
+    "sentences",
+    "show",
+    "table",
+]

@@ -1,0 +1,97 @@
+"""Do the pages about the inside of a network follow cursor, network and scale in a browser, and little travels?"""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+
+PAGES = {"alignment": "Alignment"}
+
+
+@pytest.fixture(scope="module")
+def first_visit(address, window):  # noqa: F811
+    """The very first request of the server, by a link to a page of the section."""
+    page = window.new_page()
+    page.goto(f"{address}alignment?frame=41&network=freq-video")
+    expect(page.get_by_text("Where a point lands")).to_be_visible()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(first_visit, window):  # noqa: F811
+    page = window.new_page()
+    yield page
+    page.close()
+
+
+def note(page: Page, title: str):
+    """Title and results above a figure."""
+    return page.get_by_test_id("stMarkdownContainer").filter(has_text=title).first
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of a box to choose from."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def values(page: Page, figure: int, kind: str, name: str) -> list[float]:
+    """An array of the first trace of a kind in a figure, as the browser has it."""
+    script = """([figure, kind, name]) => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[figure]
+        return Array.from(plot._fullData.find(trace => trace.type === kind)[name])
+    }"""
+    return page.evaluate(script, [figure, kind, name])
+
+
+def test_the_first_link_leads_to_its_page(first_visit):
+    expect(first_visit.get_by_role("heading", level=1)).to_have_text("Alignment")
+    expect(first_visit.get_by_text("Page not found")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_cursor_moves_every_figure_that_shows_a_frame_and_little_travels(page, address, path):  # noqa: F811
+    received = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
+    page.goto(f"{address}{path}?frame=40&network=freq-video")
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
+    expect(page.get_by_text("Copy").first).to_be_visible()
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    spoken = page.locator(".stMain").inner_text()
+    received.clear()
+    page.get_by_role("slider", name="Frame").press("ArrowRight")
+    page.wait_for_url(re.compile("frame=41"))
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    assert page.locator(".stMain").inner_text() != spoken
+    assert 0 < sum(received) <= LARGEST_STEP
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_arrows_follow_scale_and_network_and_a_clicked_one_is_followed(page, address):  # noqa: F811
+    page.goto(f"{address}alignment?frame=41&network=freq-video")
+    arrows = note(page, "Alignment offsets")
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(arrows).to_contain_text("freq-video, stride 4, mean of 4 groups")
+    fine = values(page, 0, "quiver", "u")
+    choose(page, "Scale", "stride 16")
+    expect(arrows).to_contain_text("freq-video, stride 16, mean of 9 taps")
+    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullData.at(-1).x.length === 108")
+    coarse = values(page, 0, "quiver", "u")
+    assert (len(fine), len(coarse)) == (24 * 18, 12 * 9)
+    choose(page, "Network", "spatial-video")
+    expect(arrows).to_contain_text("spatial-video, stride 16")
+    page.wait_for_function(f"document.querySelector('.js-plotly-plot')._fullData[1].u[5] !== {coarse[5]}")
+    where = page.evaluate("""() => {
+        const plot = document.querySelector('.js-plotly-plot')
+        const {_fullLayout: {xaxis, yaxis}} = plot
+        const {x, y} = plot.getBoundingClientRect()
+        return [x + xaxis._offset + xaxis.l2p(71.5), y + yaxis._offset + yaxis.l2p(87.5)]
+    }""")
+    page.mouse.move(*where)
+    page.mouse.click(*where)
+    page.wait_for_url(re.compile("point="))
+    assert parse_qs(urlparse(page.url).query)["point"] == ["72, 88"]
+    expect(note(page, "Where a point lands")).to_contain_text("spatial-video, stride 16: (72.0, 88.0) of the key frame")
