@@ -9,6 +9,7 @@ st.navigation(
         "Clip": [st.Page("pages/clip/poses_and_spectra.py", title="Poses and spectra", default=True)],
         "Inside": [
             st.Page("pages/inner/alignment.py", title="Alignment"),
+            st.Page("pages/inner/learned_filters.py", title="Learned filters"),
         ],
     }
 ).run()

@@ -172,7 +172,8 @@ def global_shift(cuts: ArrayLike, medians: Mapping[str, ArrayLike]) -> Panel:
         ("phase correlation", shifts, "data", sure),
         *((name, way, roles[name], texts) for name, way in ways.items()),
     ):
-        marks += [Line(*way.T, name=name, role=role), Points(*way.T, texts=words, role=role)]
+        x, y = way.T
+        marks += [Line(x, y, name=name, role=role), Points(x, y, texts=words, role=role)]
     reach = max(1.0, 1.15 * max(float(np.abs(way).max()) for way in (shifts, *ways.values())))
     others = [i for i, slot in enumerate(slots) if slot]
     apart = ", ".join(
@@ -220,17 +221,18 @@ def landing(cuts: ArrayLike, field: Offsets, point: tuple[float, float]) -> Pane
         moved = np.array([field.at(field.offset[n, k], point) for k in range(len(field.taps))])  # (K, 2)
         middle = np.array([place * PATCH + half, half])
         reads.append(middle + field.reach + moved)
-        strengths.append([field.at(mask[None], point)[0] for mask in field.mask[n]])
+        strengths.append([field.at(one[None], point)[0] for one in field.mask[n]])
         means.append(middle + moved.mean(0))
         told.append(f"{signed([slot])}: ({_pair(point + moved.mean(0))})")
     taps, mean = np.concatenate(reads), np.array(means)
     same = np.array([[place * PATCH + half, half] for place in range(len(slots))])
     role = look.network_roles([field.network])[field.network]
     names = [f"{name}, {signed([slot])}" for slot in slots if slot in field.slots for name in field.taps]
+    mask = Axis("Mask", "", MASKS)
     marks: tuple[Mark, ...] = (
         Image(strip),
         *(Rule(place * PATCH - 0.5, "x", role="box") for place in range(1, len(slots))),
-        Points(*taps.T, np.concatenate(strengths), Axis("Mask", "", MASKS), "signed", names, name="taps"),
+        Points(taps[:, 0], taps[:, 1], np.concatenate(strengths), mask, "signed", names, name="taps"),
         Points(*same.T, name="the same place", role="box"),
         Points(*mean.T, name="mean of the taps", role=role),
     )

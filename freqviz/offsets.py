@@ -113,4 +113,4 @@ def signed(slots: Sequence[int]) -> str:
 
 
 def _centres(count: int, stride: int) -> NDArray[np.float64]:
-    return np.arange(count) * stride + (stride - 1) / 2
+    return np.arange(count, dtype=np.float64) * stride + (stride - 1) / 2

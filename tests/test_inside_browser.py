@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
 
-PAGES = {"alignment": "Alignment"}
+PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters"}
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,12 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-def values(page: Page, figure: int, kind: str, name: str) -> list[float]:
-    """An array of the first trace of a kind in a figure, as the browser has it."""
+def values(page: Page, figure: int, kind: str, name: str) -> list:
+    """An array, or rows, of the first trace of a kind in a figure, as the browser has it."""
     script = """([figure, kind, name]) => {
         const plot = document.querySelectorAll('.js-plotly-plot')[figure]
-        return Array.from(plot._fullData.find(trace => trace.type === kind)[name])
+        const found = plot._fullData.find(trace => trace.type === kind)[name]
+        return Array.from(found, one => one.length === undefined ? one : Array.from(one))
     }"""
     return page.evaluate(script, [figure, kind, name])
 
@@ -95,3 +96,21 @@ def test_arrows_follow_scale_and_network_and_a_clicked_one_is_followed(page, add
     page.wait_for_url(re.compile("point="))
     assert parse_qs(urlparse(page.url).query)["point"] == ["72, 88"]
     expect(note(page, "Where a point lands")).to_contain_text("spatial-video, stride 16: (72.0, 88.0) of the key frame")
+
+
+def test_filters_follow_channel_and_network_and_the_twin_shows_its_kernel(page, address):  # noqa: F811
+    page.goto(f"{address}learned_filters?frame=41&network=freq-video")
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(note(page, "Gallery of filters")).to_contain_text("freq-video. Distance from the identity")
+    gain = note(page, "Gain")
+    expect(gain).to_contain_text("(rank 1 of 16)")
+    strongest = values(page, 1, "heatmap", "z")
+    page.get_by_role("combobox", name="Channel").click()
+    page.get_by_role("option", name="(rank 16)").click()
+    expect(gain).to_contain_text("(rank 16 of 16)")
+    page.wait_for_function(
+        f"document.querySelectorAll('.js-plotly-plot')[1]._fullData[0].z[3][4] !== {strongest[3][4]}"
+    )
+    choose(page, "Network", "spatial-video")
+    expect(note(page, "Gallery of filters")).to_contain_text("1.15 is what the kernel had before training")
+    expect(note(page, "Spatial kernel")).to_contain_text("15 × 15 cells, zeros outside the map")
