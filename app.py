@@ -10,6 +10,7 @@ st.navigation(
         "Inside": [
             st.Page("pages/inner/alignment.py", title="Alignment"),
             st.Page("pages/inner/learned_filters.py", title="Learned filters"),
+            st.Page("pages/inner/spectra.py", title="Spectra"),
         ],
     }
 ).run()

@@ -16,6 +16,7 @@ from freqviz.trace import Trace
 CHOICES = {  # what every page of the section offers, and another value of it
     "alignment": {"network": "spatial-video", "neighbour": "−2", "point": "head"},
     "learned_filters": {"network": "spatial-video", "neighbour": "−1"},
+    "spectra": {"network": "spatial-video"},
 }
 
 

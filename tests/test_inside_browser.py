@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
 
-PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters"}
+PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters", "spectra": "Spectra"}
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,13 @@ def test_filters_follow_channel_and_network_and_the_twin_shows_its_kernel(page, 
     choose(page, "Network", "spatial-video")
     expect(note(page, "Gallery of filters")).to_contain_text("1.15 is what the kernel had before training")
     expect(note(page, "Spatial kernel")).to_contain_text("15 × 15 cells, zeros outside the map")
+
+
+def test_the_spectrum_over_time_follows_the_length_of_the_window(page, address):  # noqa: F811
+    page.goto(f"{address}spectra?frame=41&network=freq-video")
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(note(page, "Spectrum over time")).to_contain_text("5 frames.")
+    expect(note(page, "Frame and features on one axis")).to_contain_text("end at 0.5, 0.125, 0.0625, 0.03125")
+    choose(page, "Frames of the window", "15")
+    expect(note(page, "Spectrum over time")).to_contain_text("15 frames.")
+    assert parse_qs(urlparse(page.url).query)["window"] == ["15"]
