@@ -4,4 +4,13 @@ import streamlit as st
 
 st.set_page_config("freqviz", "assets/icon.svg", layout="wide", initial_sidebar_state=330)
 st.logo("assets/logo.svg", size="large")
-st.navigation([st.Page("pages/clip/poses_and_spectra.py", title="Poses and spectra", default=True)]).run()
+st.navigation(
+    {
+        "Clip": [st.Page("pages/clip/poses_and_spectra.py", title="Poses and spectra", default=True)],
+        "Inside": [
+            st.Page("pages/inner/alignment.py", title="Alignment"),
+            st.Page("pages/inner/learned_filters.py", title="Learned filters"),
+            st.Page("pages/inner/spectra.py", title="Spectra"),
+        ],
+    }
+).run()

@@ -138,6 +138,31 @@ def analyse(
             out.print(f"{target}: {len(found.frames)} frames, box: {sources}{seems}", highlight=False, markup=False)
 
 
+@app.command()
+def window(
+    video: Annotated[Path, typer.Argument(help="A clip, or a folder of images.")],
+    frame: Annotated[int, typer.Option("--frame", help="The key frame.")],
+    model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
+    box: Annotated[
+        str | None,
+        typer.Option("--box", help="x,y,w,h of the person in the key frame, in pixels.", show_default="whole frame"),
+    ] = None,
+    device: DeviceName = "auto",
+    to: Annotated[Path, typer.Option("--out", help="NPZ that `freqviz.trace.Trace.load` reads.")] = Path("window.npz"),
+) -> None:
+    """Write everything that a network computes for one frame: features, offsets, masks, filters, weights, heatmaps."""
+    with plain_errors():
+        from freqviz import boxes, run
+        from freqviz.clip import Clip
+
+        with Clip(video) as clip:
+            given = _box(box, [video])
+            trace = run.deep_trace(clip, model, frame, boxes.whole_frame(clip.size) if given is None else given, device)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        trace.save(to)
+        out.print(f"{to}: {', '.join(trace.quantities)}", highlight=False, markup=False)
+
+
 @app.command("models")
 def list_models() -> None:
     """Show every network: size, what it was trained on, scores; from its card."""

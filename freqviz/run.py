@@ -210,6 +210,26 @@ def deep_trace(clip: Clip, model: str, key: int, box: ArrayLike, device: Device 
     return _deep(network, model, key, len(clip), frames, ladder.checked(box))
 
 
+def window_cuts(clip: Clip, key: int, box: ArrayLike, count: int = SLOTS) -> NDArray[np.uint8]:
+    """The frames of a window as the networks see them; a missing neighbour is the key frame.
+
+    Args:
+        key: the key frame, the middle of the window.
+        box: (4,) as in `deep_trace`.
+        count: frames of the window, odd.
+    Returns:
+        (count, 192, 144, 3) uint8.
+    Raises:
+        ValueError: no such frame, or an even count.
+    """
+    if count < 1 or count % 2 == 0:
+        raise ValueError(f"a window has an odd number of frames, got {count}")
+    _require_frames(clip, [key])
+    indices = _window(key, count, len(clip))
+    frames = {i: clip[i] for i in set(indices)}
+    return _cuts(key, len(clip), frames, ladder.checked(box), count)
+
+
 def choose_device(device: Device = "auto") -> str:
     """The device that work runs on.
 
@@ -682,8 +702,18 @@ def _deep(
     frames: Mapping[int, NDArray[np.uint8]],
     box: ladder.Box,
 ) -> Trace:
-    cuts = np.stack([crops.cut(frames[i], box, network.input_size) for i in _window(key, network.frames, total)])
-    return trace_window(network, to_tensor(cuts), name)
+    return trace_window(network, to_tensor(_cuts(key, total, frames, box, network.frames, network.input_size)), name)
+
+
+def _cuts(
+    key: int,
+    total: int,
+    frames: Mapping[int, NDArray[np.uint8]],
+    box: ladder.Box,
+    count: int,
+    size: tuple[int, int] = crops.SIZE,
+) -> NDArray[np.uint8]:
+    return np.stack([crops.cut(frames[i], box, size) for i in _window(key, count, total)])
 
 
 def _light_trace(

@@ -343,17 +343,8 @@ def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], 
         moved = tensor.permute(0, *order, *others)
         return moved.reshape(*moved.shape[: len(keep) + 1], -1)
     moved = tensor.permute(0, *order, *others, axes.index("y") + 1, axes.index("x") + 1)
-    mask = _person(tuple(moved.shape[-2:]), probe.stride, box, size)
+    mask = crops.person_cells(tuple(moved.shape[-2:]), probe.stride, box, size)
     return moved[..., torch.from_numpy(mask).to(tensor.device)].flatten(len(keep) + 1)
-
-
-def _person(cells: tuple[int, ...], stride: int, box: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w) cells whose centre lies in the tight box; all cells if none does."""
-    x, y, w, h = np.asarray(box, dtype=np.float64)
-    (left, top), (right, bottom) = crops.to_crop([[x, y], [x + w, y + h]], box, size)
-    rows, columns = (np.arange(n) * stride + (stride - 1) / 2 for n in cells)
-    mask = ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))[None]
-    return mask if mask.any() else np.ones_like(mask)
 
 
 def _frozen(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:

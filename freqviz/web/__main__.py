@@ -7,6 +7,7 @@ such as --server.port 8600.
 import sys
 
 from rich.progress import Progress
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 from freqviz.jobs import never
@@ -27,5 +28,6 @@ def prepare() -> None:
 
 if __name__ == "__main__":
     prepare()
+    PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"
     sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
     cli.main()

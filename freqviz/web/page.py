@@ -1,8 +1,9 @@
 """What every page begins with, and how it shows a figure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,19 @@ def slider(clip: Clip, place: DeltaGenerator, help: str = HELP) -> int:
     return number - first
 
 
-def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] | None = None) -> None:
+def show(
+    panel: Panel,
+    height: int | None = None,
+    limits: tuple[Limits, Limits] | None = None,
+    on_click: Callable[[float, float], None] | None = None,
+) -> None:
     """A figure, its title and results above it, its reading guide below.
 
     Args:
         panel: what to draw.
         height: CSS pixels; None: the renderer's own.
         limits: what to show of x and y; None: what the panel says.
+        on_click: called with x and y of a clicked point, in a new script run.
     """
     if limits is not None:
         x, y = limits
@@ -97,14 +104,25 @@ def show(panel: Panel, height: int | None = None, limits: tuple[Limits, Limits] 
     dark = st.context.theme.type == "dark"
     figure = to_plotly(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
     figure.update_layout(uirevision=str(panel.x.limits))  # what the legend hides stays hidden while the slider moves
+    key = f"figure {panel.title}"
+    clicks: dict[str, Any] = {}
+    if on_click is not None:
+        clicks = {"on_select": partial(_clicked, key, on_click), "selection_mode": "points"}
     st.plotly_chart(
         figure,
         theme=None,
-        key=f"figure {panel.title}",
+        key=key,
         config={"displaylogo": False, "displayModeBar": False},
         alt=f"{panel.title}. {panel.note} {panel.guide}",
+        **clicks,
     )
     st.caption(panel.guide)
+
+
+def _clicked(key: str, call: Callable[[float, float], None]) -> None:
+    points = st.session_state[key]["selection"]["points"]
+    if points:
+        call(float(points[-1]["x"]), float(points[-1]["y"]))
 
 
 @contextmanager

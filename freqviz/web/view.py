@@ -12,7 +12,7 @@ from freqviz import crops, figures, look, poses, reading, run, sharpness
 from freqviz.clip import Clip
 from freqviz.panel import Panel
 from freqviz.poses import Pose
-from freqviz.trace import LightTrace
+from freqviz.trace import LightTrace, Trace
 from freqviz.web import library, work
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
@@ -201,10 +201,14 @@ class View:
 
     def heatmap(self, frame: int, network: str, joint: str) -> Panel:
         """Where a network sees a joint; the window of the frame is run again unless it was kept."""
-        trace, key = self.analysis.traces[network], (network, self.number(frame))
-        box = trace.boxes[frame]
-        deep = self.analysis.deep.get(key) or work.deep_trace(self.name, self.folder, network, frame, box)
-        return figures.joint_heatmap(deep, trace.joints.index(joint), box, self.truth(frame), joints=trace.joints)
+        trace, deep = self.analysis.traces[network], self.deep(frame, network)
+        box, joints = trace.boxes[frame], trace.joints
+        return figures.joint_heatmap(deep, joints.index(joint), box, self.truth(frame), joints=joints)
+
+    def deep(self, frame: int, network: str) -> Trace:
+        """Everything that a network computes for a frame; its window is run again unless it was kept."""
+        kept, box = self.analysis.deep.get((network, self.number(frame))), self.analysis.traces[network].boxes[frame]
+        return kept or work.deep_trace(self.name, self.folder, network, frame, box)
 
     regions = (work.PERSON, work.WHOLE_FRAME)  # what a spectrum can be of
 

@@ -1,0 +1,72 @@
+"""What stands under a figure: its formula and source, its numbers as a table, and the way to make it elsewhere.
+
+A page calls `explain(panel, command, python)` right after `show(panel)`; the parts can be had one by one.
+"""
+
+import pandas as pd
+import streamlit as st
+
+from freqviz.panel import Panel
+
+
+def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
+    """One row of three buttons under a figure: formula, table, copy.
+
+    Args:
+        panel: the figure shown above; its title tells apart the buttons of one page.
+        command: see `copies`.
+        python: see `copies`.
+        numbers: what the table shows; None: the data of the panel under the titles of its axes.
+    """
+    with st.container(horizontal=True, gap="small", key=f"recipe of {panel.title}"):
+        formula(panel)
+        table(_numbers(panel) if numbers is None else numbers, panel.title)
+        copies(command, python)
+
+
+def formula(panel: Panel) -> None:
+    """A button that opens how the figure's numbers are computed, and who proposed it; nothing where it says neither."""
+    if not panel.formula and not panel.source:
+        return
+    with st.popover("Formula", type="tertiary", icon=":material/function:"):
+        if panel.formula:
+            st.text(panel.formula)
+        if panel.source:
+            st.caption(panel.source)
+
+
+def table(frame: pd.DataFrame, of: str = "figure") -> None:
+    """A button that opens the numbers as a table, which can be searched and saved as CSV.
+
+    The table travels to the browser only while it is open.
+
+    Args:
+        frame: one row a point; column names carry units.
+        of: the figure's title: tells apart several tables of one page.
+    """
+    held = st.popover("Table", type="tertiary", icon=":material/table:", key=f"table of {of}", on_change="rerun")
+    if held.open:
+        with held:
+            st.dataframe(frame, hide_index=True, height=320, alt=f"Numbers of the figure {of}")
+
+
+def copies(command: str, python: str) -> None:
+    """A button that opens the same result as a command for a terminal and as Python for a notebook, each to copy.
+
+    Args:
+        command: one line, run in the folder of the project, e.g. `python -m freqviz analyse clip.mp4 --out runs/clip`.
+        python: the lines that give the same numbers, imports included.
+    """
+    with st.popover("Copy", type="tertiary", icon=":material/content_copy:"):
+        st.caption("As command")
+        st.code(command, language="bash", wrap_lines=True)
+        st.caption("As Python")
+        st.code(python.strip(), language="python", wrap_lines=True)
+
+
+def _numbers(panel: Panel) -> pd.DataFrame:
+    """The data of a panel, its columns named as its axes are."""
+    titles = {"x": panel.x.title, "y": panel.y.title, "value": panel.colour.title if panel.colour else "value"}
+    if len(set(titles.values())) < len(titles):  # two axes of one name
+        titles = {}
+    return panel.table().rename(columns=titles)
