@@ -131,8 +131,8 @@ class VideoNetwork(PoseNetwork):
         self.early = nn.Sequential(
             nn.Conv2d(1, EARLY, 7, 4, 3), nn.ReLU(), nn.Conv2d(EARLY, EARLY, 5, 4, 2), nn.ReLU()
         )  # where blur still shows; stride 16
-        self.align16 = AlignScale(CHANNELS, EARLY + guide.hints, 16, reach=3)
-        self.align8 = AlignScale(CHANNELS, 0, 8, reach=4)
+        self.align16 = AlignScale(CHANNELS, EARLY + guide.hints, 16, reach=3, search=3)
+        self.align8 = AlignScale(CHANNELS, 0, 8, reach=4, search=2)
         self.align4 = AlignFine(CHANNELS)
         self.logits = FrameLogits(guide.evidence)
         self.attention = ChannelAttention()
