@@ -25,10 +25,11 @@ check: $(VENV)/installed-dev
 screenshots: $(VENV)/installed-dev
 	$(PY) tests/screenshots.py
 
-bench: $(VENV)/installed
+bench: $(VENV)/installed-dev
 	$(PY) -m benchmarks.twins
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.memory
+	$(PY) -m benchmarks.scrub
 
 # The stamps: a second run installs nothing until a requirements file changes.
 $(VENV)/installed: requirements.txt

@@ -10,6 +10,9 @@ st.navigation(
         "Inside": [
             st.Page("pages/inner/frame_weights.py", title="Frame weights and influence"),
             st.Page("pages/inner/blur_against_energy.py", title="Blur against energy"),
+            st.Page("pages/inner/alignment.py", title="Alignment"),
+            st.Page("pages/inner/learned_filters.py", title="Learned filters"),
+            st.Page("pages/inner/spectra.py", title="Spectra"),
         ],
     }
 ).run()

@@ -35,6 +35,11 @@ KeyFrame = Annotated[int, typer.Option("--frame", help="The key frame of the win
 WindowBox = Annotated[str, typer.Option("--box", help="x,y,w,h of the person in the key frame, in pixels.")]
 BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
 BoxFile = Annotated[Path | None, typer.Option("--boxes", help="CSV frame,x,y,w,h, MOT or COCO; linear between.")]
+Part = Annotated[str | None, typer.Option("--frames", help="a:b, only frames a to b - 1.", show_default="all")]
+Corrections = Annotated[
+    list[str] | None,
+    typer.Option("--correct", help="FRAME:x,y,w,h where the person was lost; from there on. Repeatable."),
+]
 Person = Annotated[int | None, typer.Option("--person", help="Id in --boxes.", show_default="who has the most boxes")]
 WholeFrame = Annotated[bool, typer.Option("--whole-frame", help="The person fills the frame.")]
 DataFolder = Annotated[
@@ -71,6 +76,8 @@ def predict(
     boxes: BoxFile = None,
     person: Person = None,
     whole_frame: WholeFrame = False,
+    correct: Corrections = None,
+    frames: Part = None,
     device: DeviceName = "auto",
     to: Annotated[Path, typer.Option("--out", help="CSV; a folder of CSVs when several clips are given.")] = Path(
         "poses.csv"
@@ -80,11 +87,15 @@ def predict(
     with plain_errors():
         from freqviz import run
 
-        first, by_frame = _box(box, videos), _people(boxes, person)
+        first, by_frame, corrections = _box(box, videos), _people(boxes, person), _corrections(correct, videos)
+        part = _span(frames)
         targets = [to] if len(videos) == 1 else [to / f"{name}.csv" for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
-                table = run.predict(video, model, first, by_frame, whole_frame, device, progress)
+                table = run.predict(
+                    video, model, first, by_frame, whole_frame, device, progress,
+                    corrections=corrections, frames=part,
+                )  # fmt: skip
             _write(table, target)
             out.print(f"{target}: {table['frame'].nunique()} frames", highlight=False)
 
@@ -100,6 +111,8 @@ def analyse(
     boxes: BoxFile = None,
     person: Person = None,
     whole_frame: WholeFrame = False,
+    correct: Corrections = None,
+    frames: Part = None,
     device: DeviceName = "auto",
     deep: Annotated[str, typer.Option("--deep", help="Frames whose whole window is kept, e.g. 40,41.")] = "",
 ) -> None:
@@ -109,15 +122,45 @@ def analyse(
 
         names = [name.strip() for name in models.split(",") if name.strip()]
         keys = _numbers("--deep", deep, int) if deep else []
-        first, by_frame = _box(box, videos), _people(boxes, person)
+        first, by_frame, corrections = _box(box, videos), _people(boxes, person), _corrections(correct, videos)
+        part = _span(frames)
         targets = [to] if len(videos) == 1 else [to / name for name in _names(videos)]
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
-                found = run.analyse(video, names, first, by_frame, whole_frame, device, progress, deep=keys, out=target)
+                found = run.analyse(
+                    video, names, first, by_frame, whole_frame, device, progress, keys, target,
+                    corrections=corrections, frames=part,
+                )  # fmt: skip
             for line in found.provenance["clip"]["report"]:
                 err.print(f"{video.name}: {line}", highlight=False, markup=False)
-            sources = ", ".join(found.frames["box_source"].unique())
-            out.print(f"{target}: {len(found.frames)} frames, box: {sources}", highlight=False, markup=False)
+            sources, lost = ", ".join(found.frames["box_source"].unique()), (found.frames["lost"] != "").sum()
+            seems = f"; the person seems lost in {lost}" if lost else ""
+            out.print(f"{target}: {len(found.frames)} frames, box: {sources}{seems}", highlight=False, markup=False)
+
+
+@app.command()
+def window(
+    video: Annotated[Path, typer.Argument(help="A clip, or a folder of images.")],
+    frame: Annotated[int, typer.Option("--frame", help="The key frame.")],
+    model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
+    box: Annotated[
+        str | None,
+        typer.Option("--box", help="x,y,w,h of the person in the key frame, in pixels.", show_default="whole frame"),
+    ] = None,
+    device: DeviceName = "auto",
+    to: Annotated[Path, typer.Option("--out", help="NPZ that `freqviz.trace.Trace.load` reads.")] = Path("window.npz"),
+) -> None:
+    """Write everything that a network computes for one frame: features, offsets, masks, filters, weights, heatmaps."""
+    with plain_errors():
+        from freqviz import boxes, run
+        from freqviz.clip import Clip
+
+        with Clip(video) as clip:
+            given = _box(box, [video])
+            trace = run.deep_trace(clip, model, frame, boxes.whole_frame(clip.size) if given is None else given, device)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        trace.save(to)
+        out.print(f"{to}: {', '.join(trace.quantities)}", highlight=False, markup=False)
 
 
 @app.command()
@@ -349,6 +392,30 @@ def _window_box(text: str) -> list[float]:
     if len(box) != 4:
         raise ValueError(f"--box must be x,y,w,h, got '{text}'")
     return box
+
+
+def _span(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    start, _, stop = text.partition(":")
+    if not (start.isdecimal() and stop.isdecimal()):
+        raise ValueError(f"--frames must be a:b, two frame numbers, got '{text}'")
+    return int(start), int(stop)
+
+
+def _corrections(texts: list[str] | None, videos: list[Path]) -> dict[int, list[float]]:
+    if texts and len(videos) > 1:
+        raise ValueError("--correct belongs to one clip; several were given")
+    found: dict[int, list[float]] = {}
+    for text in texts or ():
+        frame, _, box = text.partition(":")
+        values = _numbers("--correct", box, float) if frame.isdecimal() and box else []
+        if len(values) != 4:
+            raise ValueError(f"--correct must be FRAME:x,y,w,h, got '{text}'")
+        if int(frame) in found:
+            raise ValueError(f"--correct names frame {frame} twice")
+        found[int(frame)] = values
+    return found
 
 
 def _people(boxes: Path | None, person: int | None) -> dict[int, Any] | None:

@@ -26,6 +26,13 @@ SCORE = 0.2  # joints below it do not move a box
 FEWEST = 6  # joints that must count, as in the protocol
 MOST = 0.7  # of the joints must be certain before their box tells the size
 JUMP = 1.4  # largest change of size at one cut
+LOW = (
+    0.28  # mean score below which a pose is seldom right: it tells half of the lost frames and 1 or 2 of 100 good ones
+)
+LEAP = (
+    0.35  # of the box's longer side: true poses never moved so far in one of 20,500 steps at 30 frames/s (at most .33)
+)
+LOW_SCORES, LEFT, LEAPT = "low scores", "box leaves the frame", "jump"  # why a person is called lost
 
 Box = NDArray[np.float64]
 
@@ -103,6 +110,36 @@ def visible(box: ArrayLike, size: tuple[int, int]) -> bool:
     across = min(x + w, size[1] - 0.5) - max(x, -0.5)
     down = min(y + h, size[0] - 0.5) - max(y, -0.5)
     return bool(across > 0 and down > 0 and across * down >= w * h / 4)
+
+
+def lost(keypoints: ArrayLike, scores: ArrayLike, held: ArrayLike, size: tuple[int, int]) -> list[str]:
+    """Where the person is lost, and why: one reason a frame, the first that holds; empty where none does.
+
+    "low scores": the joints' mean score is below .28, or fewer than six score at least .2, so that no box can follow.
+    "box leaves the frame": less than a quarter of the box that the frame was cut by, or of that of the certain
+    joints, lies in the frame. "jump": the joints are, in the median, more than .35 of the box's longer side from where
+    they were a frame before.
+
+    Args:
+        keypoints: (N, J, 2) of successive frames; frame pixels.
+        scores: (N, J) in [0, 1].
+        held: (N, 4) the box that each frame was cut by; frame pixels.
+        size: (height, width) of the frame.
+    Returns:
+        N words: LOW_SCORES, LEFT, LEAPT or "".
+    """
+    points, certain, cuts = np.asarray(keypoints), np.asarray(scores) >= SCORE, np.asarray(held)
+    steps = np.median(np.linalg.norm(np.diff(points, axis=0), axis=-1), 1) / cuts[:-1, 2:].max(1)
+    leaps, low = np.concatenate([[False], steps > LEAP]), np.asarray(scores).mean(1) < LOW
+    reasons = []
+    for pose, sure, doubtful, cut, leapt in zip(points, certain, low, cuts, leaps, strict=True):
+        if doubtful or sure.sum() < FEWEST:
+            reasons.append(LOW_SCORES)
+        elif not (visible(cut, size) and visible(grown(crops.around(pose[sure]), PAD), size)):
+            reasons.append(LEFT)
+        else:
+            reasons.append(LEAPT if leapt else "")
+    return reasons
 
 
 def led(person: ArrayLike, velocity: ArrayLike, most: int) -> Box:

@@ -61,8 +61,12 @@ class _Source(Protocol):
     times: np.ndarray
     fps: float
     size: tuple[int, int]
-    report: list[str]
-    damaged: set[int]
+
+    @property
+    def report(self) -> list[str]: ...
+
+    @property
+    def damaged(self) -> set[int]: ...
 
     def read(self, start: int, stop: int) -> np.ndarray: ...
 
@@ -169,7 +173,7 @@ class Clip:
         """What was done to the clip and what is wrong with it, in sentences; may grow during reading."""
         lines = list(self._source.report)
         if self._source.damaged:
-            damaged = sorted(self._source.damaged)
+            damaged = sorted(self.first + i for i in self._source.damaged)
             shown = ", ".join(map(str, damaged[:8])) + (", ..." if len(damaged) > 8 else "")
             lines.append(f"{len(damaged)} damaged frames ({shown}): concealed, or a neighbour stands in")
         return lines
@@ -243,11 +247,54 @@ class Clip:
             self._held.clear()
             self._source.close()
 
+    first = 0  # number in the whole clip of this one's first frame; more than 0 in a `part`
+
+    def part(self, start: int, stop: int) -> Clip:
+        """Frames start ... stop - 1 as a clip of their own: shorter, with a hash of its own, read through this one.
+
+        Its frames count from 0; `first`, `times` and `report` tell where they are in the whole clip.
+
+        Raises:
+            ValueError: not 0 <= start < stop <= N.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise ValueError(f"a part must be start:stop within 0:{len(self)}, start before stop, got {start}:{stop}")
+        part = Clip.__new__(Clip)
+        part._adopt(_Part(self, start, stop), self.path, 0)
+        part.first = self.first + start
+        return part
+
     def __enter__(self) -> Clip:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Part:
+    """A span of another clip, which reads it and holds what was read."""
+
+    def __init__(self, whole: Clip, start: int, stop: int) -> None:
+        self._whole, self._start, self._stop = whole, start, stop
+        self.times, self.fps, self.size = whole.times[start:stop], whole.fps, whole.size
+
+    @property
+    def report(self) -> list[str]:
+        last = self._whole.first + self._stop - 1
+        return [*self._whole._source.report, f"frames {self._whole.first + self._start} to {last} of the clip"]
+
+    @property
+    def damaged(self) -> set[int]:
+        return {i - self._start for i in self._whole.damaged if self._start <= i < self._stop}
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return np.stack([self._whole[self._start + i] for i in range(start, stop)])
+
+    def digest(self) -> str:
+        return hashlib.sha256(f"{self._whole.hash} {self._start}:{self._stop}".encode()).hexdigest()
+
+    def close(self) -> None:
+        self._whole.close()
 
 
 # -------- frames at hand
@@ -370,7 +417,6 @@ class _Video:
         self._position = -1  # the frame that comes next
         self._before: int | None = None  # the frame that came last
         self._tainted = False  # it, or one that it is drawn from, is damaged
-        self._threads = "AUTO"
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
@@ -410,7 +456,8 @@ class _Video:
         context = self._stream.codec_context
         self._check_pixels(context.height or 0, context.width or 0)
         context.options = {"max_pixels": str(self._limits.pixels)}
-        context.thread_type = self._threads
+        # frame threads hand out a frame before its flags of damage are set, and lose the last frames of damaged files
+        context.thread_type = "SLICE"
         self._frames_ahead = self._decoded()
         self._pending = None
         self._position = 0
@@ -500,7 +547,6 @@ class _Video:
     def _decode_all(self) -> tuple[list[int], list[int]]:
         """The table by decoding everything once: for damaged files and packets without time stamps."""
         self.damaged.clear()
-        self._threads = "SLICE"  # frame threads lose the last frames of damaged files
         self._open()
         stamps: list[int] = []
         keys: list[int] = []
@@ -774,7 +820,7 @@ class _Decord:
 # -------- writing
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 18) -> Path:
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf: int = 18, intra: bool = False) -> Path:
     """Write an mp4 that plays everywhere: H.264, yuv420p, BT.709, index in front.
 
     The file is written aside and renamed, so `path` never holds half a clip. Colour is stored at half
@@ -785,6 +831,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
         frames: uint8 (H, W, 3) of one size, at least one; taken one at a time.
         fps: frames per second, > 0.
         crf: quality of x264, 0 (lossless) to 51; 18 looks unchanged.
+        intra: whether every frame stands for itself, quick to code and to seek but larger: for scrubbing.
     Returns:
         the path.
     Raises:
@@ -793,10 +840,11 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, crf:
     path = Path(path)
     rate = Fraction(_positive(fps)).limit_denominator(1001)
     aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    options = {"crf": str(crf)} | ({"preset": "ultrafast", "g": "1"} if intra else {})
     shape: tuple[int, ...] = ()
     try:
         with av.open(str(aside), "w", format="mp4", container_options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+            stream = container.add_stream("libx264", rate=rate, options=options)
             for i, frame in enumerate(frames):
                 shape = shape or np.shape(frame)
                 _check_frame(frame, shape, f"frame {i}")

@@ -58,9 +58,7 @@ def matrix(
     return np.column_stack([linear, middle - linear @ centre])
 
 
-def warp(
-    frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int, int] = SIZE
-) -> NDArray[np.uint8]:
+def warp(frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
     """Resample a frame through an affine map, black outside; areas are averaged when it shrinks.
 
     Args:
@@ -107,6 +105,49 @@ def to_frame(points: ArrayLike, box: ArrayLike, size: tuple[int, int] = SIZE) ->
     return transform(points, np.asarray(cv2.invertAffineTransform(matrix(box, size)), np.float64))
 
 
+def person_cells(
+    cells: tuple[int, ...], stride: int, box: ArrayLike, size: tuple[int, int] = SIZE
+) -> NDArray[np.bool_]:
+    """Which cells of a map over the crop have their centre in the tight box; all of them if none has.
+
+    Args:
+        cells: (h, w) of the map.
+        stride: input pixels per cell; the centre of cell i lies at stride · i + (stride - 1) / 2.
+        box: (4,) x, y, w, h; frame pixels.
+        size: (height, width) of the crop; pixels.
+    Returns:
+        (h, w).
+    """
+    x, y, w, h = _checked(box)
+    (left, top), (right, bottom) = to_crop([[x, y], [x + w, y + h]], box, size)
+    rows, columns = (np.arange(n) * stride + (stride - 1) / 2 for n in cells)
+    mask = ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))[None]
+    return mask if mask.any() else np.ones_like(mask)
+
+
+def read_at(picture: NDArray[np.uint8], offset: ArrayLike) -> NDArray[np.uint8]:
+    """The picture read at p + offset(p) for every place p, as alignment reads a neighbour; black outside.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        offset: (2, h, w) dx, dy in pixels of the picture; a coarser field is bilinear between the centres of its
+            cells, which cover the picture.
+    Returns:
+        (H, W, 3) uint8, bilinear samples.
+    Raises:
+        ValueError: `offset` is not (2, h, w).
+    Reference:
+        Jaderberg et al., Spatial Transformer Networks, NeurIPS 2015, eq. 5.
+    """
+    field = np.asarray(offset, np.float32)
+    if field.ndim != 3 or len(field) != 2:
+        raise ValueError(f"offset must be (2, h, w), got {field.shape}")
+    height, width = picture.shape[:2]
+    dx, dy = (cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in field)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return np.asarray(cv2.remap(picture, x + dx, y + dy, cv2.INTER_LINEAR), np.uint8)
+
+
 def transform(points: ArrayLike, affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """Map points (..., 2) by an affine (2, 3)."""
     points = np.asarray(points, dtype=np.float64)
@@ -132,8 +173,6 @@ def around(points: ArrayLike) -> NDArray[np.float64]:
 def _checked(box: ArrayLike) -> tuple[float, float, float, float]:
     values = np.asarray(box, dtype=np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or values[2] <= 0 or values[3] <= 0:
-        raise ValueError(
-            f"box must be four finite numbers x, y, w, h with w and h > 0, got {values.tolist()}"
-        )
+        raise ValueError(f"box must be four finite numbers x, y, w, h with w and h > 0, got {values.tolist()}")
     x, y, w, h = values.tolist()
     return x, y, w, h

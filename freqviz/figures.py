@@ -250,7 +250,7 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
 
     Args:
         traces: light traces of one clip; networks without frame weights (NaN) are named in the note.
-        key_frame: index into the clip.
+        key_frame: index into the traces; of a part of a clip, the words count as the clip does.
     Raises:
         IndexError: key_frame outside the clip.
         LookupError: no network has frame weights.
@@ -279,7 +279,7 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
         marks.append(bars)
     marks.append(Rule(1 / len(slots), "y", name="equal weights", role="reference"))
     effective = ", ".join(f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights)
-    note = f"Key frame {key_frame}. Effective number of frames: {effective} of {len(slots)}."
+    note = f"Key frame {_first(with_weights[0]) + key_frame}. Effective number of frames: {effective} of {len(slots)}."
     alike = [trace.network for trace in with_weights if reading.flat(trace.frame_weights[key_frame])]
     if alike:
         note += f" Flat, all within 10 % of an equal share: {', '.join(alike)}."
@@ -306,14 +306,18 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
 
 
 def frame_weights_over_clip(
-    trace: Weighted, cursor: int | None = None, limits: tuple[float, float] | None = None
+    trace: Weighted,
+    cursor: int | None = None,
+    limits: tuple[float, float] | None = None,
+    marks: Mapping[str, Sequence[int]] | None = None,
 ) -> Panel:
     """The weights of every key frame: key frame along x, frame of the window along y.
 
     Args:
         trace: a light trace with frame weights.
-        cursor: key frame to mark.
+        cursor: key frame to mark, an index into the trace.
         limits: of colour; None: 0 to twice an equal share, so that an equal share is white.
+        marks: key frames to point out, "lost" or "damaged"; a row above the weights for each kind.
     Raises:
         LookupError: the network has no frame weights.
     """
@@ -321,19 +325,25 @@ def frame_weights_over_clip(
     if not np.isfinite(weights).any():
         raise LookupError(f"{trace.network} has no frame weights")
     slots = _slots(weights)
-    frames = np.arange(len(weights))
+    first = _first(trace)
+    frames = first + np.arange(len(weights))
     limits = limits or (0.0, 2 / len(slots))
-    marks: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
-    marks += [] if cursor is None else [Rule(cursor, "x", role="cursor")]
+    drawn: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
+    drawn += [] if cursor is None else [Rule(first + cursor, "x", role="cursor")]
+    ticks, top = list(_signed_ticks(slots)), float(slots[-1])
+    for kind, which in (marks or {}).items():
+        top += 1
+        drawn.append(Points(first + np.asarray(which), np.full(len(which), top), role=kind))
+        ticks.append((top, kind))
     known = np.asarray(trace.effective_frames)[np.isfinite(trace.effective_frames)]
     alike = sum(map(reading.flat, weights))
     note = f"Median effective number of frames {np.median(known):.1f} of {len(slots)}. " if len(known) else ""
     note += f"Weights are flat, all within 10 % of an equal share, in {alike} of {len(weights)} windows."
     return Panel(
         f"Frame weights, {trace.network}",
-        Axis("Key frame", "", (-0.5, len(weights) - 0.5)),
-        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_signed_ticks(slots)),
-        tuple(marks),
+        Axis("Key frame", "", (frames[0] - 0.5, frames[-1] + 0.5)),
+        Axis("Relative frame", "frames", (slots[0] - 0.5, top + 0.5), ticks=tuple(ticks)),
+        tuple(drawn),
         note=note,
         guide="White is an equal share and red counts more (beyond the scale too); a falling red diagonal "
         "follows one good frame through its windows; the upright line is the present key frame.",
@@ -515,6 +525,11 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _frames(table: pd.DataFrame) -> NDArray[np.float64]:
     return _column(table, "frame") if "frame" in table else np.arange(len(table), dtype=np.float64)
+
+
+def _first(trace: Weighted) -> int:
+    """The number in the clip of a trace's first frame; a trace that does not say begins with the clip."""
+    return int(getattr(trace, "first", 0))
 
 
 def _slots(weights: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -55,8 +55,14 @@ def forecast(run: Run, store: Store) -> Forecast | None:
     low, high = (min(rates), max(rates)) if len(rates) > 1 else (rates[0] * ONE_RUN[0], rates[0] * ONE_RUN[1])
     memory = [held["cost"]["memory"] and held["cost"]["memory"] + _larger(run, held["clip"]["size"]) for held in alike]
     basis = f"by {len(rates)} earlier runs" if len(rates) > 1 else "by one earlier run"
-    frames = len(run.clip)
+    frames = _to_do(run, store)
     return Forecast(frames, (low * frames, high * frames), max(memory), basis)
+
+
+def _to_do(run: Run, store: Store) -> int:
+    """Frames that no earlier run has found."""
+    found = run.reusable(store)
+    return len(run.clip) - (found[1] if found else 0)
 
 
 def by_one_step(run: Run, seconds: float, memory: int) -> Forecast:

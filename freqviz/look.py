@@ -32,6 +32,8 @@ ROLES = {
     "key": Role("#f0e442", "solid", "square"),  # the key frame: a field behind the marks
     "cursor": Role("#000000", "solid", "ring"),  # what is selected now
     "box": Role("#f0e442", "solid", "square"),
+    "lost": Role("#d55e00", "dot", "triangle"),  # frames in which the person is lost
+    "damaged": Role("#7a5195", "dashdot", "cross"),  # frames that the decoder had to mend
     "extra-1": Role("#56b4e9", "solid", "triangle"),
     "extra-2": Role("#7a5195", "dash", "cross"),
     "extra-3": Role("#000000", "dot", "circle"),
@@ -39,7 +41,8 @@ ROLES = {
 }
 ON_DARK = {  # role: its colour on a dark screen, where that differs
     "frequency": "#3f9fdc", "energy": "#3f9fdc", "truth": "#1fbf8f", "sharp": "#1fbf8f", "blur": "#f0803c",
-    "data": "#c8ced6", "reference": "#98a2ad", "cursor": "#ffffff", "extra-2": "#b48fcc", "extra-3": "#ffffff",
+    "data": "#c8ced6", "reference": "#98a2ad", "cursor": "#ffffff", "lost": "#f0803c", "damaged": "#b48fcc",
+    "extra-2": "#b48fcc", "extra-3": "#ffffff",
     "extra-4": "#cfa96a",
 }  # fmt: skip
 NETWORKS = {"freq-video": "frequency", "spatial-video": "spatial", "spatial-frame": "frame"}
@@ -83,6 +86,7 @@ DARK = Ground("#12161b", "#1b2129", "#e4e8ec", "#323a44")
 TEXT, GRID = LIGHT.text, LIGHT.grid
 CASING = "#1a1a1a"  # around the lines of a skeleton: they lie on pictures
 LINE_WIDTH, MARKER_SIZE, BAND_OPACITY = 2.0, 7.0, 0.25  # screen pixels; opacity of bands and fields
+DASHES = {"solid": [], "dash": [7, 4], "dot": [1, 4], "dashdot": [7, 4, 1, 4]}  # drawn and left out, screen pixels
 PAPER_LINE_WIDTH, PAPER_MARKER_SIZE, PAPER_FONT_SIZE = 1.1, 3.6, 7.5  # points
 SCREEN_FONTS, PAPER_FONTS = "Inter, Helvetica, Arial, sans-serif", ("STIXGeneral", "DejaVu Serif")
 

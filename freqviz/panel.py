@@ -111,13 +111,14 @@ class Line(Mark):
 class Points(Line):
     """Points at (x, y), each (N,); `values` (N,) colours them by the axis `colour` instead of by role.
 
-    `texts` are N words for the pointer to show.
+    `texts` are N words for the pointer to show; `size` is relative to the usual marker.
     """
 
     values: Any = None
     colour: Axis | None = None
     palette: str = "magnitude"
     texts: Sequence[str] = ()
+    size: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -245,20 +246,24 @@ class Image(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Arrows(Mark):
-    """Arrows from (x, y) to (x + u, y + v), all (N,), at true length."""
+    """Arrows at (x, y) that stand for the displacements (u, v), all (N,); drawn `magnification` times as long."""
 
     x: Any
     y: Any
     u: Any
     v: Any
+    magnification: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._keep(x=1, y=1, u=1, v=1)
         self._one_length("x", "y", "u", "v")
+        if not self.magnification > 0:
+            raise ValueError(f"Arrows.magnification must be positive, got {self.magnification}")
 
     def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return np.r_[self.x, self.x + self.u], np.r_[self.y, self.y + self.v]
+        u, v = self.u * self.magnification, self.v * self.magnification
+        return np.r_[self.x, self.x + u], np.r_[self.y, self.y + v]
 
     def table(self) -> dict[str, Any]:
         return {"x": self.x, "y": self.y, "u": self.u, "v": self.v}

@@ -7,6 +7,7 @@ sums to 1 over its cells, and the centre of cell i lies at stride · i + (stride
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -79,6 +80,30 @@ def decode(heatmaps: ArrayLike, stride: int = 4) -> tuple[NDArray[np.float64], N
     padded = np.pad(flat, ((0, 0), (2, 2), (2, 2)))
     scores = sum(padded[n, row + i, column + j] for i in range(5) for j in range(5))
     return keypoints.reshape(*lead, 2), np.clip(np.asarray(scores, np.float64), 0, 1).reshape(lead)
+
+
+def disagreement(keypoints: ArrayLike) -> NDArray[np.float64]:
+    """How far networks lie apart: the mean distance between their joints, of the two that differ most.
+
+    Args:
+        keypoints: (M, ..., J, 2) of M networks, pixels; a joint that one does not know counts for no pair with it.
+    Returns:
+        (...) pixels, NaN where no two networks know a joint.
+    Raises:
+        ValueError: fewer than two networks.
+    """
+    points = np.asarray(keypoints, np.float64)
+    if points.ndim < 3 or len(points) < 2:
+        raise ValueError(f"keypoints must be (M, ..., J, 2) of two networks at least, got {points.shape}")
+    worst = np.full(points.shape[1:-2], np.nan)
+    for a, b in combinations(points, 2):
+        apart = np.linalg.norm(a - b, axis=-1)
+        known = np.isfinite(apart)
+        mean = np.divide(
+            np.where(known, apart, 0).sum(-1), known.sum(-1), out=np.full_like(worst, np.nan), where=known.any(-1)
+        )
+        worst = np.fmax(worst, mean)
+    return worst
 
 
 def read_truth(path: Path | str, frames: int, size: tuple[int, int]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """What one frame shows, in words: how blurred it is, which frames counted, where the networks differ.
 
-Convention: frames are indices into the clip; lengths are frame pixels; frame weights sum to 1 over a window.
+Convention: frames are indices into the traces, said with the number that the clip gives them; lengths are frame
+pixels; frame weights sum to 1 over a window.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import spectra
+from freqviz import boxes, spectra
 
 FLAT_MEANS = "Flat weights are a plain mean; they do not say that every frame mattered alike: influence does."
 FLAT = 0.1  # weights that differ from an equal share by at most this part of it are called alike
 BAND = 3  # of `spectra.BAND_EDGES`: where blur shows and noise does not yet
+LOST = {
+    boxes.LOW_SCORES: "its joints score too low to be trusted",
+    boxes.LEFT: "less than a quarter of the box lies in the frame",
+    boxes.LEAPT: "the pose jumped by more than a third of the box",
+}
 FEWEST, TENTHS = 8, 20  # fewer frames are not ranked; fewer are not divided into tenths
 
 
@@ -52,26 +58,43 @@ def sentence(
     measure: str,
     unit: str = "px",
     truth: ArrayLike | None = None,
+    lost: str = "",
+    first: int = 0,
 ) -> str:
-    """The present frame in one sentence.
+    """The present frame in one sentence; a second one before it where the person is lost.
 
     Args:
-        frame: index into the clip.
+        frame: index into the traces.
         traces: light traces of the clip, one a network.
         blur: (N,) a measure that grows with blur, NaN where it is not known.
         measure, unit: its name and unit for people, e.g. "edge width".
         truth: (J, 2) true joints of the frame, NaN where unknown.
+        lost: why the person is lost in it, a word of `boxes.lost`; empty where not.
+        first: number of the first frame: what is said counts frames from there.
     Returns:
-        A sentence, capitalised, with its full stop.
+        Capitalised, with full stop.
     Raises:
         IndexError: no such frame.
     """
     values = np.asarray(blur, np.float64)
     if not 0 <= frame < len(values):
         raise IndexError(f"frame must be 0 to {len(values) - 1}, got {frame}")
-    parts = [_sharpness(frame, values, measure, unit), _weights(frame, traces), _difference(frame, traces)]
+    parts = [_sharpness(frame, values, measure, unit, first), _weights(frame, traces, first)]
+    parts.append(_difference(frame, traces))
     parts.append("" if truth is None else _error(frame, traces, np.asarray(truth, np.float64)))
-    return "; ".join(part for part in parts if part) + "."
+    warning = f"The person seems lost here ({LOST.get(lost, lost)}). " if lost else ""
+    return warning + "; ".join(part for part in parts if part) + "."
+
+
+def frames_listed(frames: Sequence[int], most: int = 6) -> str:
+    """Frame numbers for people, runs as spans: "3, 7–9, 12"; beyond `most` spans the rest is dots."""
+    spans: list[list[int]] = []
+    for frame in sorted(frames):
+        if spans and frame == spans[-1][-1] + 1:
+            spans[-1][1:] = [frame]
+        else:
+            spans.append([frame])
+    return ", ".join(["–".join(map(str, span)) for span in spans[:most]] + ["…"] * (len(spans) > most))
 
 
 def weighing(trace: Seen, key: int) -> str:
@@ -174,8 +197,9 @@ def flat(weights: ArrayLike) -> bool:
     return bool((np.abs(values * len(values) - 1) <= FLAT + 1e-9).all())
 
 
-def _sharpness(frame: int, values: NDArray[np.float64], measure: str, unit: str) -> str:
+def _sharpness(frame: int, values: NDArray[np.float64], measure: str, unit: str, first: int) -> str:
     value, known = values[frame], values[np.isfinite(values)]
+    frame += first
     if not np.isfinite(value):
         return f"How blurred frame {frame} is cannot be told"
     number = f"{measure} {value:.1f} {unit}".rstrip()
@@ -193,7 +217,7 @@ def _sharpness(frame: int, values: NDArray[np.float64], measure: str, unit: str)
     return f"Frame {frame} {place} ({number})"
 
 
-def _weights(frame: int, traces: Sequence[Seen]) -> str:
+def _weights(frame: int, traces: Sequence[Seen], first: int) -> str:
     weighing = [trace for trace in traces if np.isfinite(trace.frame_weights[frame]).all()]
     parts, alike = [], []
     for trace in weighing:
@@ -202,7 +226,7 @@ def _weights(frame: int, traces: Sequence[Seen]) -> str:
             continue
         shares = np.bincount(trace.window(frame), trace.frame_weights[frame])  # a missing neighbour is the key frame
         most, slots = int(shares.argmax()), len(trace.frame_weights[frame])
-        place = "the frame itself" if most == frame else f"frame {most}"
+        place = "the frame itself" if most == frame else f"frame {first + most}"
         counted = f"{trace.effective_frames[frame]:.1f} of {slots} frames counted"
         parts.append(f"{trace.network} leaned on {place} (weight {_share(shares[most])}), {counted}")
     if alike:

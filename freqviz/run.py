@@ -2,7 +2,8 @@
 
 Convention: frame pixels of the upright square-pixel frame, centre of the top-left pixel = (0, 0); times in
 seconds after the first frame. A window shows T frames around its key frame, all cut by the key frame's box; a
-neighbour that the clip does not have is the key frame.
+neighbour that the clip does not have is the key frame. Of a part of a clip, arrays begin at its first frame, what lies
+outside of it is a missing neighbour, and tables, arguments and messages count frames as the whole clip does.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +38,7 @@ LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
 BOX = ("box_x", "box_y", "box_w", "box_h")
 DEFAULT_MODELS = ("spatial-video", "freq-video")
+FOLLOWING = ("drawn", "motion", "corrected")  # rungs of the ladder from which the box follows the poses
 
 Chosen = Sequence[str] | Mapping[str, PoseNetwork]
 Device = Literal["auto", "cpu", "cuda"] | str
@@ -47,9 +49,10 @@ class Analysis:
     """What `analyse` found; tables are tidy, one row per observation."""
 
     traces: dict[str, LightTrace]
-    frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, sharpness measures, band_0 ...
+    frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, lost (why, or empty: see
+    # `boxes.lost`, judged by the network that moves the box), sharpness measures, band_0 ...
     provenance: dict[str, Any]
-    deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, key frame)
+    deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, number of the key frame)
 
     @cached_property
     def poses(self) -> pd.DataFrame:
@@ -88,7 +91,7 @@ class Analysis:
 class Newest:
     """What can be looked at while a run goes on: the last frame done, and its poses."""
 
-    frame: int
+    frame: int  # as the whole clip counts
     picture: NDArray[np.uint8]  # (H, W, 3), a copy: the run lets its frames go
     box: ladder.Box  # (4,) that the frame was cut by; frame pixels
     poses: dict[str, Pose]  # by network
@@ -107,7 +110,7 @@ def load_analysis(folder: Path | str) -> Analysis:
     deep = {(name, key): Trace.load(folder / f"deep-{name}-{key}.npz") for name, key in provenance.pop("deep")}
     return Analysis(
         traces={name: LightTrace.load(folder / f"trace-{name}.npz") for name in provenance["models"]},
-        frames=pd.read_csv(folder / "frames.csv"),
+        frames=pd.read_csv(folder / "frames.csv", dtype={"lost": "str"}).fillna({"lost": ""}),
         provenance=provenance,
         deep=deep,
     )
@@ -126,16 +129,20 @@ def analyse(
     cancelled: Callable[[], bool] = never,
     store: Store | None = None,
     step: int = STEP,
+    corrections: Mapping[int, ArrayLike] | None = None,
+    frames: tuple[int, int] | None = None,
 ) -> Analysis:
     """Poses, frame weights and the rest of the light tier of one person, by one or more networks.
 
     At most one of `box`, `boxes`, `whole_frame`; with none the first box is where something moves. A first
-    box is held while the last poses of the first network stay in it, and cut anew around them otherwise.
+    box is held while the last poses of the first network stay in it, and cut anew around them otherwise. Where the
+    person is lost, a correction puts the box right: from its frame on the box is the given one, and follows the
+    poses. With a store, what an earlier run found before that frame is taken from there, and only the rest computed.
 
     Args:
         clip: a Clip, or the path of one.
         models: names, or networks by name; the first one moves the box.
-        box: (4,) tight x, y, w, h in the first frame; frame pixels.
+        box: (4,) tight x, y, w, h in the first frame, of `frames` if given; frame pixels.
         boxes: boxes by frame, or a file as in `boxes.read_boxes`; linear between these key frames.
         whole_frame: the person fills the frame.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
@@ -145,18 +152,20 @@ def analyse(
         cancelled: asked between steps.
         store: where a run of the same key is looked up, and put.
         step: windows estimated together at most.
+        corrections: (4,) boxes by frame, as `box`; those outside of `frames` are left out.
+        frames: (a, b): only frames a ... b - 1, numbered as in the whole clip.
     Raises:
-        ValueError: clip, box, device or a deep frame is wrong; the message says what was expected.
+        ValueError: clip, frames, box, correction, device or a deep frame is wrong; the message says what was expected.
         LookupError: no network of that name.
         Cancelled: `cancelled()` said so.
     """
-    run = Run(clip, models, box, boxes, whole_frame, device, deep, step)
+    run = Run(clip, models, box, boxes, whole_frame, device, deep, step, corrections, frames)
     found = store.find(run.key) if store else None
     if found:
         analysis = load_analysis(found)
         progress(len(run.clip), len(run.clip))
     else:
-        analysis = run.analysis(progress, cancelled)
+        analysis = run.analysis(progress, cancelled, earlier=run.earlier(store) if store else None)
         if store:
             store.put(run.key, analysis.write)
     if out is not None:
@@ -173,6 +182,8 @@ def predict(
     device: Device = "auto",
     progress: Progress = silent,
     cancelled: Callable[[], bool] = never,
+    corrections: Mapping[int, ArrayLike] | None = None,
+    frames: tuple[int, int] | None = None,
 ) -> pd.DataFrame:
     """Only the poses: the same numbers as `analyse(...).poses`, without the light tier.
 
@@ -180,7 +191,7 @@ def predict(
         Columns model, person, frame, time, joint, x, y, score.
     """
     chosen = [model] if isinstance(model, str) else model
-    run = Run(clip, chosen, box, boxes, whole_frame, device)
+    run = Run(clip, chosen, box, boxes, whole_frame, device, corrections=corrections, frames=frames)
     return run.analysis(progress, cancelled, light=False).poses
 
 
@@ -206,6 +217,26 @@ def window_frames(clip: Clip, key: int, count: int) -> list[int]:
     """
     _require_frames(clip, [key])
     return _window(key, count, len(clip))
+
+
+def window_cuts(clip: Clip, key: int, box: ArrayLike, count: int = SLOTS) -> NDArray[np.uint8]:
+    """The frames of a window as the networks see them; a missing neighbour is the key frame.
+
+    Args:
+        key: the key frame, the middle of the window.
+        box: (4,) as in `deep_trace`.
+        count: frames of the window, odd.
+    Returns:
+        (count, 192, 144, 3) uint8.
+    Raises:
+        ValueError: no such frame, or an even count.
+    """
+    if count < 1 or count % 2 == 0:
+        raise ValueError(f"a window has an odd number of frames, got {count}")
+    _require_frames(clip, [key])
+    indices = _window(key, count, len(clip))
+    frames = {i: clip[i] for i in set(indices)}
+    return _cuts(key, len(clip), frames, ladder.checked(box), count)
 
 
 def choose_device(device: Device = "auto") -> str:
@@ -261,13 +292,18 @@ class Run:
         device: Device = "auto",
         deep: Sequence[int] = (),
         step: int = STEP,
+        corrections: Mapping[int, ArrayLike] | None = None,
+        frames: tuple[int, int] | None = None,
     ):
         if step < 1:
             raise ValueError(f"step must be at least 1 window, got {step}")
-        self.clip = clip if isinstance(clip, Clip) else Clip(clip)
+        self.whole = clip if isinstance(clip, Clip) else Clip(clip)
+        every = (self.whole.first, self.whole.first + len(self.whole))
+        start, stop = (edge - self.whole.first for edge in frames or every)
+        self.clip = self.whole if (start, stop) == (0, len(self.whole)) else self.whole.part(start, stop)
         self.device, self.step = choose_device(device), step
         self.deep = tuple(sorted(set(deep)))
-        _require_frames(self.clip, self.deep)
+        _indices(self.clip, self.deep)
         if isinstance(models, Mapping):
             self.networks = {name: network.to(self.device).eval() for name, network in models.items()}
             self.checkpoints = {name: _parameters_hash(network) for name, network in models.items()}
@@ -277,6 +313,10 @@ class Run:
         if not self.networks:
             raise ValueError("at least one network is needed, got none")
         self.first, self.imported, self.rung = self._boxes(box, boxes, whole_frame)
+        boxed = {frame: self._in_frame(given) for frame, given in sorted((corrections or {}).items())}
+        indices = [i - start for i in _indices(self.whole, list(boxed))]
+        placed = zip(indices, boxed.values(), strict=True)
+        self.corrections = {i: given for i, given in placed if 0 <= i < len(self.clip)}  # by index into `clip`
 
     def _boxes(
         self, box: ArrayLike | None, boxes: Path | str | Mapping[int, ArrayLike] | None, whole_frame: bool
@@ -289,19 +329,20 @@ class Run:
                 keys = {int(frame): ladder.checked(values) for frame, values in boxes.items()}
             else:
                 keys = ladder.read_boxes(boxes)
-            _require_frames(self.clip, sorted(keys))
-            imported = ladder.between(keys, len(self.clip))
+            known = dict(zip(_indices(self.whole, list(keys)), keys.values(), strict=True))
+            start = self.clip.first - self.whole.first
+            imported = ladder.between(known, len(self.whole))[start : start + len(self.clip)]
             return imported[0], imported, "imported"
         if whole_frame:
             return ladder.whole_frame(self.clip.size), None, "whole frame"
-        if box is None:
-            return None, None, "motion"
-        first = ladder.checked(box)
-        height, width = self.clip.size
-        overlap = np.minimum(first[:2] + first[2:], (width, height)) - np.maximum(first[:2], 0)
+        return (None, None, "motion") if box is None else (self._in_frame(box), None, "drawn")
+
+    def _in_frame(self, box: ArrayLike) -> ladder.Box:
+        given, (height, width) = ladder.checked(box), self.clip.size
+        overlap = np.minimum(given[:2] + given[2:], (width, height)) - np.maximum(given[:2], 0)
         if (overlap <= 0).any():
-            raise ValueError(f"box {first.tolist()} lies outside the frame of {width} x {height} pixels")
-        return first, None, "drawn"
+            raise ValueError(f"box {given.tolist()} lies outside the frame of {width} x {height} pixels")
+        return given
 
     def timed_step(self) -> tuple[float, int]:
         """One step on the first frame alone, timed after a window that warms up.
@@ -324,8 +365,30 @@ class Run:
     @property
     def key(self) -> RunKey:
         """What the result depends on."""
+        return self._key(self.corrections)
+
+    def reusable(self, store: Store) -> tuple[Path, int] | None:
+        """The folder of a run that differs only in corrections, and the frame before which both say the same.
+
+        The latest such frame that can be found; None where there is no such run, or no frame before.
+        """
+        for frame in sorted(self.corrections, reverse=True):
+            others = {i: box for i, box in self.corrections.items() if i != frame}
+            for known in (others, {i: box for i, box in others.items() if i < frame}):
+                if frame > 0 and (found := store.find(self._key(known))):
+                    return found, frame
+        return None
+
+    def earlier(self, store: Store) -> "tuple[Analysis, int] | None":
+        """What `reusable` names, read."""
+        found = self.reusable(store)
+        return found and (load_analysis(found[0]), found[1])
+
+    def _key(self, corrections: Mapping[int, ladder.Box]) -> RunKey:
         values = self.imported if self.imported is not None else self.first
         boxes = self.rung if values is None else f"{self.rung} {hashlib.sha256(values.tobytes()).hexdigest()}"
+        if corrections:
+            boxes += f" corrected {json.dumps({frame: box.tolist() for frame, box in corrections.items()})}"
         return RunKey(
             clip=self.clip.hash,
             boxes=boxes,
@@ -340,45 +403,54 @@ class Run:
         cancelled: Callable[[], bool] = never,
         show: Callable[[Newest], None] = unseen,
         light: bool = True,
+        earlier: tuple[Analysis, int] | None = None,
     ) -> Analysis:
         """Run the networks over the clip.
 
         Args:
-            progress: called with (frames done, frames) after each step.
+            progress: called with (frames done, frames to do) after each step.
             cancelled: asked before each step.
             show: called after each step.
             light: False leaves out all but poses and boxes.
+            earlier: as `Run.earlier` has it: an analysis, and the corrected frame up to which it serves.
         Raises:
             Cancelled: `cancelled()` said so.
         """
+        known, start = earlier or (None, 0)
+        total, before = len(self.clip), self.clip.first + start
         rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
         started = time.perf_counter()
-        progress(0, len(self.clip))
-        for part in self._steps(light, cancelled):
+        progress(0, total - start)
+        for part in self._steps(light, cancelled, start):
             for name, more in part.rows.items():
                 rows[name].append(more)
             for key in part.keys:
                 frames.append(self._frame_row(part.frames[key], key, part.box, part.source, light))
                 frames[-1]["segment"] = part.segment
-                if key in self.deep:
+                if (number := self.clip.first + key) in self.deep:
                     for name, network in self.networks.items():
-                        deep[name, key] = _deep(network, name, key, len(self.clip), part.frames, part.box)
+                        deep[name, number] = _deep(network, name, key, total, part.frames, part.box)
             show(part.newest)
-            progress(part.keys.stop, len(self.clip))
+            progress(part.keys.stop - start, total - start)
         table = pd.DataFrame(frames)
-        held, segments = (
-            table[list(BOX)].to_numpy(),
-            table.pop("segment").to_numpy(),
-        )
-        table.insert(1, "time", self.clip.times)
+        held, segments = table[list(BOX)].to_numpy(), table.pop("segment").to_numpy()
         traces = {
-            name: _light_trace(name, network, rows[name], held, segments) for name, network in self.networks.items()
+            name: _light_trace(name, network, rows[name], held, segments, self.clip.first)
+            for name, network in self.networks.items()
         }
+        if known is not None:
+            traces = {name: _joined(known.traces[name], trace, start) for name, trace in traces.items()}
+            table = pd.concat([known.frames[:start].drop(columns=["time", "lost"]), table], ignore_index=True)
+            deep |= {(name, number): trace for (name, number), trace in known.deep.items() if number < before}
+        leader = next(iter(traces.values()))
+        lost = ladder.lost(leader.keypoints, leader.scores, leader.boxes, self.clip.size)
+        table.insert(1, "time", self.clip.times)
+        table.insert(list(table).index("box_source") + 1, "lost", lost)
         cost = {
             "seconds": time.perf_counter() - started,
-            "frames": len(self.clip),
+            "frames": total - start,
             "memory": memory(self.device),
         }
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
@@ -387,7 +459,7 @@ class Run:
         self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool
     ) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "frame": key,
+            "frame": self.clip.first + key,
             **dict(zip(BOX, box, strict=True)),
         }
         row["box_source"] = source
@@ -397,27 +469,34 @@ class Run:
             row |= {f"band_{i}": value for i, value in enumerate(np.log(np.maximum(energies, 1e-12)))}
         return row
 
-    def _steps(self, light: bool, cancelled: Callable[[], bool]) -> "Iterator[_Step]":
-        """Groups of key frames that share a box, in order; between them the box is looked at."""
+    def _steps(self, light: bool, cancelled: Callable[[], bool], start: int = 0) -> "Iterator[_Step]":
+        """Groups of key frames that share a box, in order; between them the box is looked at.
+
+        Args:
+            start: the first key frame, an index into the clip: 0, or one with a correction, which does not depend on
+                those before it.
+        """
         total, most = len(self.clip), self.step
-        frames, coming = dict[int, NDArray[np.uint8]](), enumerate(iter(self.clip))
         backbones = _backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
-        first = self.first if self.first is not None else self._from_motion()
-        box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, self.rung)
-        follows = self.rung in ("drawn", "motion")
-        key, segment, lost, ahead = 0, 0, 0, 2 if follows else most  # two poses tell the first speed
+        frames, coming = dict[int, NDArray[np.uint8]](), iter(range(max(0, start - reach), total))
+        if start in self.corrections:
+            box, source, rung = self.corrections[start], "corrected", "corrected"
+        else:
+            first, rung = self.first if self.first is not None else self._from_motion(), self.rung
+            box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, rung)
+        key, segment, lost, ahead = start, 0, 0, 2 if rung in FOLLOWING else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
         while key < total:
             if cancelled():
                 raise Cancelled(f"cancelled at frame {key} of {total}")
-            stop = min(key + min(ahead, most), total)
-            if self.imported is not None:
+            stop = min(key + min(ahead, most), total, *(frame for frame in self.corrections if frame > key))
+            if self.imported is not None and rung == "imported":
                 stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
             keys = range(key, stop)
             while len(frames) == 0 or max(frames) < min(stop + reach, total) - 1:
-                i, frame = next(coming)
-                frames[i] = frame
+                i = next(coming)
+                frames[i] = self.clip[i]
             try:
                 rows: dict[str, dict[str, NDArray[Any]]] = {}
                 for backbone in backbones:
@@ -428,12 +507,15 @@ class Run:
                 most = max(1, most // 2)
                 torch.cuda.empty_cache()
                 continue
-            yield _Step(keys, box, source, segment, rows, frames)
+            yield _Step(keys, box, source, segment, rows, frames, self.clip.first)
             leader = rows[next(iter(self.networks))]
             last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
-            look = self._look(box, stop, last, follows, most)
-            lost = lost + len(keys) if look.lost else 0
-            if lost >= self.clip.fps and self.rung == "motion" and stop < total:
+            if stop in self.corrections:
+                look, rung, last, lost = _Look(self.corrections[stop], "corrected", 2), "corrected", [], 0
+            else:
+                look = self._look(box, stop, last, rung, most)
+                lost = lost + len(keys) if look.lost else 0
+            if lost >= self.clip.fps and rung == "motion" and stop < total:
                 lost, again = 0, self._from_motion(stop)
                 look = look if again is None else _Look(again, "motion", 2)
             ahead = look.ahead
@@ -450,15 +532,15 @@ class Run:
         box: ladder.Box,
         key: int,
         last: list[tuple[NDArray[Any], NDArray[Any]]],
-        follows: bool,
+        rung: str,
         most: int,
     ) -> "_Look":
         """Whether the held box still serves frame `key`, judged by what is known before it."""
-        if self.imported is not None:
+        if self.imported is not None and rung == "imported":
             wanted = self.imported[min(key, len(self.imported) - 1)]
             return _Look(None if ladder.fits(box, wanted) else wanted, "imported", most)
-        if not follows:
-            return _Look(None, self.rung, most)
+        if rung not in FOLLOWING:
+            return _Look(None, rung, most)
         keypoints, scores = (np.stack(values) for values in zip(*last, strict=True))
         person = ladder.of_pose(keypoints, scores, box)
         if person is None or not ladder.visible(person, self.clip.size):
@@ -482,8 +564,10 @@ class Run:
             "checkpoints": self.checkpoints,
             "clip": {
                 "name": Path(self.clip.path).name if self.clip.path else "",
-                "hash": self.clip.hash,
+                "hash": self.whole.hash,
                 "frames": len(self.clip),
+                "first": self.clip.first,
+                "of": len(self.whole),
                 "fps": float(self.clip.fps),
                 "size": list(self.clip.size),
                 "report": list(self.clip.report),
@@ -492,6 +576,7 @@ class Run:
                 "rung": self.rung,
                 "first_box": [float(table[name].iloc[0]) for name in BOX],
                 "boxes_follow": next(iter(self.networks)),
+                "corrections": {str(self.clip.first + i): box.tolist() for i, box in self.corrections.items()},
                 "step": self.step,
                 "deep": list(self.deep),
                 "band_edges": list(spectra.BAND_EDGES),
@@ -519,12 +604,13 @@ class _Step:
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
     frames: dict[int, NDArray[np.uint8]]  # around the keys
+    first: int  # number of the clip's first frame
 
     @property
     def newest(self) -> Newest:
         last = self.keys[-1]
         poses = {name: Pose(row["keypoints"][-1], row["scores"][-1]) for name, row in self.rows.items()}
-        return Newest(last, self.frames[last].copy(), self.box, poses)
+        return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
 
 
 class _Backbone:
@@ -625,8 +711,18 @@ def _deep(
     frames: Mapping[int, NDArray[np.uint8]],
     box: ladder.Box,
 ) -> Trace:
-    cuts = np.stack([crops.cut(frames[i], box, network.input_size) for i in _window(key, network.frames, total)])
-    return trace_window(network, to_tensor(cuts), name)
+    return trace_window(network, to_tensor(_cuts(key, total, frames, box, network.frames, network.input_size)), name)
+
+
+def _cuts(
+    key: int,
+    total: int,
+    frames: Mapping[int, NDArray[np.uint8]],
+    box: ladder.Box,
+    count: int,
+    size: tuple[int, int] = crops.SIZE,
+) -> NDArray[np.uint8]:
+    return np.stack([crops.cut(frames[i], box, size) for i in _window(key, count, total)])
 
 
 def _light_trace(
@@ -635,6 +731,7 @@ def _light_trace(
     rows: list[dict[str, NDArray[Any]]],
     boxes: NDArray[np.float64],
     segments: NDArray[np.int64],
+    first: int,
 ) -> LightTrace:
     n = len(boxes)
     found = {part: np.concatenate([row[part] for row in rows]) for part in rows[0]}
@@ -652,7 +749,19 @@ def _light_trace(
         effective_frames=found.get("effective_frames", np.full(n, np.nan)),
         joints=network.skeleton.names,
         feature_energy=found.get("feature_energy"),
+        first=first,
     )
+
+
+def _joined(head: LightTrace, tail: LightTrace, start: int) -> LightTrace:
+    """The first `start` frames of one trace, and all of another that goes on from there."""
+    names = [f.name for f in fields(LightTrace) if f.name not in ("network", "joints", "first")]
+    parts = {name: (getattr(head, name), getattr(tail, name)) for name in names}
+    parts["key_box_segment"] = head.key_box_segment, tail.key_box_segment + head.key_box_segment[start - 1] + 1
+    held: dict[str, Any] = {
+        name: np.concatenate([one[:start], two]) for name, (one, two) in parts.items() if two is not None
+    }
+    return replace(tail, **held)
 
 
 def _pose_table(trace: LightTrace, times: "pd.Series[float]") -> pd.DataFrame:
@@ -661,7 +770,7 @@ def _pose_table(trace: LightTrace, times: "pd.Series[float]") -> pd.DataFrame:
         {
             "model": trace.network,
             "person": 0,
-            "frame": np.repeat(np.arange(n), j),
+            "frame": trace.first + np.repeat(np.arange(n), j),
             "time": np.repeat(np.asarray(times, float), j),
             "joint": np.tile(trace.joints, n),
             "x": trace.keypoints[..., 0].ravel(),
@@ -676,18 +785,26 @@ def _weight_table(trace: LightTrace) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "model": trace.network,
-            "key_frame": np.repeat(np.arange(n), s),
+            "key_frame": trace.first + np.repeat(np.arange(n), s),
             "slot": np.tile(trace.slots, n),
-            "frame": np.concatenate([trace.window(key) for key in range(n)]),
+            "frame": trace.first + np.concatenate([trace.window(key) for key in range(n)]),
             "weight": trace.frame_weights.ravel(),
         }
     )
 
 
-def _require_frames(clip: Clip, frames: Sequence[int]) -> None:
-    for frame in frames:
-        if not 0 <= frame < len(clip):
-            raise ValueError(f"frame {frame} is not in the clip; it has the frames 0 to {len(clip) - 1}")
+def _require_frames(clip: Clip, indices: Sequence[int]) -> None:
+    for i in indices:
+        if not 0 <= i < len(clip):
+            held = f"{clip.first} to {clip.first + len(clip) - 1}"
+            raise ValueError(f"frame {clip.first + i} is not in the clip; it has the frames {held}")
+
+
+def _indices(clip: Clip, numbers: Sequence[int]) -> list[int]:
+    """Where frames of these numbers stand in a clip that may be a part; a ValueError where one is not in it."""
+    indices = [number - clip.first for number in numbers]
+    _require_frames(clip, sorted(indices))
+    return indices
 
 
 def _parameters_hash(network: PoseNetwork) -> str:

@@ -79,6 +79,67 @@ def power_spectrum(image: ArrayLike, window: str | None = "hann", mean_removed: 
     return fft.fftshift(spectrum.real**2 + spectrum.imag**2, axes=(-2, -1))
 
 
+def phase_spectrum(image: ArrayLike) -> np.ndarray:
+    """Angle of the centred transform, measured from the middle of the image, so that content there has no ramp.
+
+    Args:
+        image: (..., H, W), any unit; Hann window and mean removed as in the module.
+    Returns:
+        (..., H, W) radians in (-π, π].
+    Raises:
+        ValueError: as in `power_spectrum`.
+    Reference:
+        Oppenheim and Lim, The importance of phase in signals, Proc. IEEE 1981.
+    """
+    centred = fft.ifftshift(_prepared(image, "hann", True), axes=(-2, -1))
+    return np.angle(fft.fftshift(fft.fft2(centred), axes=(-2, -1)))
+
+
+def temporal_spectrum(frames: ArrayLike) -> np.ndarray:
+    """Power of a window over time and space: what changes how fast, at which spatial frequency.
+
+    What moves by (dx, dy) pixels a frame lies where the temporal frequency is -(u dx + v dy). The mean over time is
+    removed first, so what stands still is not there. Over time the window is a Hann window without its zeros.
+
+    Args:
+        frames: (T, H, W), T >= 2, any unit.
+    Returns:
+        (T, H, W) centred, squared unit; temporal frequencies `frequencies(T)`, cycles per frame.
+    Raises:
+        ValueError: not (T, H, W), or fewer than two frames.
+    Reference:
+        Adelson and Bergen, Spatiotemporal energy models, J. Opt. Soc. Am. A 1985.
+    """
+    stack = np.asarray(frames)
+    if stack.ndim != 3 or len(stack) < 2:
+        raise ValueError(f"frames must be (T, H, W) with T >= 2, got {stack.shape}")
+    taper = np.hanning(len(stack) + 2)[1:-1, None, None]
+    prepared = _prepared(stack, "hann", True)
+    moving = (prepared - (prepared * taper).sum(0) / taper.sum()) * taper / np.sqrt((taper**2).mean())
+    spectrum = fft.fftn(moving, norm="ortho")
+    return fft.fftshift(spectrum.real**2 + spectrum.imag**2)
+
+
+def patches(image: ArrayLike, points: ArrayLike, side: int) -> np.ndarray:
+    """Squares around points; one that would leave the image is moved inside.
+
+    Args:
+        image: (H, W), sides of at least `side`.
+        points: (N, 2) x, y, finite.
+        side: pixels, >= 1.
+    Returns:
+        (N, side, side).
+    Raises:
+        ValueError: the image is smaller than a patch.
+    """
+    pixels = np.asarray(image)
+    if pixels.ndim != 2 or min(pixels.shape) < side:
+        raise ValueError(f"image must be (H, W) with sides of at least {side}, got {pixels.shape}")
+    first = np.rint(np.asarray(points, float)[:, ::-1] - (side - 1) / 2)  # row, column
+    first = np.clip(first, 0, np.array(pixels.shape) - side).astype(int)
+    return np.stack([pixels[y : y + side, x : x + side] for y, x in first])
+
+
 def frequencies(n: int, stride: float = 1) -> np.ndarray:
     """Centred frequencies of an axis of n samples.
 
@@ -132,10 +193,23 @@ def radial_spectrum(
     Reference:
         van der Schaaf and van Hateren, Vision Research 1996 (power spectra of natural images).
     """
-    edges = _ring_edges(rings, stride)
-    power = power_spectrum(image, window)
-    band = _band_of(radial_frequency(*power.shape[-2:], stride), edges)
-    return RadialSpectrum((edges[:-1] + edges[1:]) / 2, _mean_by(band, power, rings))
+    return RadialSpectrum(*radial_mean(power_spectrum(image, window), rings, stride))
+
+
+def radial_mean(plane: ArrayLike, rings: int = 32, stride: float = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of a centred plane, of power or gain, over the rings of `radial_spectrum`.
+
+    Args:
+        plane: (..., H, W) real, any unit.
+        rings, stride: as in `radial_spectrum`.
+    Returns:
+        frequency (R,) ring centres, cycles/pixel; means (..., R), NaN for an empty ring.
+    Raises:
+        ValueError: rings < 1.
+    """
+    edges, values = _ring_edges(rings, stride), np.asarray(plane)
+    band = _band_of(radial_frequency(*values.shape[-2:], stride), edges)
+    return (edges[:-1] + edges[1:]) / 2, _mean_by(band, values, rings)
 
 
 def ring_energies(image: ArrayLike, rings: int = 32, stride: float = 1) -> np.ndarray:

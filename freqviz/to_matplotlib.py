@@ -251,7 +251,7 @@ def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
         shades = dict(cmap="gray", vmin=0, vmax=255) if mark.pixels.ndim == 2 else {}
         return axes.imshow(mark.pixels, origin="upper", interpolation="antialiased", **shades, **common)
     if isinstance(mark, panel.Arrows):
-        style = dict(angles="xy", scale_units="xy", scale=1, units="inches", width=0.012)
+        style = dict(angles="xy", scale_units="xy", scale=1 / mark.magnification, units="inches", width=0.012)
         return axes.quiver(mark.x, mark.y, mark.u, mark.v, color=role.colour, **style, **common)
     if isinstance(mark, panel.Rule):
         draw = axes.axvline if mark.axis == "x" else axes.axhline
@@ -266,7 +266,7 @@ def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
 
 def _points(mark: panel.Points, axes: Any, common: dict[str, Any]) -> Any:
     role = look.role(mark.role)
-    size = look.PAPER_MARKER_SIZE**2
+    size = (look.PAPER_MARKER_SIZE * mark.size) ** 2
     style: dict[str, Any] = dict(marker=MARKERS[role.marker], s=size, color=role.colour, linewidths=0)
     if role.marker == "ring":
         style |= dict(s=5 * size, facecolors="none", edgecolors=role.colour, linewidths=look.PAPER_LINE_WIDTH)

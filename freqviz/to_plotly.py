@@ -183,7 +183,7 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
     line = dict(color=role.colour, width=look.LINE_WIDTH, dash=role.dash)
     ground = -any(isinstance(other, panel.Arrows) for other in one.marks)  # else pictures hide the arrows
     symbol = SYMBOLS.get(role.marker, role.marker)
-    size = look.MARKER_SIZE
+    size = look.MARKER_SIZE * (mark.size if isinstance(mark, panel.Points) else 1)
     hover = f"{_value(one.x, 'x')}<br>{_value(one.y, 'y')}<extra>{mark.name}</extra>"
     if isinstance(mark, panel.Rule):
         yield _rule(mark, line, suffix)
@@ -239,7 +239,7 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
         yield dict(
             type="quiver", x=_small(mark.x), y=_small(mark.y), u=_small(mark.u), v=_small(mark.v),
             anchor="tail",
-            arrowref="data", lengthmode="raw", lengthfactor=1, hovertemplate=moved,
+            arrowref="data", lengthmode="raw", lengthfactor=mark.magnification, hovertemplate=moved,
             marker=dict(color=role.colour, line=dict(width=1.5)),
         )  # fmt: skip
     elif isinstance(mark, panel.Skeleton):

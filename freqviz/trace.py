@@ -191,6 +191,7 @@ class LightTrace:
     effective_frames: NDArray[np.float64]  # (N,) mean over the person region of 1 / sum of squared weights; 1 ... S
     joints: tuple[str, ...] = poses.JOINTS
     feature_energy: NDArray[np.float64] | None = None  # (N,) of the key frame, see `feature_energy` of this module
+    first: int = 0  # number in the clip of the first frame: only a part of it may have been looked at
 
     def __post_init__(self) -> None:
         n, j = np.shape(self.scores) if np.ndim(self.scores) == 2 else (-1, -1)
@@ -231,7 +232,7 @@ class LightTrace:
         return np.arange(count) - count // 2
 
     def window(self, key: int) -> NDArray[np.int64]:
-        """(S,) the frames that the window of a key frame shows; a missing neighbour is the key frame."""
+        """(S,) the rows that the window of a key frame shows; a missing neighbour is the key frame."""
         frames = key + self.slots
         return np.where((frames < 0) | (frames >= len(self)), key, frames)
 
@@ -253,6 +254,7 @@ class LightTrace:
         with np.load(path) as held:
             values = {f.name: held.get(f.name) for f in fields(cls)}
         values["network"], values["joints"] = str(values["network"]), tuple(map(str, values["joints"]))
+        values["first"] = int(values["first"])
         return cls(**values)
 
 
@@ -371,17 +373,8 @@ def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], 
         moved = tensor.permute(0, *order, *others)
         return moved.reshape(*moved.shape[: len(keep) + 1], -1)
     moved = tensor.permute(0, *order, *others, axes.index("y") + 1, axes.index("x") + 1)
-    mask = _person(tuple(moved.shape[-2:]), probe.stride, box, size)
+    mask = crops.person_cells(tuple(moved.shape[-2:]), probe.stride, box, size)
     return moved[..., torch.from_numpy(mask).to(tensor.device)].flatten(len(keep) + 1)
-
-
-def _person(cells: tuple[int, ...], stride: int, box: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w) cells whose centre lies in the tight box; all cells if none does."""
-    x, y, w, h = np.asarray(box, dtype=np.float64)
-    (left, top), (right, bottom) = crops.to_crop([[x, y], [x + w, y + h]], box, size)
-    rows, columns = (np.arange(n) * stride + (stride - 1) / 2 for n in cells)
-    mask = ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))[None]
-    return mask if mask.any() else np.ones_like(mask)
 
 
 def _frozen(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:

@@ -3,7 +3,8 @@
 Convention: offsets point from a place of the key frame to where the neighbour is read: (dx, dy), inside the network in
 cells of the map, at the probes in input pixels.
 Ideas: modulated deformable convolution (Zhu et al., DCNv2, CVPR 2019), pyramid of offsets (Wang et al., EDVR, 2019),
-alignment of pose features (Liu et al., DCPose, CVPR 2021 and FAMI-Pose, CVPR 2022).
+alignment of pose features (Liu et al., DCPose, CVPR 2021 and FAMI-Pose, CVPR 2022), what is left to move read from a
+small correlation volume of the features (Sun et al., PWC-Net, CVPR 2018).
 """
 
 import torch
@@ -71,6 +72,23 @@ def deformable(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tenso
     return (read * weight.view(groups, c // groups, count, 1, 1)).sum(3).flatten(1, 2)
 
 
+def correlation(key: Tensor, other: Tensor, reach: int) -> Tensor:
+    """Cosine of each place's features and those of the other map up to `reach` cells away.
+
+    Args:
+        key, other: (N, C, h, w).
+    Returns:
+        (N, (2 reach + 1)^2, h, w) in [-1, 1], displacements row by row; 0 where the other map ends.
+    Reference:
+        Sun et al., PWC-Net, CVPR 2018, eq. 2 (here of unit features).
+    """
+    a, b = (functional.normalize(maps.float(), dim=1) for maps in (key, other))
+    side, (height, width) = 2 * reach + 1, a.shape[-2:]
+    b = functional.pad(b, (reach,) * 4)
+    near = [(a * b[..., v : v + height, u : u + width]).sum(1) for v in range(side) for u in range(side)]
+    return torch.stack(near, 1)
+
+
 def identity_taps(channels: int, count: int) -> nn.Parameter:
     """(channels, count) filter that copies the centre."""
     weight = torch.zeros(channels, count)
@@ -79,12 +97,17 @@ def identity_taps(channels: int, count: int) -> nn.Parameter:
 
 
 class AlignScale(nn.Module):
-    """Nine-tap alignment at one stride: a trunk looks at key, neighbour and their difference, and bends the taps."""
+    """Nine-tap alignment at one stride: a trunk looks at both frames, their difference and correlation, and bends taps.
 
-    def __init__(self, channels: int, hints: int, stride: int, reach: float):
+    Args:
+        reach: cells that an offset adds at most to what coarser scales say.
+        search: cells around that place whose correlation the trunk sees.
+    """
+
+    def __init__(self, channels: int, hints: int, stride: int, reach: float, search: int):
         super().__init__()
-        self.reach, self.stride = reach, stride
-        self.mix = nn.Conv2d(3 * channels + hints, 48, 1)
+        self.reach, self.search, self.stride = reach, search, stride
+        self.mix = nn.Conv2d(3 * channels + (2 * search + 1) ** 2 + hints, 48, 1)
         self.trunk = nn.Conv2d(48, 32, 3, 1, 1)
         self.out = nn.Conv2d(32, 27, 3, 1, 1)  # nine taps of dx, dy, mask
         start_at_zero(self.out)
@@ -106,7 +129,8 @@ class AlignScale(nn.Module):
             aligned (N, C, h, w); flow of the centre tap (N, 2, h, w) cells; trunk (N, 32, h, w).
         """
         moved = sample(other, flow + cells(flow.shape[-2], flow.shape[-1], flow.device))
-        seen = functional.relu(self.mix(torch.cat([key, moved, moved - key, hints], 1)))
+        alike = 4 * correlation(key, moved, self.search)  # of the scale of the features
+        seen = functional.relu(self.mix(torch.cat([key, moved, moved - key, hints, alike], 1)))
         trunk = functional.relu(self.trunk(seen))
         raw = self.out(trunk).float().unflatten(1, (9, 3))  # (N, tap, dx dy m, h, w)
         bent = self.reach * torch.tanh(raw[:, :, :2] / self.reach) * offset_gate[:, :, None]

@@ -159,6 +159,7 @@ class SpectralGates(nn.Module):
         start = torch.zeros(GLOBAL, height, width // 2 + 1, 2)
         start[..., 0] = 1  # passes everything
         self.filter = nn.Parameter(start)
+        self.difference = Probe("difference_spectrum", "channel v u", 8)
         self.learned = Probe("learned_filter", "channel v u", 8)
         self.described = Probe("spectral_descriptor", "channel y x", 8)
         self.gate = Gates(GLOBAL)
@@ -168,7 +169,7 @@ class SpectralGates(nn.Module):
         size = key.shape[-2:]
         s_key, s_other = (torch.fft.rfft2(self.reduce(maps).float(), norm="ortho") for maps in (key, other))
         change = torch.log(s_other.abs() + 1e-2) - torch.log(s_key.abs() + 1e-2)  # (N, 16, h, w // 2 + 1)
-        difference = s_other * (1 + torch.tanh(self.blur(change).float())) - s_key
+        difference = self.difference(s_other * (1 + torch.tanh(self.blur(change).float())) - s_key)
         learned = self.learned(torch.view_as_complex(self.filter.float())[None])[0]
         described = torch.fft.irfft2(difference * learned, s=size, norm="ortho")
         return self.gate(self.described(described))

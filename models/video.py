@@ -69,10 +69,16 @@ class SpatialGuide(Guide):
         super().__init__()
         self.reduce = nn.Conv2d(CHANNELS, GLOBAL, 1)
         self.wide = nn.Conv2d(GLOBAL, GLOBAL, 15, 1, 7, groups=GLOBAL)
+        self.difference = Probe("feature_difference", "channel y x", 8)
+        self.learned = Probe("learned_kernel", "channel y x", 8)
+        self.described = Probe("spatial_descriptor", "channel y x", 8)
         self.gate = Gates(GLOBAL)
 
     def gates(self, key: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        return self.gate(self.wide(self.reduce(other) - self.reduce(key)))
+        difference = self.difference(self.reduce(other) - self.reduce(key))
+        kernel = self.learned(self.wide.weight[None, :, 0])[0, :, None]  # (16, 1, 15, 15)
+        described = functional.conv2d(difference, kernel, self.wide.bias, padding=7, groups=GLOBAL)
+        return self.gate(self.described(described))
 
 
 class FrameLogits(nn.Module):
@@ -125,8 +131,8 @@ class VideoNetwork(PoseNetwork):
         self.early = nn.Sequential(
             nn.Conv2d(1, EARLY, 7, 4, 3), nn.ReLU(), nn.Conv2d(EARLY, EARLY, 5, 4, 2), nn.ReLU()
         )  # where blur still shows; stride 16
-        self.align16 = AlignScale(CHANNELS, EARLY + guide.hints, 16, reach=3)
-        self.align8 = AlignScale(CHANNELS, 0, 8, reach=4)
+        self.align16 = AlignScale(CHANNELS, EARLY + guide.hints, 16, reach=3, search=3)
+        self.align8 = AlignScale(CHANNELS, 0, 8, reach=4, search=2)
         self.align4 = AlignFine(CHANNELS)
         self.logits = FrameLogits(guide.evidence)
         self.attention = ChannelAttention()
@@ -137,6 +143,8 @@ class VideoNetwork(PoseNetwork):
         joints = len(self.skeleton.names)
         self.head4, self.head8, self.head16 = (nn.Conv2d(CHANNELS, joints, 1) for _ in range(3))
         self.feature = Probe("feature", "frame channel y x", 4)
+        self.feature8 = Probe("feature", "frame channel y x", 8)
+        self.feature16 = Probe("feature", "frame channel y x", 16)
         self.aligned = Probe("aligned_feature", "frame channel y x", 4)
         self.frame_weights = Probe("frame_weights", "frame y x", 8)
         self.heatmap = Probe("heatmap", "joint y x", 4)
@@ -180,7 +188,8 @@ class VideoNetwork(PoseNetwork):
         middle = count // 2
         others = [t for t in range(count) if t != middle]
         f4 = self.feature(window["f4"].float())
-        f8, f16, early = (window[name].float() for name in ("f8", "f16", "early"))
+        f8, f16 = self.feature8(window["f8"].float()), self.feature16(window["f16"].float())
+        early = window["early"].float()
         aligned = self._align(window, f4, f8, f16, early, middle, others)
         a4, a8, a16 = (
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)

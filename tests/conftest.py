@@ -29,7 +29,9 @@ class TinyNetwork(PoseNetwork):
         self.coarse = Probe("alignment_offset", "tap xy y x", 16)  # neighbours stand in the batch
         self.offset = Probe("alignment_offset", "tap xy y x", 8)
         self.attention = Probe("channel_attention", "frame channel")
-        self.filter = Probe("learned_filter", "channel v u")
+        self.difference = Probe("difference_spectrum", "channel v u", 8)
+        self.filter = Probe("learned_filter", "channel v u", 8)
+        self.described = Probe("spectral_descriptor", "channel y x", 8)
         self.heatmap = Probe("heatmap", "joint y x", 4)
 
     def encode(self, frames: Tensor) -> Encoded:
@@ -51,7 +53,10 @@ class TinyNetwork(PoseNetwork):
         self.coarse(100 * offset.expand(-1, 9, -1, 12, 9))
         self.offset(offset.expand(-1, 9, -1, 24, 18))
         gain = self.attention(torch.sigmoid(maps.mean((3, 4))))  # (B, T, 4)
-        self.filter(torch.fft.rfft2(self.stem.weight[:, 0])[None])
+        others = (coarse[:, [0, 1, 3, 4]] - coarse[:, 2:3]).flatten(0, 1)
+        spectrum = self.difference(torch.fft.rfft2(others, norm="ortho"))
+        learned = self.filter(torch.fft.rfft2(self.stem.weight[:, 0], s=others.shape[-2:])[None])[0]
+        self.described(torch.fft.irfft2(spectrum * learned, s=others.shape[-2:], norm="ortho"))
         full = nn.functional.interpolate(weights, maps.shape[-2:])
         fused = (maps * full[:, :, None] * gain[..., None, None]).sum(1)
         return self.heatmap(density(30 * self.head(fused)))

@@ -185,3 +185,31 @@ def test_stillness_has_no_motion_box():
 @pytest.mark.parametrize(("box", "seen"), [((0, 0, 20, 20), True), ((-16, 0, 20, 20), False), ((300, 0, 9, 9), False)])
 def test_a_box_is_visible_when_a_quarter_of_it_is(box, seen):
     assert boxes.visible(box, (100, 100)) is seen
+
+
+def told(points, scores=None, held=HELD, size=(100, 100)):
+    """Why the eight joints of each frame are lost; certain unless `scores` says otherwise."""
+    points = np.asarray(points, float)
+    scores = np.full(points.shape[:2], 0.9) if scores is None else np.asarray(scores)
+    return boxes.lost(points, scores, np.tile(np.asarray(held, float), (len(points), 1)), size)
+
+
+def test_a_person_of_five_certain_joints_or_of_a_low_mean_score_is_lost():
+    scores = np.array([[0.9] * 5 + [0.1] * 3, [0.9] * 6 + [0.1] * 2, [0.28] * 8, [0.27] * 8])
+    assert told(np.stack([POINTS] * 4), scores) == ["low scores", "", "", "low scores"]
+
+
+@pytest.mark.parametrize(("shift", "reason"), [(26, ""), (27, "box leaves the frame")])
+def test_a_person_whose_box_leaves_the_frame_is_lost(shift, reason):
+    """The box of the joints is 22 pixels wide and spans x 9 to 31; 26 to the left, 5.5 of them are in the frame."""
+    assert told([POINTS - (shift, 0)]) == [reason]
+    assert told([POINTS], held=(7.5 - shift, 15, 24, 50)) == [reason]  # so must the box that was cut, 24 wide
+
+
+@pytest.mark.parametrize(("step", "reason"), [(17.4, ""), (17.6, "jump")])
+def test_a_pose_that_moves_by_more_than_35_percent_of_the_box_has_jumped(step, reason):
+    """The held box is 24 by 50 pixels, so 17.5 are the limit; two wild joints of eight are no jump."""
+    wild = POINTS.copy()
+    wild[:2] += 90
+    assert told([POINTS, wild, POINTS, POINTS + (step, 0)]) == ["", "", "", reason]
+    assert told([POINTS]) == [""]

@@ -1,6 +1,7 @@
-"""What only a browser shows: the drawn box, the slider, the first link, what travels, and where to."""
+"""What only a browser shows: the drawn box, the scrubber, the first link, what travels, and where to."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,7 +15,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+import scrubber_app
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+from scrubber_app import APART, BLURRIEST, COUNT, DAMAGED, LOST, SHARPEST
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -37,13 +40,13 @@ if not Path(CHROMIUM).exists() and not os.environ.get("CI"):
 
 
 @contextmanager
-def serve(runs: Path, log: Path) -> Iterator[str]:
-    """A server of our own, as `make app` starts it; what it keeps lies in `runs`. Gives its address."""
+def serve(runs: Path, log: Path, *app: str) -> Iterator[str]:
+    """A server of our own, as `make app` starts it, or of another app; what it keeps lies in `runs`. Its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"FREQVIZ_RUNS": str(runs)}
-    command = [sys.executable, "-m", "freqviz.web", "--server.port", str(port)]
+    command = [sys.executable, "-m", *(app or ["freqviz.web"]), "--server.port", str(port)]
     with log.open("w") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         try:
@@ -51,7 +54,11 @@ def serve(runs: Path, log: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(20)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:  # a busy machine
+                server.kill()
+                server.wait()
 
 
 @pytest.fixture(scope="module")
@@ -126,16 +133,17 @@ def in_frame(area, *points):
 
 def test_the_first_link_shows_the_sidebar_and_its_own_choice(first_visit):
     expect(first_visit.get_by_test_id("stSidebar").get_by_label("Clip", exact=False).first).to_be_visible()
-    expect(first_visit.get_by_role("slider", name="Frame")).to_have_value("7")
+    expect(first_visit.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuenow", "7")
     expect(first_visit.get_by_role("radio", name="Whole frame").last).to_be_checked()
 
 
-def test_the_page_opens_with_six_figures_and_asks_no_other_machine(page, address):
+def test_the_page_opens_with_the_scrubber_five_figures_and_asks_no_other_machine(page, address):
     asked, complaints = [], []
     page.on("request", lambda request: asked.append(urlparse(request.url).hostname))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(address)
-    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(page.locator(".js-plotly-plot")).to_have_count(5)
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "0")
     expect(page.get_by_role("heading", level=1)).to_have_text("Poses and spectra under blur")
     assert set(asked) - {None} == {"127.0.0.1"}
     assert complaints == []
@@ -175,7 +183,7 @@ def test_a_run_starts_shows_its_progress_and_can_be_cancelled(page, address):
     expect(page.get_by_role("button", name="Run")).to_be_enabled()
 
 
-def test_the_slider_moves_the_frame_and_little_travels(page, address):
+def test_the_scrubber_moves_the_frame_and_little_travels(page, address):
     received = []
 
     def listen(socket):
@@ -184,13 +192,12 @@ def test_the_slider_moves_the_frame_and_little_travels(page, address):
     page.on("websocket", listen)
     page.goto(f"{address}?frame=20")
     expect(page.get_by_text("Key frame 20.")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(6)
-    picture = page.locator(".js-plotly-plot image").first
-    before = picture.get_attribute("href")
+    expect(page.locator(".js-plotly-plot")).to_have_count(5)
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "20")
     received.clear()
     page.get_by_role("slider", name="Frame").press("ArrowRight")
     expect(page.get_by_text("Key frame 21.")).to_be_visible()
-    expect(picture).not_to_have_attribute("href", before)
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "21")
     assert 0 < sum(received) <= LARGEST_STEP
     assert parse_qs(urlparse(page.url).query)["frame"] == ["21"]
 
@@ -200,7 +207,7 @@ def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_stick
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     charts = page.locator(".js-plotly-plot")
-    expect(charts).to_have_count(6)
+    expect(charts).to_have_count(5)
     ground = page.locator(".stApp").evaluate("app => getComputedStyle(app).backgroundColor")
     assert ground == "rgb(18, 22, 27)"  # look.DARK.paper
     cursor = page.locator("div:has(> .st-key-cursor)")  # lies over the figures when they scroll
@@ -208,4 +215,228 @@ def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_stick
     papers = charts.locator(".main-svg:first-child").evaluate_all("all => all.map(one => one.style.background)")
     assert set(papers) == {ground}
     assert max(charts.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")) <= 390
+    page.close()
+
+
+# -------- the scrubber alone, on a clip whose frames tell their number: see scrubber_app.py
+
+WATCH = """picture => {
+    window.seen = [];
+    const read = () => {
+        const {width, height, dataset} = picture, brush = picture.getContext("2d");
+        const scale = Math.min(width / 320, height / 180);
+        const x = column => Math.round(width / 2 + (column - 159.5) * scale);
+        const y = row => Math.round(height / 2 + (row - 89.5) * scale);
+        let number = 0;
+        for (let bit = 0; bit < 8; bit++) {
+            const [red, green, blue] = brush.getImageData(x(Math.floor(320 * (bit + .5) / 8)), y(45), 1, 1).data;
+            if (red + green + blue > 3 * 128) number += 1 << bit;
+        }
+        const row = brush.getImageData(0, y(162), width, 1).data;
+        const yellow = i => row[i] > 200 && row[i + 1] > 190 && row[i + 2] < 110;
+        let left = 0;
+        while (left < width && !yellow(4 * left)) left++;
+        window.seen.push([Number(dataset.frame), number, (left - width / 2) / scale + 159.5]);
+    };
+    if (picture.dataset.frame) read();
+    new MutationObserver(read).observe(picture, {attributes: true, attributeFilter: ["data-frame"]});
+}"""  # what every drawn frame shows: [the frame it is said to be, the number in it, the left edge of the box over it]
+
+
+@pytest.fixture(scope="module")
+def scrubbing(tmp_path_factory):
+    """A server of the scrubber alone."""
+    runs = tmp_path_factory.mktemp("scrubbed")
+    scrubber_app.write_clip(runs / "clips")
+    with serve(runs, tmp_path_factory.mktemp("log") / "log", "streamlit", "run", scrubber_app.__file__) as address:
+        yield address
+
+
+@pytest.fixture
+def scrubber(scrubbing, window):
+    """The scrubber in a tab of its own, its first frame drawn."""
+    page = window.new_page()
+    open_scrubber(page, scrubbing)
+    yield page
+    page.close()
+
+
+def open_scrubber(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(picture_of(page)).to_have_attribute("data-frame", "0")
+    heard(page, 0)
+
+
+def picture_of(page: Page) -> Locator:
+    return page.locator(".picture")
+
+
+def cursor_of(page: Page) -> Locator:
+    return page.get_by_role("slider", name="Frame")
+
+
+def shows(page: Page, frame: int) -> None:
+    """Wait until the frame is drawn."""
+    expect(picture_of(page)).to_have_attribute("data-frame", str(frame))
+
+
+def heard(page: Page, frame: int) -> int:
+    """Wait until the server shows the frame; how often its script ran."""
+    said = page.get_by_text(f"Server: frame {frame}, run")
+    expect(said).to_be_visible()
+    return int(said.text_content().split()[-1])
+
+
+def place(page: Page, frame: int) -> tuple[float, float]:
+    """Where a frame lies on the timeline."""
+    area, left, right = page.locator(".timeline").bounding_box(), 210, 6  # beside the lanes
+    return area["x"] + left + (frame + 0.5) / COUNT * (area["width"] - left - right), area["y"] + area["height"] - 8
+
+
+def test_every_drawn_frame_is_the_one_asked_for_with_its_own_overlay(scrubber):
+    picture_of(scrubber).evaluate(WATCH)
+    order = random.Random(3)
+    scrubber.mouse.move(*place(scrubber, 0))
+    scrubber.mouse.down()
+    for _ in range(200):  # jumps, each waited for
+        frame = order.randrange(COUNT)
+        scrubber.mouse.move(*place(scrubber, frame))
+        shows(scrubber, frame)
+    for _ in range(200):  # jumps faster than frames come
+        scrubber.mouse.move(*place(scrubber, order.randrange(COUNT)))
+    scrubber.mouse.up()
+    for key in ["Home"] + ["ArrowRight"] * 60 + ["Shift+ArrowRight"] * 6 + ["ArrowLeft"] * 40:
+        cursor_of(scrubber).press(key)
+    shows(scrubber, 79)
+    cursor_of(scrubber).press(" ")
+    shows(scrubber, COUNT - 1)
+    seen = scrubber.evaluate("window.seen")
+    assert len(seen) >= 300
+    assert [frame for frame, number, left in seen if number != frame] == []
+    assert max(abs(left - 2 * frame) for frame, number, left in seen) < 1.5
+
+
+def test_moving_tells_the_server_nothing_and_release_tells_it_once(scrubbing, window):
+    page, sent = window.new_page(), []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    open_scrubber(page, scrubbing)
+    before = heard(page, 0)
+    sent.clear()
+    page.mouse.move(*place(page, 3))
+    page.mouse.down()
+    for frame in (20, 50, 44):
+        page.mouse.move(*place(page, frame), steps=4)
+        shows(page, frame)
+    assert sent == []
+    page.mouse.up()
+    assert heard(page, 44) == before + 1
+    assert len(sent) == 1
+    assert parse_qs(urlparse(page.url).query)["frame"] == ["44"]
+    shows(page, 44)
+    page.close()
+
+
+def test_keys_step_jump_and_list_themselves(scrubber):
+    cursor, before = cursor_of(scrubber), heard(scrubber, 0)
+    at = 0
+    steps = {
+        "ArrowRight": 1,
+        "Shift+ArrowRight": 11,
+        "ArrowLeft": 10,
+        "Shift+ArrowLeft": 0,
+        "End": COUNT - 1,
+        "Home": 0,
+    }
+    for key, at in steps.items():
+        cursor.press(key)
+        shows(scrubber, at)
+        expect(cursor).to_have_attribute("aria-valuenow", str(at))
+    assert heard(scrubber, 0) == before  # the cursor rests where the server is
+    expect(scrubber.get_by_text("ten frames")).to_be_hidden()
+    cursor.press("?")
+    expect(scrubber.get_by_text("ten frames")).to_be_visible()
+    cursor.press("?")
+    expect(scrubber.get_by_text("ten frames")).to_be_hidden()
+
+
+def test_n_and_p_go_from_mark_to_mark_and_name_them(scrubber):
+    cursor = cursor_of(scrubber)
+    marks = [SHARPEST, LOST[0], APART, LOST[3], BLURRIEST, DAMAGED]
+    kinds = ["sharpest", "lost", "disagreement", "lost", "blurriest", "damaged"]
+    for frame, kind in zip(marks, kinds, strict=True):
+        cursor.press("n")
+        shows(scrubber, frame)
+        expect(scrubber.locator(".readout")).to_contain_text(f"Frame {frame} of 0–{COUNT - 1}")
+        expect(scrubber.locator(".readout")).to_contain_text(kind)
+    cursor.press("n")
+    shows(scrubber, DAMAGED)  # there is none behind
+    cursor.press("p")
+    shows(scrubber, BLURRIEST)
+    heard(scrubber, BLURRIEST)
+
+
+def test_play_runs_to_the_end_and_tells_where_it_stopped(scrubber):
+    cursor, before = cursor_of(scrubber), heard(scrubber, 0)
+    cursor.press("Space")
+    expect(scrubber.get_by_role("button", name="Pause")).to_be_visible()
+    expect(cursor).not_to_have_attribute("aria-valuenow", "0")
+    cursor.press("Space")
+    at = int(cursor.get_attribute("aria-valuenow"))
+    assert 0 < at < COUNT
+    assert heard(scrubber, at) == before + 1
+
+
+def test_server_and_visitor_move_the_cursor_in_turn(scrubber):
+    for frame in (9, 9, 40):
+        scrubber.mouse.click(*place(scrubber, frame))
+        heard(scrubber, frame)
+        scrubber.get_by_role("button", name="To frame 5").click()
+        heard(scrubber, 5)
+        shows(scrubber, 5)
+        expect(cursor_of(scrubber)).to_have_attribute("aria-valuenow", "5")
+
+
+def test_a_finger_moves_the_cursor(scrubber):
+    finger = scrubber.context.new_cdp_session(scrubber)
+    for kind, frames in (("touchStart", [10]), ("touchMove", [33]), ("touchMove", [71]), ("touchEnd", [])):
+        touches = [dict(zip("xy", place(scrubber, frame), strict=True)) for frame in frames]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+    shows(scrubber, 71)
+    heard(scrubber, 71)
+
+
+def test_names_hide_overlays_and_fold_curves_and_the_region_zooms(scrubber):
+    look, pictures = "picture => picture.toDataURL()", []
+    for name in ("spatial-video", "freq-video", "Box"):
+        pictures.append(picture_of(scrubber).evaluate(look))
+        scrubber.get_by_role("button", name=name, exact=True).click()
+    assert len(set(pictures)) == 3
+    bare = picture_of(scrubber).evaluate(look)
+    assert bare not in pictures
+    picture_of(scrubber).evaluate("picture => { window.last = picture; }")
+    scrubber.get_by_role("radio", name="Person").last.click()
+    scrubber.wait_for_function("before => window.last.toDataURL() !== before", arg=bare)
+    height = scrubber.locator(".timeline").bounding_box()["height"]
+    scrubber.get_by_role("button", name="Effective number of frames").click()
+    assert scrubber.locator(".timeline").bounding_box()["height"] < height
+
+
+@pytest.mark.parametrize(
+    ("lack", "why"),
+    [
+        ("delete HTMLVideoElement.prototype.requestVideoFrameCallback", "It cannot tell which frame"),
+        ("HTMLMediaElement.prototype.canPlayType = () => ''", "It does not play H.264"),
+    ],
+)
+def test_where_the_scrubber_cannot_run_a_slider_and_a_picture_stand_in(scrubbing, window, lack, why):
+    page = window.new_page()
+    page.add_init_script(lack)
+    page.goto(scrubbing)
+    expect(page.get_by_text(why)).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(page.locator(".picture")).to_have_count(0)
+    before = page.locator(".js-plotly-plot image").get_attribute("href")
+    cursor_of(page).press("ArrowRight")
+    heard(page, 1)
+    expect(page.locator(".js-plotly-plot image")).not_to_have_attribute("href", before)
     page.close()

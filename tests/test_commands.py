@@ -69,6 +69,28 @@ def test_predict_takes_boxes_of_a_file_and_the_whole_frame(video, tmp_path):
         assert answer.exit_code == 0, answer.output
 
 
+def test_corrections_put_the_box_right_from_their_frame_on(video, tmp_path):
+    words = ("--box", BOX, "--correct", "4:31,40,24,48", "--correct", "9:46,40,24,48", "--device", "cpu")
+    answer = call("analyse", video, *words, "--models", "freq-video", "--out", tmp_path / "run")
+    assert answer.exit_code == 0, answer.output
+    found = run.load_analysis(tmp_path / "run")
+    assert np.flatnonzero(found.frames["box_source"] == "corrected").tolist()[0] == 4
+    assert found.traces["freq-video"].boxes[9].tolist() == [46, 40, 24, 48]
+    answer = call("predict", video, *words, "--out", tmp_path / "poses.csv")
+    assert answer.exit_code == 0, answer.output
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "poses.csv")["x"], found.poses["x"], atol=1e-4)
+
+
+def test_a_part_of_a_clip_keeps_the_numbers_of_its_frames(video, tmp_path):
+    for command, target in (("predict", "poses.csv"), ("analyse", "run")):
+        words = ("--frames", "3:9", "--box", "29,40,24,48", "--device", "cpu", "--out", tmp_path / target)
+        answer = call(command, video, *words)
+        assert answer.exit_code == 0, answer.output
+        assert "6 frames" in " ".join(answer.output.split())
+    assert pd.read_csv(tmp_path / "poses.csv")["frame"].unique().tolist() == list(range(3, 9))
+    assert pd.read_csv(tmp_path / "run" / "frames.csv")["frame"].tolist() == list(range(3, 9))
+
+
 def test_several_clips_make_a_folder_of_tables(video, tmp_path):
     again = tmp_path / "again"
     again.mkdir()
@@ -103,6 +125,13 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
         ),
         (("predict", "VIDEO", "--box", "500,0,9,9"), "lies outside the frame of 160 x 120"),
         (("predict", "VIDEO", "VIDEO", "--box", BOX), "--box belongs to one clip"),
+        (("predict", "VIDEO", "--correct", "4"), "--correct must be FRAME:x,y,w,h, got '4'"),
+        (("predict", "VIDEO", "--correct", "x:1,2,3,4"), "--correct must be FRAME:x,y,w,h, got 'x:1,2,3,4'"),
+        (("predict", "VIDEO", "--correct", "4:1,2,3,4", "--correct", "4:1,2,3,5"), "--correct names frame 4 twice"),
+        (("predict", "VIDEO", "--correct", "12:1,2,3,4"), "the frames 0 to 11"),
+        (("predict", "VIDEO", "VIDEO", "--correct", "4:1,2,3,4"), "--correct belongs to one clip"),
+        (("predict", "VIDEO", "--frames", "3"), "--frames must be a:b, two frame numbers, got '3'"),
+        (("predict", "VIDEO", "--frames", "9:3"), "a part must be start:stop within 0:12"),
         (("predict", "VIDEO", "--boxes", "gone.csv"), "gone.csv"),
         (("predict", "VIDEO", "--boxes", "TRACKS", "--person", "3"), "no person 3 in these boxes; they are of 7"),
         (("predict", "VIDEO", "--person", "3"), "--person is an id in the file of --boxes"),

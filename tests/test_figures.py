@@ -205,6 +205,26 @@ def test_weights_over_the_clip_are_key_frame_by_slot():
     assert "Median effective number of frames 2.5 of 5" in panel.note
 
 
+def test_of_a_part_of_a_clip_figures_count_as_the_whole_does():
+    late = SimpleNamespace(**vars(FREQ), first=40)
+    assert figures.frame_weights([late], 2).note.startswith("Key frame 42.")
+    assert "Missing neighbours" in figures.frame_weights([late], 2).note
+    panel = figures.frame_weights_over_clip(late, cursor=2, marks={"lost": [1]})
+    heatmap, rule, lost = panel.marks
+    assert (heatmap.x.tolist(), rule.value, lost.x.tolist()) == ([40, 41, 42], 42, [41])
+    assert panel.x.limits == (39.5, 42.5)
+
+
+def test_lost_and_damaged_frames_stand_above_the_weights_in_rows_of_their_own():
+    panel = figures.frame_weights_over_clip(FREQ, cursor=2, marks={"lost": [0, 2], "damaged": [1]})
+    lost, damaged = (mark for mark in panel.marks if isinstance(mark, Points))
+    assert (lost.x.tolist(), lost.y.tolist(), lost.role) == ([0, 2], [3, 3], "lost")
+    assert (damaged.x.tolist(), damaged.y.tolist(), damaged.role) == ([1], [4], "damaged")
+    assert panel.y.limits == (-2.5, 4.5)
+    assert panel.y.ticks[-2:] == ((3, "lost"), (4, "damaged"))
+    assert figures.frame_weights_over_clip(FREQ).y.limits == (-2.5, 2.5)
+
+
 def test_blur_against_energy_marks_the_selected_frame_and_states_the_correlation(rng):
     table = frames_table(rng)
     panel = figures.blur_against_energy(table, "edge_width", "band_3", selected=107)
@@ -312,7 +332,7 @@ FIGURES = {
     "power spectrum": lambda rng: figures.power_spectrum(rng.uniform(size=(30, 50))),
     "radial profile": lambda rng: figures.radial_profile(rng.uniform(size=(30, 50)), rng.uniform(size=(40, 40))),
     "frame weights": lambda _: figures.frame_weights([FREQ, TWIN], 1),
-    "frame weights over the clip": lambda _: figures.frame_weights_over_clip(FREQ, 1),
+    "frame weights over the clip": lambda _: figures.frame_weights_over_clip(FREQ, 1, marks={"lost": [0]}),
     "blur against energy": lambda rng: figures.blur_against_energy(frames_table(rng), "edge_width", "band_3", 107),
     "heatmap of a joint": lambda rng: figures.joint_heatmap(
         deep(rng.dirichlet(np.ones(48 * 36), 14).reshape(14, 48, 36)), 11, [100, 50, 60, 120], pose(), (-40, 0)

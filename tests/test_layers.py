@@ -10,14 +10,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["models"],
-    ["crops", "blur", "spectra", "sharpness", "poses", "boxes"],
+    ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes"],
     ["clip", "sample"],
     ["trace"],
-    ["compare", "reading"],
+    ["compare", "reading", "offsets"],
     ["store", "jobs"],
     ["run"],
     ["forecast", "influence"],
-    ["panel", "look", "figures", "figures_weights"],
+    ["panel", "look", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],
     ["pages"],

@@ -7,7 +7,7 @@ from torch import nn
 
 import models
 from freqviz.learn.cost import multiply_adds, parameters
-from models.align import AlignScale, deformable, taps
+from models.align import AlignScale, correlation, deformable, taps
 from models.freq_video import BandEnergy, FrequencyGuide, PhasePrior
 from models.probe import Probe, edit, probes, watch
 from models.video import VideoNetwork
@@ -146,7 +146,7 @@ def test_taps_run_row_by_row_in_dx_dy():
 
 
 def test_an_offset_points_to_where_the_neighbour_is_read():
-    scale = AlignScale(1, 0, 8, reach=4)
+    scale = AlignScale(1, 0, 8, reach=4, search=1)
     other = torch.zeros(1, 1, 6, 7)
     other[0, 0, 2, 5] = 1
     flow = torch.zeros(1, 2, 6, 7)
@@ -205,10 +205,12 @@ def test_only_the_frequency_network_looks_at_spectra():
         "phase_prior",
         "phase_confidence",
         "learned_filter",
+        "difference_spectrum",
         "spectral_descriptor",
     }
     assert held["freq-video"] - held["spatial-video"] == only
-    assert held["spatial-video"] < held["freq-video"]
+    in_pixels = {"feature_difference", "learned_kernel", "spatial_descriptor"}
+    assert held["spatial-video"] - held["freq-video"] == in_pixels
 
 
 def test_the_twins_cost_the_same_within_ten_per_cent():
@@ -317,3 +319,18 @@ def test_a_missing_checkpoint_says_how_to_make_it(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "WEIGHTS", tmp_path)
     with pytest.raises(FileNotFoundError, match="python -m freqviz train freq-video"):
         models.load("freq-video")
+
+
+def test_correlation_peaks_where_the_other_map_was_moved_to():
+    torch.manual_seed(0)
+    key = torch.randn(1, 8, 12, 9)
+    other = torch.roll(3 * key, (1, -2), (2, 3))  # down by one, left by two; a larger feature is no better
+    found = correlation(key, other, 2)
+    assert found.shape == (1, 25, 12, 9)
+    inside = found[0, :, 3:-3, 3:-3]
+    assert (inside.argmax(0) == 3 * 5 + 0).all()  # row dy = 1, column dx = -2
+    assert torch.allclose(inside[15], torch.ones_like(inside[15]), atol=1e-5)
+    v, u = 1, 4  # dy = -1, dx = 2, by its definition at one place
+    a, b = key[0, :, 5, 4], other[0, :, 5 - 1, 4 + 2]
+    assert found[0, v * 5 + u, 5, 4].item() == pytest.approx(float(a @ b / a.norm() / b.norm()), abs=1e-5)
+    assert (correlation(key, key, 2)[0, 0, 0] == 0).all()  # nothing lies above the first row

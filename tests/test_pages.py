@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import look, poses, run
+from freqviz import boxes, look, poses, run, sharpness, to_video
 from freqviz.clip import write_video
 from freqviz.store import Store
 from freqviz.web import View, choice, library, work
+from freqviz.web.frame import CANNOT
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
@@ -50,7 +51,7 @@ def analysed(tmp_path_factory):
 
 @pytest.fixture
 def app(monkeypatch, walk_file, analysed, tmp_path):
-    """The app on its first run, the sample analysed by two tiny networks."""
+    """The app on its first run in a browser without the scrubber, the sample analysed by two tiny networks."""
     seeds = {"spatial-video": 1, "freq-video": 2}
     monkeypatch.setattr(models, "names", lambda: list(seeds))
     monkeypatch.setattr(models, "load", lambda name, device: TinyNetwork(seeds[name]).to(device))
@@ -60,11 +61,15 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
     monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
+    monkeypatch.setattr(library, "COPIES", analysed / "copies")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
+    monkeypatch.setattr(work, "_copies", {})
     sample = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(seeds), "cpu")
     work.analyse(sample.run(), lambda done, total: None, lambda: False)
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[CANNOT] = "It is none."
+    return app
 
 
 def figures(app):
@@ -84,6 +89,11 @@ def select_clip(app, name):
 def upload(app, name, data):
     app.file_uploader[0].set_value((name, data, "video/mp4")).run()
     return app
+
+
+def finished(app):
+    """The analysis of what is chosen on the page."""
+    return run.load_analysis(work.STORE.folders()[0])
 
 
 def finish(app):
@@ -107,7 +117,7 @@ def test_the_sample_shows_skeletons_truth_weights_spectrum_profile_and_scatter(a
     app.run()
     poses, strip, weights, spectrum, radial, scatter = figures(app)
     assert {"spatial-video", "freq-video", "truth"} <= {trace.get("name") for trace in poses["data"]}
-    assert [trace["type"] for trace in spectrum["data"]] == [trace["type"] for trace in strip["data"]] == ["heatmap"]
+    assert spectrum["data"][0]["type"] == strip["data"][0]["type"] == "heatmap"
     assert [trace["name"] for trace in radial["data"]] == ["frame 0, the sharpest", "frame 0"]
     assert "Sharpest by true blur: frame 0, 0.0 px." in words(app)
     assert sum(trace["type"] == "bar" for trace in weights["data"]) == 2
@@ -121,6 +131,43 @@ def test_the_slider_moves_what_every_figure_shows(app):
     assert any(trace.get("name") == "frame 11" for trace in after[5]["data"])
     assert "Key frame 11" in words(app)
     assert "Frame 11 is neither among the blurriest nor the sharpest (true blur 5.2 px)" in words(app)
+
+
+def with_scrubber(app):
+    """The app in a browser that can run the scrubber, once its copy of the clip is made."""
+    del app.session_state[CANNOT]
+    app.run()
+    for ticket in work._copies.values():
+        assert ticket.wait(60)
+    return app.run()
+
+
+def test_the_scrubber_takes_the_place_of_the_picture_and_follows_the_frame(app):
+    app.query_params["frame"] = "7"
+    with_scrubber(app)
+    assert len(figures(app)) == 5
+    (component,) = app.get("bidi_component")
+    told = json.loads(component.proto.json)
+    assert (told["frame"], told["turn"], told["person"]) == (7, 0, True)
+    assert told["roles"]["truth"]["right"] == look.role("truth").colour
+    assert (told["clip"].split(".")[-1], told["overlays"].split(".")[-1]) == ("mp4", "json")
+    app.slider(key="frame").set_value(11).run()
+    (component,) = app.get("bidi_component")
+    moved = json.loads(component.proto.json)
+    assert moved == told | {"frame": 11}
+    assert len(list(library.COPIES.iterdir())) == 1
+
+
+def test_where_no_copy_can_be_made_the_slider_says_why(app, monkeypatch, tmp_path):
+    def too_long(*_, **__):
+        raise ValueError("the clip of 20 frames is too long to scrub")
+
+    monkeypatch.setattr(library, "COPIES", tmp_path / "copies")
+    monkeypatch.setattr(to_video, "scrubbing_copy", too_long)
+    with_scrubber(app)
+    assert len(figures(app)) == 6
+    assert "stands in for the scrubber: the clip of 20 frames is too long to scrub." in words(app)
+    assert not app.get("bidi_component")
 
 
 def test_one_range_of_decibels_serves_the_whole_clip(app):
@@ -247,6 +294,8 @@ def test_a_truth_of_the_first_frame_gives_the_box(app, walk_file):
         library.add_truth(name, clip, "t.csv", f"frame,joint,x,y\n{rows}".encode())
     assert library.truth(name).box == (29, 43, 14, 29)
     assert library.truth(name).blur is None
+    assert library.truth(name).part(0, 9).box == (29, 43, 14, 29)
+    assert library.truth(name).part(1, 9).box is None
 
 
 def test_the_same_clip_is_kept_once(app, walk_file):
@@ -343,6 +392,111 @@ def test_while_a_run_goes_on_its_newest_poses_are_shown_and_cancel_stops_it(app,
     assert ticket.wait(60)
     assert sum(frames) - before == frames[4], "only the second network's windows of the step under way"
     assert "Cancelled after" in words(app.run())
+
+
+def test_where_the_person_is_lost_the_page_says_so_in_words_and_above_the_weights(app, monkeypatch):
+    monkeypatch.setattr(boxes, "lost", lambda points, *_: ["", "jump"] + [""] * (len(points) - 2))
+    app.query_params["box"] = "24, 44, 22, 46"
+    finish(app.run())
+    assert "The person seems lost in 1 of them: 1." in words(app)
+    assert "seems lost here" not in words(app)
+    assert figures(app)[1]["layout"]["yaxis"]["ticktext"][-1] == "lost"
+    app.slider(key="frame").set_value(1).run()
+    assert "The person seems lost here (the pose jumped by more than a third of the box). Frame 1" in words(app)
+    view = View(library.SAMPLE, work.open_clip(library.SAMPLE), finished(app), work.STORE.folders()[0])
+    assert view.marks["lost"] == [1]
+    assert (view.marks["sharpest"], view.marks["blurriest"]) == ([0], [19])
+    assert view.trouble == {"lost": [1]}
+
+
+def test_a_correction_of_a_later_frame_runs_only_the_tail_and_a_link_brings_it_back(app, monkeypatch):
+    encoded = []
+    shared = TinyNetwork.shared
+    monkeypatch.setattr(TinyNetwork, "shared", lambda self, frames: encoded.append(len(frames)) or shared(self, frames))
+    app.query_params["frame"], app.query_params["draw"] = "12", "true"
+    app.run()
+    assert app.slider(key="frame").value == 12
+    assert "Draw where the person is in frame 12." in words(app)
+    assert app.button(key="run").disabled
+    app.text_input(key="corrections").set_value("12: 50, 40, 24, 48").run()
+    assert re.search(r"About [\d to]+ s for 8 frames", words(app))
+    finish(app)
+    assert len(figures(app)) == 6
+    assert app.slider(key="frame").value == 12
+    assert not app.toggle(key="draw").value
+    frames = finished(app).frames
+    assert frames["box_source"][12] == "corrected"
+    assert finished(app).provenance["cost"]["frames"] == 8
+    assert min(encoded) >= 1
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    again.session_state[CANNOT] = "It is none."
+    again.query_params["corrections"] = "12: 50, 40, 24, 48"
+    assert len(figures(again.run())) == 6
+    assert again.text_input(key="corrections").value == "12: 50, 40, 24, 48"
+
+
+WRONG_CORRECTIONS = ("12", "12: 1, 2, 3", "-1: 1, 2, 3, 4", "3: 1, 2, 3, 4; 3: 5, 6, 7, 8", "99: 1, 2, 3, 4")
+
+
+@pytest.mark.parametrize("text", WRONG_CORRECTIONS)
+def test_a_wrong_correction_is_answered_with_one_sentence(app, text):
+    app.query_params["draw"], app.query_params["corrections"] = "true", text
+    app.run()
+    assert not app.exception
+    assert len(app.error) == 1
+
+
+def test_a_drawn_correction_joins_the_typed_ones():
+    assert choice.parse_corrections(" 7: 1 2 3 4;  5: 1.5,2,3,4;") == ((5, (1.5, 2, 3, 4)), (7, (1, 2, 3, 4)))
+    assert choice.parse_corrections("") == ()
+
+
+def test_a_part_of_the_clip_is_analysed_and_shown_with_the_numbers_of_the_whole(app, monkeypatch):
+    seen, compute = [], run.deep_trace
+
+    def spy(clip, *rest):
+        seen.append((clip.first, len(clip)))
+        return compute(clip, *rest)
+
+    monkeypatch.setattr(run, "deep_trace", spy)
+    app.run()
+    app.slider(key="frame").set_value(18).run()
+    app.slider(key="part").set_value((5, 14)).run()
+    assert not app.button(key="run").disabled
+    finish(app)
+    cursor = app.slider(key="frame")
+    assert (cursor.min, cursor.max, cursor.value) == (5, 14, 14), "the cursor comes into the part"
+    app.slider(key="frame").set_value(5).run()
+    assert "10 frames (5 to 14) of 160 × 120 pixels" in words(app)
+    assert "Key frame 5." in words(app)
+    assert re.search(r"Frame 5 (is as sharp as any|has) .true blur 2\.4 px", words(app))
+    app.slider(key="frame").set_value(11).run()
+    assert "Key frame 11." in words(app)
+    assert "(true blur 5.2 px)" in words(app)
+    _, strip, _, _, radial, scatter = figures(app)
+    assert strip["layout"]["xaxis"]["range"] == [4.5, 14.5]
+    assert [trace["name"] for trace in radial["data"]] == ["frame 5, the sharpest", "frame 11"]
+    assert any(trace.get("name") == "frame 11" for trace in scatter["data"])
+    app.selectbox(key="joint").select("left wrist").run()
+    assert not app.exception
+    assert seen == [(5, 10)]
+    assert app.slider(key="frame").value == 11
+    link = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    link.query_params["part"], link.query_params["frame"] = ["5", "14"], "12"
+    assert "Key frame 12." in words(link.run())
+
+
+def test_the_blurriest_seconds_are_chosen_by_a_button_and_another_clip_begins_whole(app, walk_file, monkeypatch):
+    monkeypatch.setattr(sharpness, "blurriest", lambda clip: (7, 13))
+    work.blurriest.clear()
+    app.run()
+    next(one for one in app.button if one.label == "The blurriest seconds").click().run()
+    assert app.slider(key="part").value == (7, 12)
+    app.slider(key="part").set_value((18, 19)).run()
+    other = library.add("b.mp4", write_video(walk_file.with_name("b.mp4"), walking_frames(9), 25).read_bytes())
+    select_clip(app.run(), other).run()
+    assert not app.exception
+    assert app.slider(key="part").value == (0, 8)
 
 
 def test_what_a_run_will_cost_stands_under_the_button(app):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from freqviz import reading
+from freqviz import boxes, reading
 
 COUNT = 40
 BLUR = np.linspace(0.1, 4.0, COUNT)  # frame 39 is the blurriest
@@ -109,3 +109,23 @@ def test_weights_within_a_tenth_of_an_equal_share_are_flat(weights, expected):
 def test_a_frame_outside_of_the_clip_is_refused():
     with pytest.raises(IndexError, match="frame must be 0 to 39, got 40"):
         reading.sentence(40, [LEANS], BLUR, "edge width")
+
+
+def test_a_lost_person_is_said_first_with_the_reason():
+    said = reading.sentence(37, [FLAT], BLUR, "edge width", lost="jump")
+    assert said.startswith("The person seems lost here (the pose jumped by more than a third of the box). Frame 37 is")
+    assert {boxes.LOW_SCORES, boxes.LEFT, boxes.LEAPT} == set(reading.LOST)
+    assert "lost" not in reading.sentence(37, [FLAT], BLUR, "edge width")
+
+
+def test_of_a_part_of_a_clip_frames_are_said_with_their_numbers_in_the_whole():
+    said = reading.sentence(37, [LEANS], BLUR, "edge width", first=100)
+    assert "Frame 137 is among" in said
+    assert "leaned on frame 138" in said
+    assert "How blurred frame 100 is" in reading.sentence(0, [], np.r_[np.nan, BLUR[1:]], "edge width", first=100)
+
+
+def test_frame_numbers_are_listed_as_spans():
+    assert reading.frames_listed([9, 3, 7, 8, 12, 13]) == "3, 7–9, 12–13"
+    assert reading.frames_listed(range(0, 20, 2), most=3) == "0, 2, 4, …"
+    assert reading.frames_listed([]) == ""

@@ -1,6 +1,7 @@
 """Does a run over a clip say what its windows say one by one, and does every frame pass the backbone once?"""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -139,6 +140,138 @@ def test_a_lost_person_of_a_drawn_box_is_not_replaced_by_what_else_moves(followi
     assert set(found.frames["box_source"]) == {"drawn"}
 
 
+def test_frames_in_which_the_person_is_lost_say_why(following, tmp_path):
+    """Six frames of the block, eight without it (no joint is certain), then it stands 70 pixels further right."""
+    shown = walking_frames(6, step=0.0)
+    gone, moved = np.full((120, 160, 3), 80, np.uint8), np.roll(shown[0], 12, axis=1)
+    clip = Clip.from_frames([*shown, *[gone] * 8, moved], fps=25)
+    found = analyse(clip, {"f": following}, box=ROOMY, device="cpu", out=tmp_path / "run")
+    assert found.frames["lost"].tolist() == [""] * 6 + ["low scores"] * 8 + ["jump"]
+    assert load_analysis(tmp_path / "run").frames["lost"].tolist() == found.frames["lost"].tolist()
+    table = pd.read_csv(tmp_path / "run" / "frames.csv")
+    assert table["lost"].isna().sum() == 6
+
+
+AGAIN = (97.0, 36.0, 30.0, 56.0)  # where the block of `lost` stands at its end
+
+
+@pytest.fixture
+def lost():
+    """The block stands still for 6 frames, is gone for 6, and stands 80 pixels further right for 12."""
+    shown = walking_frames(1)[0]
+    moved, gone = shown.copy(), np.full((120, 160, 3), 80, np.uint8)
+    moved[:, 20:44], moved[:, 100:124] = shown[:, 60:84], shown[:, 20:44]
+    return Clip.from_frames([shown] * 6 + [gone] * 6 + [moved] * 12, fps=25)
+
+
+def same(a, b):
+    """Whether two analyses say the same, up to the rounding of other batches."""
+    for table in ("poses", "frames", "weights"):
+        pd.testing.assert_frame_equal(getattr(a, table), getattr(b, table), rtol=1e-6, atol=1e-6)
+    for name, trace in a.traces.items():
+        for part in ("keypoints", "boxes", "key_box_segment", "median_offset", "effective_frames"):
+            np.testing.assert_allclose(getattr(trace, part), getattr(b.traces[name], part), atol=1e-6)
+
+
+def test_a_correction_finds_a_lost_person_again(following, lost):
+    before = analyse(lost, {"f": following}, box=ROOMY, device="cpu")
+    assert before.traces["f"].boxes[-1].tolist() == list(ROOMY)
+    found = analyse(lost, {"f": following}, box=ROOMY, device="cpu", corrections={13: AGAIN})
+    assert found.frames["box_source"].tolist() == ["drawn"] * 13 + ["corrected"] * 11
+    assert found.traces["f"].boxes[[12, 13]].tolist() == [list(ROOMY), list(AGAIN)]
+    assert abs(found.traces["f"].keypoints[-1, :7, 0].mean() - 100) < 2
+    assert found.frames["lost"].tolist()[14:] == [""] * 10
+
+
+def test_a_correction_recomputes_only_the_tail(following, lost, tmp_path):
+    store, choice = Store(tmp_path), {"models": {"f": following}, "box": ROOMY, "device": "cpu"}
+    analyse(lost, **choice, store=store)
+    following.encoded_frames = 0
+    corrected = analyse(lost, **choice, corrections={13: AGAIN}, store=store)
+    assert following.encoded_frames == 11 + 2, "frames 13 to 23, and the two before that the first windows reach"
+    assert corrected.provenance["cost"]["frames"] == 11
+    same(corrected, analyse(lost, **choice, corrections={13: AGAIN}))
+    following.encoded_frames = 0
+    same(analyse(lost, **choice, corrections={13: AGAIN}, store=store), corrected)
+    assert following.encoded_frames == 0
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted", "start"),
+    [
+        ({13: AGAIN}, {13: AGAIN, 18: AGAIN}, 18),
+        ({18: AGAIN}, {13: AGAIN, 18: AGAIN}, 13),
+        ({}, {13: AGAIN, 18: AGAIN}, 13),
+        ({13: ROOMY}, {13: AGAIN}, 0),
+        ({}, {0: AGAIN}, 0),
+        ({0: AGAIN}, {0: AGAIN, 13: AGAIN}, 13),
+    ],
+)
+def test_of_earlier_runs_the_longest_part_that_holds_is_taken(following, lost, tmp_path, stored, wanted, start):
+    store, choice = Store(tmp_path), {"models": {"f": following}, "box": ROOMY, "device": "cpu", "deep": (4, 20)}
+    analyse(lost, **choice, corrections=stored, store=store)
+    found = analyse(lost, **choice, corrections=wanted, store=store)
+    assert found.provenance["cost"]["frames"] == len(lost) - start
+    assert sorted(key for _, key in found.deep) == [4, 20]
+    same(found, analyse(lost, **choice, corrections=wanted))
+
+
+@pytest.mark.parametrize("rung", [{"whole_frame": True}, {"boxes": MOVING}, {}])
+def test_after_a_correction_the_box_follows_the_poses_whatever_came_before(following, walk, rung):
+    where = (38, 36, 30, 56)  # the block of frame 8
+    found = analyse(walk, {"f": following}, device="cpu", corrections={8: where}, **rung)
+    sources = found.frames["box_source"].tolist()
+    assert sources[8] == "corrected"
+    assert set(sources[8:]) == {"corrected", "poses"}
+    assert not {"corrected", "poses"} & set(sources[:8]) or not rung
+    assert np.abs(found.traces["f"].keypoints[8:, :7, 0].mean(1) - (20 + 3 * np.arange(8, 20))).max() < 2
+
+
+def test_a_prediction_takes_corrections_too(following, lost):
+    table = predict(lost, {"f": following}, box=ROOMY, device="cpu", corrections={13: AGAIN})
+    choice = {"box": ROOMY, "device": "cpu", "corrections": {13: AGAIN}}
+    pd.testing.assert_frame_equal(table, analyse(lost, {"f": following}, **choice).poses)
+
+
+def test_a_part_says_what_its_frames_would_say_alone_and_counts_as_the_whole(following, walk, tmp_path):
+    """Frames 5 to 16; where the window reaches beyond them the key frame stands in."""
+    choice = {"models": {"f": following}, "box": (35, 40, 24, 48), "device": "cpu"}
+    part = analyse(walk, **choice, frames=(5, 17), deep=(9,), out=tmp_path / "run")
+    alone = analyse(Clip.from_frames(walking_frames(20)[5:17], fps=25), **choice, deep=(4,))
+    same(replace(part, frames=alone.frames, traces=part.traces | {"f": replace(part.traces["f"], first=0)}), alone)
+    assert part.frames["frame"].tolist() == part.poses["frame"].unique().tolist() == list(range(5, 17))
+    np.testing.assert_allclose(part.frames["time"], np.arange(5, 17) / 25)
+    np.testing.assert_allclose(part.poses["time"].unique(), np.arange(5, 17) / 25)
+    assert list(part.deep) == [("f", 9)]
+    again = load_analysis(tmp_path / "run")
+    assert again.traces["f"].first == 5
+    assert again.provenance["clip"] | {"report": []} == part.provenance["clip"] | {"report": []}
+    assert (again.provenance["clip"]["hash"], again.provenance["clip"]["frames"]) == (walk.hash, 12)
+
+
+def test_weights_and_windows_of_a_part_name_frames_of_the_whole(tiny, walk):
+    choice = {"models": {"tiny": tiny}, "whole_frame": True, "device": "cpu"}
+    part = analyse(walk, **choice, frames=(5, 17), deep=(6,))
+    assert tiny.encoded_frames == 12 + 5
+    ends = part.weights[part.weights["key_frame"].isin([5, 16])]
+    assert ends["frame"].tolist() == [5, 5, 5, 6, 7, 14, 15, 16, 16, 16]
+    alone = analyse(Clip.from_frames(walking_frames(20)[5:17], fps=25), **choice, deep=(1,))
+    heatmaps = (found.deep["tiny", key].get("heatmap").values for found, key in ((part, 6), (alone, 1)))
+    np.testing.assert_array_equal(*heatmaps)
+
+
+def test_boxes_and_corrections_of_a_part_are_those_of_the_whole(tiny, walk):
+    part = Run(walk, {"tiny": tiny}, boxes=MOVING, device="cpu", frames=(5, 17))
+    np.testing.assert_allclose(part.imported, boxes.between(MOVING, 20)[5:17])
+    choice = {"models": {"tiny": tiny}, "box": BOX, "device": "cpu", "frames": (5, 17)}
+    outside = Run(walk, **choice, corrections={3: ROOMY, 17: ROOMY})
+    assert outside.key == Run(walk, **choice).key
+    found = analyse(walk, **choice, corrections={6: ROOMY})
+    assert found.frames["box_source"][found.frames["frame"] == 6].tolist() == ["corrected"]
+    assert found.provenance["settings"]["corrections"] == {"6": list(ROOMY)}
+    assert Run(walk, {"tiny": tiny}, device="cpu", frames=(0, 20)).key == Run(walk, {"tiny": tiny}, device="cpu").key
+
+
 def test_imported_boxes_are_followed_within_the_rule(tiny, walk):
     found = analyse(walk, {"tiny": tiny}, boxes=MOVING, device="cpu")
     wanted = boxes.between(MOVING, 20)
@@ -263,10 +396,14 @@ def test_what_changes_the_numbers_changes_the_key(tiny, walk):
         Run(walk, {"tiny": tiny}, boxes={0: BOX}, device="cpu"),
         Run(walk, {"tiny": TinyNetwork(1)}, box=BOX, device="cpu"),
         Run(walk, {"tiny": tiny}, box=BOX, device="cpu", deep=(3,)),
+        Run(walk, {"tiny": tiny}, box=BOX, device="cpu", corrections={3: BOX}),
+        Run(walk, {"tiny": tiny}, box=BOX, device="cpu", corrections={4: BOX}),
+        Run(walk, {"tiny": tiny}, box=BOX, device="cpu", corrections={3: ROOMY}),
+        Run(walk, {"tiny": tiny}, box=BOX, device="cpu", frames=(0, 19)),
         Run(Clip.from_frames(walking_frames(19)), {"tiny": tiny}, box=BOX, device="cpu"),
     ]
     assert Run(walk, {"tiny": tiny}, box=BOX, device="cpu").key == base
-    assert len({other.key.digest for other in others} | {base.digest}) == 8
+    assert len({other.key.digest for other in others} | {base.digest}) == 12
 
 
 def test_a_graphics_card_without_room_gets_smaller_steps(tiny, walk, monkeypatch):
@@ -295,6 +432,10 @@ def test_a_graphics_card_without_room_gets_smaller_steps(tiny, walk, monkeypatch
         ({"box": (20, 40, -24, 48)}, "w and h > 0"),
         ({"box": (20, 40, 24)}, "four finite numbers"),
         ({"boxes": {25: BOX}}, "frame 25 is not in the clip; it has the frames 0 to 19"),
+        ({"corrections": {25: BOX}}, "frame 25 is not in the clip"),
+        ({"corrections": {3: (200, 40, 24, 48)}}, "lies outside the frame of 160 x 120"),
+        ({"frames": (4, 30)}, "a part must be start:stop within 0:20"),
+        ({"frames": (5, 15), "deep": (4,)}, "frame 4 is not in the clip; it has the frames 5 to 14"),
         ({"deep": (20,)}, "frame 20 is not in the clip"),
         ({"device": "tpu"}, "device must be auto, cpu or cuda, got 'tpu'"),
         ({"step": 0}, "at least 1 window"),

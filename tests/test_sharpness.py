@@ -1,7 +1,9 @@
 """Do the measures of `freqviz.sharpness` fall with blur, and what else moves them?"""
 
+import cv2
 import numpy as np
 import pytest
+from conftest import walking_frames
 
 from freqviz import sharpness
 from freqviz.sharpness import MEASURES, measures
@@ -73,9 +75,7 @@ def test_a_grating_has_its_own_frequency_as_centroid():
     assert sharpness.high_frequency_ratio(np.sin(2 * np.pi * 0.08 * y)) < 0.001
 
 
-@pytest.mark.parametrize(
-    "name", ["spectral_index", "high_frequency_ratio", "spectral_centroid", "edge_width"]
-)
+@pytest.mark.parametrize("name", ["spectral_index", "high_frequency_ratio", "spectral_centroid", "edge_width"])
 def test_contrast_does_not_count_as_sharpness(rng, name):
     image = picture(rng)
     assert BY_IMAGE[name](0.4 * image + 0.2) == pytest.approx(BY_IMAGE[name](image), rel=1e-3)
@@ -157,6 +157,46 @@ def test_too_little_inside_the_frame_gives_nan_and_no_crash(rng, box):
     found = measures(frame_of(picture(rng, 60, 80)), np.array(box))
     assert set(found) == set(MEASURES)
     assert all(np.isnan(value) for value in found.values())
+
+
+class Film(list):
+    """Frames that count how often they are looked at."""
+
+    fps, looks = 25.0, 0
+
+    def __getitem__(self, index):
+        self.looks += 1
+        return super().__getitem__(index)
+
+
+def test_the_blurriest_seconds_are_found_where_what_moves_is_blurred():
+    """90 frames; the block is blurred in frames 50 to 79, the still ground in all others."""
+    film = Film(walking_frames(90, step=1.0))
+    for i in range(90):
+        blurred = cv2.GaussianBlur(film[i], (0, 0), 3)
+        block = slice(20 + i - 6, 20 + i + 30)
+        here, there = (film[i].copy(), blurred) if 50 <= i < 80 else (blurred.copy(), film[i])
+        here[34:94, block] = there[34:94, block]
+        list.__setitem__(film, i, here)
+    a, b = sharpness.blurriest(film, budget=np.inf)
+    assert b - a == 30  # a third of the clip is shorter than two seconds
+    assert abs(a - 50) <= 5
+    a, b = sharpness.blurriest(film, seconds=0.4, budget=np.inf)
+    assert (b - a, 45 <= a <= 75) == (10, True)  # more than half of it, with places four frames apart
+
+
+def test_the_blurriest_seconds_of_a_long_clip_are_looked_for_in_a_few_frames_only():
+    film = Film(walking_frames(2, step=9.0) * 500)
+    sharpness.blurriest(film, budget=np.inf)
+    assert film.looks == 3 * 24
+    film.looks = 0
+    sharpness.blurriest(film, budget=0)
+    assert film.looks == 3
+
+
+@pytest.mark.parametrize(("count", "span"), [(1, (0, 1)), (2, (0, 1)), (30, (0, 10))])
+def test_where_nothing_moves_any_seconds_are_as_blurred_as_others(count, span):
+    assert sharpness.blurriest(Film(walking_frames(count, step=0.0))) == span
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_every_probe_leaves_one_record_with_its_axes_and_no_batch(tiny):
     shapes = {record.quantity: (record.axes, record.values.shape) for record in trace.records}
     assert shapes["frame_weights"] == (("frame", "y", "x"), (5, 24, 18))
     assert shapes["channel_attention"] == (("frame", "channel"), (5, 4))
-    assert shapes["learned_filter"] == (("channel", "v", "u"), (4, 5, 3))
+    assert shapes["learned_filter"] == (("channel", "v", "u"), (4, 24, 10))
     assert shapes["band_energy"] == (("frame", "band", "y", "x"), (5, 3, 12, 9))  # encode sees single frames
     assert shapes["alignment_offset"] == (
         ("frame", "tap", "xy", "y", "x"),

@@ -1,7 +1,8 @@
 """What a network costs: parameters and multiply-adds.
 
 Counting: a convolution or product one multiply-add per weight and output place; a real FFT of N points
-2.5 · N · log2 N; a bilinear sample 4 per tap and channel; everything else (norms, sums, activations) nothing.
+2.5 · N · log2 N; a bilinear sample 4 per tap and channel; everything else (norms, sums, activations, and the
+correlations of alignment, 4 million a window in both video networks) nothing.
 """
 
 import math

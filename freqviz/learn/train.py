@@ -106,11 +106,13 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; no decay on norms and biases."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    """AdamW; no decay on norms and biases, three times the rate where offsets are learned from nothing."""
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": times}
+        for times in (1, 3)
+        for decays in (True, False)
+        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and (3 if "align" in name else 1) == times])
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
@@ -209,7 +211,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         for batch in loader:
             network.train()
             for group in solver.param_groups:
-                group["lr"] = learning_rate(recipe, step)
+                group["lr"] = learning_rate(recipe, step) * group["times"]
             frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 encoded = network.encode(frames)
@@ -312,7 +314,7 @@ def train_heads(
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         for index, (network, average, solver) in enumerate(zip(networks, averages, solvers, strict=True)):
             for group in solver.param_groups:
-                group["lr"] = learning_rate(recipe, step)
+                group["lr"] = learning_rate(recipe, step) * group["times"]
             loss, terms = head_loss(network, frames, shared, shape, batch)
             solver.zero_grad(set_to_none=True)
             loss.backward()

@@ -1,19 +1,25 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
+from freqviz.web.frame import scrubber
+from freqviz.web.inside import Inside, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.view import View
 from freqviz.web.weights import Weights
 
 __all__ = [
+    "Inside",
     "View",
     "Weights",
+    "choose_point",
     "copies",
     "cursor",
     "cursor_row",
     "explain",
     "formula",
+    "median_offsets",
     "open_page",
+    "scrubber",
     "sentences",
     "show",
     "table",

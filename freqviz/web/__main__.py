@@ -28,6 +28,6 @@ def prepare() -> None:
 
 if __name__ == "__main__":
     prepare()
-    PagesManager.uses_pages_directory = False  # else a first link to another page than the main one is "not found"
+    PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"
     sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
     cli.main()

@@ -1,5 +1,7 @@
 """What the visitor chose. The sidebar asks, the address remembers: a link opens the same view."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -31,6 +33,12 @@ def keep(page: str) -> None:
     state["page"] = page
 
 
+BLURRIEST = (
+    "Two seconds, or a third of a shorter clip: where the edges of what moves are widest, in frames looked at here and "
+    "there, without a network."
+)
+
+
 def sidebar() -> Request:
     """Draw the choices that all pages share, and return them."""
     state: Any = st.session_state
@@ -41,12 +49,15 @@ def sidebar() -> Request:
             st.warning(f"The clip {asked} is not on this machine; upload it to open this link.")
         clip = st.selectbox("Clip", clips, key="clip", bind="query-params", on_change=_another_clip)
         _uploader()
+        frames = _part(clip)
         person = st.pills(  # they wrap
             "Person", list(MEANING), default=BOX, required=True, key="person", bind="query-params"
         )
         st.caption(MEANING[person])
-        box = _typed_box(clip) if person == BOX else None
+        box = _typed_box(clip, frames) if person == BOX else None
         boxes, track = _imported() if person == IMPORT else ("", None)
+        st.toggle("Draw a box on the frame", key="draw", bind="query-params")
+        corrections = _typed_corrections()
         networks = st.multiselect(
             "Networks",
             work.trained(),
@@ -64,7 +75,7 @@ def sidebar() -> Request:
             bind="query-params",
             help=f"auto means {run.choose_device('auto')} on this machine.",
         )
-    return Request(clip, person, box, tuple(networks), device, boxes, track)
+    return Request(clip, person, box, tuple(networks), device, boxes, track, corrections, frames)
 
 
 def parse_box(text: str) -> tuple[float, float, float, float]:
@@ -82,6 +93,23 @@ def parse_box(text: str) -> tuple[float, float, float, float]:
     return x, y, w, h
 
 
+def parse_corrections(text: str) -> tuple[tuple[int, tuple[float, float, float, float]], ...]:
+    """Typed corrections: frame: x, y, width, height; the next one; in the order of the frames.
+
+    Raises:
+        ValueError: a part that is none, or a frame that has two.
+    """
+    found: dict[int, tuple[float, float, float, float]] = {}
+    for part in filter(str.strip, text.split(";")):
+        frame, colon, box = part.partition(":")
+        if not (colon and frame.strip().isdecimal()):
+            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{part.strip()}”.")
+        if int(frame) in found:
+            raise ValueError(f"Frame {int(frame)} has two corrections; one is enough.")
+        found[int(frame)] = parse_box(box)
+    return tuple(sorted(found.items()))
+
+
 def drawing() -> bool:
     """Whether the visitor wants to draw another box."""
     return bool(st.session_state.get("draw"))
@@ -92,23 +120,87 @@ def stop_drawing() -> None:
     st.session_state["draw"] = False
 
 
-def take_drawn_box(key: str) -> None:
-    """Let the box drawn in the component `key` be the typed one; call it from a callback."""
-    drawn = st.session_state[key]["box"]
-    st.session_state["box"] = ", ".join(f"{value:g}" for value in drawn)
+def take_drawn_box(key: str, frame: int | None = None) -> None:
+    """Let the box drawn in the component `key` be the typed one; call it from a callback.
+
+    Args:
+        frame: the frame that it corrects; None: it is the first box.
+    """
+    drawn = _plain(st.session_state[key]["box"])
+    if frame is None:
+        st.session_state["box"] = drawn
+        return
+    kept = {frame: drawn}
+    with suppress(ValueError):  # what was typed wrong is replaced
+        kept = {i: _plain(box) for i, box in parse_corrections(st.session_state["corrections"])} | kept
+    kept = dict(sorted(kept.items()))
+    st.session_state["corrections"] = "; ".join(f"{i}: {box}" for i, box in kept.items())
 
 
-def _typed_box(clip: str) -> tuple[float, float, float, float] | None:
+def _plain(box: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in box)
+
+
+def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]], ...]:
+    """The corrections; asked for once the visitor draws, or where there are some."""
+    state: Any = st.session_state
+    if not (drawing() or state.get("corrections") or st.query_params.get("corrections")):
+        return ()
+    text = st.text_input(
+        "Corrections",
+        key="corrections",
+        bind="query-params",
+        placeholder="frame: x, y, width, height",
+        help="Where the person was lost: the frame and the box in it, several separated by semicolons. "
+        "From that frame on the box is this one and follows the poses; what was found before stays.",
+    )
+    try:
+        return parse_corrections(text)
+    except ValueError as error:
+        st.error(str(error))
+        return ()
+
+
+def _part(clip: str) -> tuple[int, int] | None:
+    """The frames a ... b - 1 to look at; None for all, and where the clip cannot be opened: a run then says why."""
+    try:
+        last = len(work.open_clip(clip)) - 1
+    except (LookupError, ValueError, OSError):
+        return None
+    if last < 1:
+        return None
+    a, b = st.slider(
+        "Part of the clip",
+        0,
+        last,
+        (0, last),
+        key="part",
+        bind="query-params",
+        help="First and last frame to analyse. Neighbours outside of it count as missing.",
+    )
+    st.button("The blurriest seconds", on_click=_take_blurriest, args=(clip,), type="tertiary", help=BLURRIEST)
+    return None if (a, b) == (0, last) else (a, b + 1)
+
+
+def _take_blurriest(clip: str) -> None:
+    try:
+        a, b = work.blurriest(clip)
+    except (LookupError, ValueError, OSError) as error:
+        st.session_state["refusal"] = f"{str(error).rstrip('.')}."
+        return
+    st.session_state["part"] = a, b - 1
+
+
+def _typed_box(clip: str, frames: tuple[int, int] | None) -> tuple[float, float, float, float] | None:
     truth = library.truth(clip)
-    own = truth.box if truth else None
+    own = truth.part(*(frames or (0, len(truth.boxes)))).box if truth else None
     text = st.text_input(
         "Box in the first frame",
         key="box",
         bind="query-params",
-        placeholder="x, y, width, height" if own is None else ", ".join(f"{value:g}" for value in own),
+        placeholder="x, y, width, height" if own is None else _plain(own),
         help="x, y of the top-left corner, width, height; pixels, the centre of the top-left pixel is 0, 0.",
     )
-    st.toggle("Draw it on the frame", key="draw", bind="query-params")
     try:
         return parse_box(text) if text.strip() else own
     except ValueError as error:
@@ -194,4 +286,5 @@ def _take_upload(key: str) -> None:
 
 def _another_clip() -> None:
     state = st.session_state
-    state["box"], state["refusal"] = "", ""
+    state["box"], state["corrections"], state["refusal"] = "", "", ""
+    state.pop("part", None)

@@ -10,14 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from freqviz import boxes, crops, poses
 from freqviz.clip import Clip, ClipError
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
-CLIPS, BOXES, RESULTS, TRUTHS = (RUNS / name for name in ("clips", "boxes", "results", "truths"))
+CLIPS, BOXES, RESULTS, TRUTHS, COPIES = (RUNS / name for name in ("clips", "boxes", "results", "truths", "copies"))
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
@@ -123,7 +122,20 @@ class Truth:
 
     keypoints: np.ndarray  # (N, J, 2) frame pixels, NaN where unknown
     blur: np.ndarray | None  # (N,) length of the motion blur, pixels
-    box: tuple[float, float, float, float] | None  # x, y, w, h of the person in the first frame
+    boxes: np.ndarray  # (N, 4) x, y, w, h around the joints, frame pixels; NaN where unknown
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """x, y, w, h of the person in the first frame."""
+        if not np.isfinite(self.boxes[0]).all():
+            return None
+        x, y, w, h = boxes.grown(self.boxes[0], boxes.PAD).round().tolist()  # joints end inside the body
+        return x, y, w, h
+
+    def part(self, start: int, stop: int) -> "Truth":
+        """That of the frames start ... stop - 1."""
+        span = slice(start, stop)
+        return Truth(self.keypoints[span], None if self.blur is None else self.blur[span], self.boxes[span])
 
     def pose(self, frame: int) -> poses.Pose | None:
         """The true joints of one frame, if there are any."""
@@ -172,16 +184,14 @@ def _truth_file(name: str) -> Path:
 @lru_cache(maxsize=8)
 def _given_truth(file: Path, modified: int) -> Truth:
     keypoints = np.load(file)
-    seen = np.isfinite(keypoints[0]).all(-1)
-    return Truth(keypoints, None, _grown(crops.around(keypoints[0])) if seen.sum() >= boxes.FEWEST else None)
+    seen = np.isfinite(keypoints).all(-1).sum(-1) >= boxes.FEWEST
+    known = [
+        crops.around(points) if enough else np.full(4, np.nan) for points, enough in zip(keypoints, seen, strict=True)
+    ]
+    return Truth(keypoints, None, np.stack(known))
 
 
 @lru_cache(maxsize=1)
 def _sample_truth(file: Path) -> Truth:
     known = json.loads(file.read_text())
-    return Truth(np.array(known["joints"]), np.array(known["blur_length"]), _grown(known["box"][0]))
-
-
-def _grown(box: ArrayLike) -> tuple[float, float, float, float]:
-    x, y, w, h = boxes.grown(box, boxes.PAD).round().tolist()  # joints end inside the body
-    return x, y, w, h
+    return Truth(np.array(known["joints"]), np.array(known["blur_length"]), np.array(known["box"], np.float64))

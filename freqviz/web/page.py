@@ -11,7 +11,8 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from freqviz import figures, jobs, run
+from freqviz import figures, jobs, reading, run
+from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
 from freqviz.web import choice, truth, work
@@ -27,8 +28,10 @@ a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or
 
 **2 Networks.** The two video networks are twins: one works in pixel space, spectra guide the other.
 
-**3 Run.** From then on the box follows the poses. What was analysed once is kept.
+**3 Run.** From then on the box follows the poses; where it loses the person, choose that frame and draw the box
+there. What was analysed once is kept.
 """
+HELP = "Drag, or click and use the arrow keys: every figure shows this frame."
 COLUMN = 560  # of a figure in two columns, about, CSS pixels
 WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
 
@@ -52,31 +55,33 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
-            truth.ask(request.clip, planned.clip)
+            truth.ask(request.clip, planned.whole)
             st.caption(caption)
             return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
-        _stage(request, planned, ticket, analysis is not None)
+        _stage(request, planned, ticket, analysis)
     st.stop()
 
 
 def cursor_row(*widths: int) -> list[DeltaGenerator]:
     """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
-    return st.container(key="cursor").columns(widths)
+    return st.container(key="cursor_row").columns(widths)
 
 
 def cursor(view: View, place: DeltaGenerator) -> int:
     """The frame that everything on the page shows; call it inside the fragment that follows it."""
-    last = len(view.clip) - 1
-    if last == 0:
+    return slider(view.clip, place)
+
+
+def slider(clip: Clip, place: DeltaGenerator, help: str = HELP) -> int:
+    """The cursor: shown and linked with the numbers of the whole clip, given as an index into this one."""
+    first, last = clip.first, clip.first + len(clip) - 1
+    if first == last:
         return 0
-    return place.slider(
-        "Frame",
-        0,
-        last,
-        key="frame",
-        bind="query-params",
-        help="Drag, or click and use the arrow keys: every figure shows this frame.",
-    )
+    state: Any = st.session_state
+    if "frame" in state and not first <= state["frame"] <= last:
+        state["frame"] = min(max(state["frame"], first), last)  # of a longer clip, or outside of the part
+    number = place.slider("Frame", first, last, key="frame", bind="query-params", help=help, persist_state="session")
+    return number - first
 
 
 def show(
@@ -161,37 +166,58 @@ def _facts(analysis: run.Analysis) -> str:
     """What was analysed, and how."""
     clip, settings = analysis.provenance["clip"], analysis.provenance["settings"]
     height, width = clip["size"]
-    return (
-        f"{clip['frames']} frames of {width} × {height} pixels, {clip['fps']:.4g} per second. First box: "
+    first, last = analysis.frames["frame"].iloc[[0, -1]]
+    span = f" ({first} to {last})" if first or clip["frames"] < clip["of"] else ""
+    facts = (
+        f"{clip['frames']} frames{span} of {width} × {height} pixels, {clip['fps']:.4g} per second. First box: "
         f"{settings['rung']}. Analysed on {analysis.provenance['device']}."
     )
+    if lost := list(analysis.frames["frame"][analysis.frames["lost"] != ""]):
+        facts += f" The person seems lost in {len(lost)} of them: {reading.frames_listed(lost)}. "
+        facts += "Go to such a frame and switch the drawing on to put the box right."
+    return facts
 
 
-def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: bool) -> None:
-    """The first frame with the box, and what to do next; while a run goes on, what it has found."""
-    clip = work.open_clip(request.clip)
-    first = clip[0]
+def _stage(
+    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: run.Analysis | None
+) -> None:
+    """A frame with the box, and what to do next; while a run goes on, what it has found.
+
+    The frame is the first one; once there is something to correct, the one that the visitor chooses.
+    """
+    clip = request.seen()
     if ticket is not None and not ticket.over:
-        _progress(ticket, request.device, first)
+        _progress(ticket, request.device, clip[0])
         return
+    frame = 0
+    if planned and choice.drawing() and (finished or request.corrections):
+        help = "The first frame takes the box to begin with; any other one a correction, from that frame on."
+        frame = slider(clip, st.container(), help)
     say = request.missing or "Press Run to find the poses."
     if finished:
         say = "This box is analysed. Draw another one, or switch the drawing off to see what was found."
+    if frame:
+        number = clip.first + frame
+        say = f"Draw where the person is in frame {number}. What was found before it stays; Run does the rest."
     if ticket is not None and ticket.state == jobs.FAILED:
         st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
     elif ticket is not None and ticket.state == jobs.CANCELLED:
         st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
-        if request.person == BOX:
-            key = f"drawn on {request.clip}"
-            draw_box(first, request.box, key, lambda: choice.take_drawn_box(key), WIDTH, STAGE_HEIGHT)
+        if choice.drawing() or request.person == BOX:
+            number = clip.first + frame
+            corrected = None if frame == 0 and request.person == BOX else number
+            held = None if finished is None else tuple(next(iter(finished.traces.values())).boxes[frame].tolist())
+            box = request.box if corrected is None else dict(request.corrections).get(number, held)
+            key = f"drawn on {request.clip}, {number}"
+            draw_box(clip[frame], box, key, lambda: choice.take_drawn_box(key, corrected), WIDTH, STAGE_HEIGHT)
         elif planned and planned.imported is not None:
-            panel = figures.pose_overlay(first, {}, box=planned.first)
+            panel = figures.pose_overlay(clip[0], {}, box=planned.first)
             show(replace(panel, title="First frame", guide="The box that the file gives for it."), STAGE_HEIGHT)
         else:
             height, width = clip.size
-            st.image(jpeg(first, WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
+            st.image(jpeg(clip[0], WIDTH), width=min(WIDTH, STAGE_HEIGHT * width // height))
     with words:
         st.markdown(f"##### {say}")
         st.markdown(STEPS)

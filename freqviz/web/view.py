@@ -8,22 +8,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqviz import crops, figures, reading, run, sharpness
+from freqviz import crops, figures, look, poses, reading, run, sharpness
 from freqviz.clip import Clip
 from freqviz.panel import Panel
 from freqviz.poses import Pose
-from freqviz.trace import LightTrace
+from freqviz.trace import LightTrace, Trace
 from freqviz.web import library, work
 
+Limits = tuple[tuple[float, float], tuple[float, float]]
 TRUE_BLUR = "True blur (pixels)"
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A quantity along the clip, drawn in one lane of the timeline."""
+
+    name: str
+    unit: str
+    lines: dict[str, tuple[np.ndarray, str]]  # values (N,) and role, by network; by "" where it is of the clip
+    limits: tuple[float, float]  # of the lane
+
+
+@dataclass(frozen=True)
 class View:
-    """One clip and what was found in it."""
+    """One clip, or a part of it, and what was found in it.
+
+    Frames count from 0 at its first frame, in every method and array; `number` is what people read.
+    """
 
     name: str  # of the clip in the library
-    clip: Clip
+    clip: Clip  # what was analysed: the whole clip, or a part
     analysis: run.Analysis
     folder: Path  # of the analysis; caches know it by this
 
@@ -31,6 +45,10 @@ class View:
     def traces(self) -> list[LightTrace]:
         """The light trace of every network, in the order chosen."""
         return list(self.analysis.traces.values())
+
+    def number(self, frame: int) -> int:
+        """The number of a frame in the whole clip: in words, tables, links."""
+        return self.clip.first + frame
 
     @property
     def boxes(self) -> np.ndarray:
@@ -45,13 +63,24 @@ class View:
         """Where the joints really are, if that is known."""
         return None if self._truth is None else self._truth.pose(frame)
 
+    @property
+    def true_joints(self) -> np.ndarray | None:
+        """(N, J, 2) where the joints really are, NaN where unknown; frame pixels. None if nothing is known."""
+        return None if self._truth is None else self._truth.keypoints
+
+    @cached_property
+    def served(self) -> dict[int, tuple[str, str]]:
+        """Addresses of the files that the scrubber shows, as long as this view is shown: see `scrubber`."""
+        return {}
+
     @cached_property
     def _truth(self) -> library.Truth | None:
-        return library.truth(self.name)
+        known, first = library.truth(self.name), self.clip.first
+        return None if known is None else known.part(first, first + len(self.clip))
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a frame: measures of blur, and energies, named by what they are of."""
+        """One row a frame, `frame` being its number: measures of blur, and energies, named by what they are of."""
         frames = self.analysis.frames
         columns: dict[str, Any] = {name: frames[name] for name in ("frame", "time", *self.blurs) if name in frames}
         edges = self.analysis.provenance["settings"]["band_edges"]
@@ -77,6 +106,50 @@ class View:
         lengths = ["edge_width", "cepstral_length"]
         return known + lengths + [name for name in sharpness.MEASURES if name not in (*lengths, *_NO_BLUR)]
 
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """What runs along the clip: frame weights, energy, blur, how far networks lie apart and from the truth."""
+        roles = look.network_roles(self.networks)
+        found = []
+        if weighing := [trace for trace in self.traces if np.isfinite(trace.effective_frames).any()]:
+            limits = 1.0, float(max(trace.frame_weights.shape[1] for trace in weighing))
+            lines = {trace.network: (trace.effective_frames, roles[trace.network]) for trace in weighing}
+            found.append(Curve("Effective number of frames", "", lines, limits))
+        for column, role in ((self.energies[0], "energy"), (self.blurs[0], "blur")):
+            axis, values = figures.quantity(column), self.table[column].to_numpy(np.float64)
+            limits = _range(values, floor=None if role == "energy" else 0.0)
+            found.append(Curve(axis.label, axis.unit, {"": (values, role)}, limits))
+        if self.disagreement is not None:
+            lines = {"": (self.disagreement, "extra-2")}
+            found.append(Curve("Networks apart", "px", lines, _range(self.disagreement)))
+        if self._truth is not None:
+            points = self._truth.keypoints
+            errors = {t.network: poses.disagreement(np.stack([t.keypoints, points])) for t in self.traces}
+            lines = {name: (values, roles[name]) for name, values in errors.items()}
+            found.append(Curve("Distance from the truth", "px", lines, _range(*errors.values())))
+        return found
+
+    @cached_property
+    def disagreement(self) -> np.ndarray | None:
+        """(N,) pixels between the networks, see `poses.disagreement`; None where there is only one."""
+        if len(self.traces) < 2:
+            return None
+        return poses.disagreement(np.stack([trace.keypoints for trace in self.traces]))
+
+    @cached_property
+    def marks(self) -> dict[str, list[int]]:
+        """Frames worth a look, as the cursor counts them, by kind; kinds without a frame are left out."""
+        blur, apart, frames = self.table[self.blurs[0]].to_numpy(np.float64), self.disagreement, self.analysis.frames
+        one = np.isfinite(blur).any() and np.nanmin(blur) < np.nanmax(blur)
+        known = {
+            "sharpest": [int(np.nanargmin(blur))] if one else [],
+            "blurriest": [int(np.nanargmax(blur))] if one else [],
+            "disagreement": [] if apart is None or np.isnan(apart).all() else [int(np.nanargmax(apart))],
+            "lost": np.flatnonzero(frames["lost"] != "").tolist(),
+            "damaged": sorted(self.clip.damaged),
+        }
+        return {kind: numbers for kind, numbers in known.items() if numbers}
+
     @property
     def energies(self) -> list[str]:
         """Columns of `table` that are energies: the networks' own first, high frequencies before low ones."""
@@ -98,8 +171,14 @@ class View:
         """The frame in words."""
         measure, truth = figures.quantity(self.blurs[0]), self.truth(frame)
         name = f"{measure.label[:1].lower()}{measure.label[1:]}"
-        points = None if truth is None else truth.keypoints
-        return reading.sentence(frame, self.traces, self.table[self.blurs[0]], name, "px", points)
+        points, lost = None if truth is None else truth.keypoints, self.analysis.frames["lost"][frame]
+        blur = self.table[self.blurs[0]]
+        return reading.sentence(frame, self.traces, blur, name, "px", points, lost, self.clip.first)
+
+    @property
+    def trouble(self) -> dict[str, list[int]]:
+        """Of the `marks` those that warn: where the person is lost, and which frames are damaged."""
+        return {kind: self.marks[kind] for kind in ("lost", "damaged") if kind in self.marks}
 
     @cached_property
     def sharpest(self) -> int | None:
@@ -110,19 +189,26 @@ class View:
     def radial_profile(self, frame: int, region: str) -> Panel:
         """The radial profile of a frame beside that of the sharpest one, which is named."""
         pixels, reference, best = self.region(frame, region), self.reference(region), self.sharpest
+        name = f"frame {self.number(frame)}"
         if best is None:
-            return figures.radial_profile(pixels, reference=reference, names=(f"frame {frame}", ""))
+            return figures.radial_profile(pixels, reference=reference, names=(name, ""))
         measure = figures.quantity(self.blurs[0])
-        why = f"Sharpest by {measure.label.lower()}: frame {best}, {self.table[self.blurs[0]][best]:.1f} px."
-        names = f"frame {frame}", f"frame {best}, the sharpest"
+        why = (
+            f"Sharpest by {measure.label.lower()}: frame {self.number(best)}, {self.table[self.blurs[0]][best]:.1f} px."
+        )
+        names = name, f"frame {self.number(best)}, the sharpest"
         return figures.radial_profile(pixels, self.region(best, region), reference, names=names, why=why)
 
     def heatmap(self, frame: int, network: str, joint: str) -> Panel:
         """Where a network sees a joint; the window of the frame is run again unless it was kept."""
-        trace, key = self.analysis.traces[network], (network, frame)
-        box = trace.boxes[frame]
-        deep = self.analysis.deep.get(key) or work.deep_trace(self.name, self.folder, network, frame, box)
-        return figures.joint_heatmap(deep, trace.joints.index(joint), box, self.truth(frame), joints=trace.joints)
+        trace, deep = self.analysis.traces[network], self.deep(frame, network)
+        box, joints = trace.boxes[frame], trace.joints
+        return figures.joint_heatmap(deep, joints.index(joint), box, self.truth(frame), joints=joints)
+
+    def deep(self, frame: int, network: str) -> Trace:
+        """Everything that a network computes for a frame; its window is run again unless it was kept."""
+        kept, box = self.analysis.deep.get((network, self.number(frame))), self.analysis.traces[network].boxes[frame]
+        return kept or work.deep_trace(self.name, self.folder, network, frame, box)
 
     regions = (work.PERSON, work.WHOLE_FRAME)  # what a spectrum can be of
 
@@ -130,10 +216,12 @@ class View:
         """Pixels of one frame, or of its person: see `work.region_of`."""
         return work.region_of(self.clip[frame], region, self.boxes[frame])
 
-    def limits(self, frame: int, region: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    def limits(self, frame: int, region: str) -> Limits | None:
         """Left and right, bottom and top of a region in a picture of the frame; None for the whole frame."""
-        if region != work.PERSON:
-            return None
+        return self.around_person(frame) if region == work.PERSON else None
+
+    def around_person(self, frame: int) -> Limits:
+        """Left and right, bottom and top of what the networks see of the frame; frame pixels."""
         corners = np.array([[-0.5, -0.5], [crops.SIZE[1] - 0.5, crops.SIZE[0] - 0.5]])
         (left, top), (right, bottom) = crops.to_frame(corners, self.boxes[frame])
         return (float(left), float(right)), (float(bottom), float(top))
@@ -144,3 +232,12 @@ class View:
 
 
 _NO_BLUR = ("cepstral_angle", "cepstral_confidence")
+
+
+def _range(*curves: np.ndarray, floor: float | None = 0.0) -> tuple[float, float]:
+    """From `floor` (None: from the least value) to the largest value of all curves, never empty."""
+    values = np.concatenate(curves)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    low = low if floor is None else min(floor, low)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 import models
-from freqviz import crops, figures, forecast, jobs, run
+from freqviz import crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.clip import Clip
 from freqviz.store import RunKey, Store
 from freqviz.trace import Trace
@@ -20,6 +20,7 @@ PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
 SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 DEEP = 8  # deep traces kept, about 6 MB each
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
+_copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
 
 
 BOX, WHOLE_FRAME, MOTION, IMPORT = "Box", "Whole frame", "Motion", "Import"  # where the first box comes from
@@ -36,6 +37,8 @@ class Request:
     device: str
     boxes: str = ""  # file of the library, for IMPORT
     track: int | None = None  # id of the person in it; None: who has the most boxes
+    corrections: tuple[tuple[int, tuple[float, float, float, float]], ...] = ()  # frame and box where the person is
+    frames: tuple[int, int] | None = None  # a, b: frames a ... b - 1; None: all
 
     @property
     def missing(self) -> str:
@@ -48,6 +51,15 @@ class Request:
             return "Upload the boxes of the person."
         return ""
 
+    def seen(self) -> Clip:
+        """The clip, or the part of it that is asked for.
+
+        Raises:
+            ValueError, LookupError: no such clip, or no such part.
+        """
+        clip = open_clip(self.clip)
+        return clip if self.frames is None else clip.part(*self.frames)
+
     def run(self) -> run.Run:
         """The run, checked.
 
@@ -57,7 +69,10 @@ class Request:
         """
         clip, whole = open_clip(self.clip), self.person == WHOLE_FRAME
         known = library.read_boxes(self.boxes, self.track) if self.person == IMPORT else None
-        return run.Run(clip, self.networks, self.box, known, whole, self.device)
+        corrections = dict(self.corrections)
+        return run.Run(
+            clip, self.networks, self.box, known, whole, self.device, corrections=corrections, frames=self.frames
+        )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -92,6 +107,7 @@ def start(request: Request) -> jobs.Ticket:
     """Put the run into the queue of its device; a run that is waiting or running already is joined."""
     planned = request.run()
     digest = planned.key.digest
+    scrubbing_copy(request.clip, planned.clip)  # made meanwhile
     _tickets[digest] = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest)
     return _tickets[digest]
 
@@ -99,9 +115,10 @@ def start(request: Request) -> jobs.Ticket:
 def analyse(
     planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show = jobs.unseen
 ) -> None:
-    """Do a run and store it, unless that has been done."""
+    """Do a run and store it, unless that has been done; of a corrected one only what no earlier run has found."""
     if STORE.find(planned.key) is None:
-        STORE.put(planned.key, planned.analysis(progress, cancelled, show).write)
+        found = planned.analysis(progress, cancelled, show, earlier=planned.earlier(STORE))
+        STORE.put(planned.key, found.write)
 
 
 def forecast_of(planned: run.Run) -> forecast.Forecast:
@@ -113,6 +130,27 @@ def forecast_of(planned: run.Run) -> forecast.Forecast:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _timed_step(networks: tuple[str, ...], device: str, _planned: run.Run) -> tuple[float, int]:
     return _planned.timed_step()
+
+
+def scrubbing_copy(name: str, clip: Clip) -> Path | jobs.Ticket:
+    """The copy that the scrubber seeks in, of a clip or a part of one; where there is none yet, the job that makes it.
+
+    The job has a worker of its own beside those of the devices. A copy is made once; one that failed is not
+    tried again before the server starts anew.
+    """
+    path = library.COPIES / f"{clip.hash[:24]}-{len(clip)}.mp4"
+    if path.is_file():
+        return path
+    ticket = _copies.get(path.name)
+    if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make = partial(_copy, clip, path)
+        ticket = _copies[path.name] = jobs.worker("copies").submit(make, name, path.name)
+    return ticket
+
+
+def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
+    to_video.scrubbing_copy(path, clip, progress=progress, cancelled=cancelled)
 
 
 def ticket_of(key: RunKey) -> jobs.Ticket | None:
@@ -136,6 +174,19 @@ def _loaded(folder: Path) -> run.Analysis:
     return run.load_analysis(folder)
 
 
+def part_of(clip: str, folder: Path) -> Clip:
+    """What an analysis has seen of a clip of the library: all of it, or the part that was chosen."""
+    opened, known = open_clip(clip), _loaded(folder).provenance["clip"]
+    first, count = known["first"], known["frames"]
+    return opened if count == len(opened) else opened.part(first, first + count)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def blurriest(clip: str) -> tuple[int, int]:
+    """The blurriest seconds of a clip of the library: see `sharpness.blurriest`."""
+    return sharpness.blurriest(open_clip(clip))
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def spectrum_reference(clip: str, region: str, folder: Path, _boxes: np.ndarray) -> float:
     """The power that reads 0 dB in every frame of a clip, from frames spread evenly over it.
@@ -146,7 +197,7 @@ def spectrum_reference(clip: str, region: str, folder: Path, _boxes: np.ndarray)
         folder: of the analysis that the boxes come from; it stands for them in the cache.
         _boxes: (N, 4) frame pixels.
     """
-    opened = open_clip(clip)
+    opened = part_of(clip, folder)
     some = np.unique(np.linspace(0, len(opened) - 1, SPECTRA).round().astype(int))
     return figures.spectrum_reference(region_of(opened[int(i)], region, _boxes[i]) for i in some)
 
@@ -159,10 +210,10 @@ def deep_trace(clip: str, folder: Path, network: str, frame: int, _box: np.ndarr
         clip: name in the library.
         folder: of the analysis that the window belongs to; it stands for its boxes in the cache.
         network: its name.
-        frame: the key frame.
+        frame: the key frame, an index into `part_of` the clip.
         _box: (4,) that the window was cut by; frame pixels.
     """
-    return run.deep_trace(open_clip(clip), network, frame, _box)
+    return run.deep_trace(part_of(clip, folder), network, frame, _box)
 
 
 def region_of(frame: np.ndarray, region: str, box: np.ndarray) -> np.ndarray:

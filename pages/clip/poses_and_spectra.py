@@ -9,17 +9,14 @@ view = web.open_page("Poses and spectra under blur", __doc__)
 
 @st.fragment(key="under the cursor")
 def under_the_cursor() -> None:
-    slider, choice = web.cursor_row(3, 2)
-    frame = web.cursor(view, slider)
-    region = choice.segmented_control(
+    region = st.segmented_control(
         "Look at", view.regions, default="Person", required=True, key="region", bind="query-params"
     )
+    frame = web.scrubber(view, region)
     st.markdown(view.reading(frame))
     with st.container(key="figures"):
         left, right = st.columns(2)
         with left, web.sentences():
-            panel = figures.pose_overlay(view.clip[frame], view.poses(frame), view.truth(frame))
-            web.show(panel, 400, view.limits(frame, region))
             choose_network, choose_joint = st.columns(2)
             network = choose_network.selectbox("Network", view.networks, key="network", bind="query-params")
             joint = choose_joint.selectbox(
@@ -27,7 +24,8 @@ def under_the_cursor() -> None:
             )
             if joint:
                 web.show(view.heatmap(frame, network, joint), 400)
-            web.show(figures.frame_weights_over_clip(view.analysis.traces[network], frame), 240)
+            weights = figures.frame_weights_over_clip(view.analysis.traces[network], frame, marks=view.trouble)
+            web.show(weights, 240 + 20 * len(view.trouble))
         with left, web.sentences():
             web.show(figures.frame_weights(view.traces, frame), 330)
         with right, web.sentences():
@@ -37,7 +35,7 @@ def under_the_cursor() -> None:
         with right, web.sentences():
             blur = st.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             energy = st.selectbox("Energy", view.energies, key="energy", bind="query-params")
-            web.show(figures.blur_against_energy(view.table, blur, energy, frame), 330)
+            web.show(figures.blur_against_energy(view.table, blur, energy, view.number(frame)), 330)
 
 
 under_the_cursor()

@@ -1,0 +1,178 @@
+"""One window in its depths: what the pages of the section "Inside" share.
+
+A figure is shown by naming its function and what it is given, so that the lines to copy are those that drew it.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from freqviz import crops, run
+from freqviz.panel import Panel
+from freqviz.web import library
+from freqviz.web.page import show
+from freqviz.web.recipe import explain
+from freqviz.web.view import View
+
+Value = TypeVar("Value")
+
+
+@dataclass
+class Inside:
+    """The window of one key frame, as one network sees it."""
+
+    view: View
+    frame: int
+    network: str
+    _made: dict[int, tuple[str, str, Any]] = field(default_factory=dict)  # by id: name, line, and the value, kept alive
+
+    def __post_init__(self) -> None:
+        box = self.view.analysis.traces[self.network].boxes[self.frame]
+        self.box = [round(float(value), 2) for value in box]
+        clip, name = self.view.clip, self.network
+        self.cuts = run.window_cuts(clip, self.frame, self.box)
+        self._keep("box", self.box, f"box = {self.box}  # of frame {self.frame}")
+        self._keep("cuts", self.cuts, f"cuts = run.window_cuts(clip, {self.frame}, box)")
+        self.key = self.cuts[len(self.cuts) // 2]
+        self._keep("key", self.key, f"key = cuts[{len(self.cuts) // 2}]")
+        self.trace = self.view.deep(self.frame, name)
+        self._keep("trace", self.trace, f'trace = run.deep_trace(clip, "{name}", {self.frame}, box)')
+
+    @property
+    def file(self) -> str:
+        """Where the clip lies, from the folder of the project if it lies there."""
+        path = library.clips()[self.view.name]
+        return str(path.relative_to(library.PROJECT) if path.is_relative_to(library.PROJECT) else path)
+
+    @property
+    def command(self) -> str:
+        """Writes everything that the network computes for this frame."""
+        box = ",".join(f"{value:g}" for value in self.box)
+        number = self.view.number(self.frame)
+        out = f"runs/{Path(self.file).stem}-{number}.npz"
+        words = ["window", self.file, "--model", self.network, "--frame", str(number), "--box", box, "--out", out]
+        return shlex.join(["python", "-m", "freqviz", *words])
+
+    def frames(self, count: int) -> NDArray[np.uint8]:
+        """Cuts of a window of so many frames around the key frame, by its box."""
+        cuts = run.window_cuts(self.view.clip, self.frame, self.box, count)
+        self._keep("frames", cuts, f"frames = run.window_cuts(clip, {self.frame}, box, {count})")
+        return cuts
+
+    def sharpest(self) -> tuple[NDArray[np.uint8], str]:
+        """The cut of the clip's sharpest frame, and its name; the key frame where none is known to be the sharpest."""
+        best = self.view.sharpest
+        if best is None:
+            return self.key, f"frame {self.view.number(self.frame)}, for want of a sharpest one"
+        box = [round(float(value), 2) for value in self.view.analysis.traces[self.network].boxes[best]]
+        cut = run.window_cuts(self.view.clip, best, box, 1)[0]
+        self._keep("sharpest", cut, f"sharpest = run.window_cuts(clip, {best}, {box}, 1)[0]")
+        return cut, f"frame {self.view.number(best)}, the sharpest"
+
+    @property
+    def joints(self) -> list[list[float]]:
+        """(J, 2) x, y of the joints in the cut, as the network found them."""
+        light = self.view.analysis.traces[self.network]
+        return crops.to_crop(light.keypoints[self.frame], light.boxes[self.frame]).round(1).tolist()
+
+    @property
+    def fastest(self) -> str:
+        """The joint that the network sees moving most between the frames beside the key frame."""
+        light = self.view.analysis.traces[self.network]
+        before, after = (light.keypoints[light.window(self.frame)[light.slots == slot][0]] for slot in (-1, 1))
+        return light.joints[int(np.linalg.norm(after - before, axis=1).argmax())]
+
+    def point(self, asked: str | None) -> tuple[float, float]:
+        """A place in the cut of the key frame: of a joint by its name, or typed as "x, y"; None: the fastest joint.
+
+        Raises:
+            ValueError: neither a joint nor two numbers.
+        """
+        light = self.view.analysis.traces[self.network]
+        name = asked or self.fastest
+        if name in light.joints:
+            place = self.joints[light.joints.index(name)]
+            height, width = self.cuts.shape[1:3]
+            x, y = np.clip(place, 0, (width - 1, height - 1)).round(1).tolist()
+            return x, y
+        try:
+            x, y = (float(part) for part in name.replace(",", " ").split())
+        except ValueError:
+            raise ValueError(f"a point is a joint or two numbers x, y; got “{name}”") from None
+        return x, y
+
+    def take(self, name: str, function: Callable[..., Value], *args: Any) -> Value:
+        """What a function gives, remembered under a name for the lines to copy."""
+        value = function(*args)
+        self._keep(name, value, f"{name} = {self._call(function, args)}")
+        return value
+
+    def show(self, function: Callable[..., Panel], *args: Any, height: int | None = None, **options: Any) -> None:
+        """Draw the panel that a function gives, and what stands under it; options as in `web.show`."""
+        panel = function(*args)
+        show(panel, height, **options)
+        explain(panel, self.command, self.python(function, *args))
+
+    def python(self, function: Callable[..., Any], *args: Any) -> str:
+        """The lines that give the same figure."""
+        call = self._call(function, args)
+        needed, lines = _words(call), list[str]()
+        for name, line, _ in reversed(self._made.values()):  # what a line needs was made before it
+            if name in needed:
+                needed |= _words(line)
+                lines.insert(0, line)
+        first, count = self.view.clip.first, len(self.view.clip)
+        part = f".part({first}, {first + count})" if first else ""
+        modules = sorted({word for word in needed if word.startswith("figures") or word in ("offsets", "run")})
+        return "\n".join(
+            [
+                "import freqviz",
+                f"from freqviz import {', '.join(modules)}",
+                "from freqviz.to_matplotlib import save_pdf",
+                "",
+                f"clip = freqviz.Clip({self.file!r}){part}",
+                *lines,
+                f"panel = {call}",
+                f'save_pdf(panel, "{function.__name__}.pdf")',
+            ]
+        )
+
+    def _keep(self, name: str, value: Any, line: str) -> None:
+        self._made[id(value)] = (name, line, value)
+
+    def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+        place = sys.modules[function.__module__].__name__.rpartition(".")[2]
+        return f"{place}.{function.__name__}({', '.join(map(self._written, args))})"
+
+    def _written(self, value: Any) -> str:
+        """An argument as Python: the name of what was made before, or the value itself where it is plain."""
+        if id(value) in self._made:
+            return self._made[id(value)][0]
+        if not isinstance(value, str | int | float | bool | list | tuple | dict | None):
+            raise TypeError(f"a figure of a page is given plain values or what `take` made, got {type(value).__name__}")
+        return repr(value)
+
+
+def _words(code: str) -> set[str]:
+    return set("".join(letter if letter.isidentifier() or letter.isdigit() else " " for letter in code).split())
+
+
+def median_offsets(view: View, frame: int) -> dict[str, list[list[float]]]:
+    """Median offset of each network over the person, by frame of the window; input pixels."""
+    return {
+        trace.network: np.round(trace.median_offset[frame], 2).tolist()
+        for trace in view.traces
+        if np.isfinite(trace.median_offset[frame]).all()
+    }
+
+
+def choose_point(x: float, y: float) -> None:
+    """Let a clicked place be the point that the page follows."""
+    st.session_state["point"] = f"{x:.0f}, {y:.0f}"

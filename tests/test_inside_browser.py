@@ -1,0 +1,126 @@
+"""Do the pages about the inside of a network follow cursor, network and scale in a browser, and little travels?"""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+
+PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters", "spectra": "Spectra"}
+
+
+@pytest.fixture(scope="module")
+def first_visit(address, window):  # noqa: F811
+    """The very first request of the server, by a link to a page of the section."""
+    page = window.new_page()
+    page.goto(f"{address}alignment?frame=41&network=freq-video")
+    expect(page.get_by_text("Where a point lands")).to_be_visible()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(first_visit, window):  # noqa: F811
+    page = window.new_page()
+    yield page
+    page.close()
+
+
+def note(page: Page, title: str):
+    """Title and results above a figure."""
+    return page.get_by_test_id("stMarkdownContainer").filter(has_text=title).first
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of a box to choose from."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def values(page: Page, figure: int, kind: str, name: str) -> list:
+    """An array, or rows, of the first trace of a kind in a figure, as the browser has it."""
+    script = """([figure, kind, name]) => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[figure]
+        const found = plot._fullData.find(trace => trace.type === kind)[name]
+        return Array.from(found, one => one.length === undefined ? one : Array.from(one))
+    }"""
+    return page.evaluate(script, [figure, kind, name])
+
+
+def test_the_first_link_leads_to_its_page(first_visit):
+    expect(first_visit.get_by_role("heading", level=1)).to_have_text("Alignment")
+    expect(first_visit.get_by_text("Page not found")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_cursor_moves_every_figure_that_shows_a_frame_and_little_travels(page, address, path):  # noqa: F811
+    received = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
+    page.goto(f"{address}{path}?frame=40&network=freq-video")
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
+    expect(page.get_by_text("Copy").first).to_be_visible()
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    spoken = page.locator(".stMain").inner_text()
+    received.clear()
+    page.get_by_role("slider", name="Frame").press("ArrowRight")
+    page.wait_for_url(re.compile("frame=41"))
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    assert page.locator(".stMain").inner_text() != spoken
+    assert 0 < sum(received) <= LARGEST_STEP
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_arrows_follow_scale_and_network_and_a_clicked_one_is_followed(page, address):  # noqa: F811
+    page.goto(f"{address}alignment?frame=41&network=freq-video")
+    arrows = note(page, "Alignment offsets")
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(arrows).to_contain_text("freq-video, stride 4, mean of 4 groups")
+    fine = values(page, 0, "quiver", "u")
+    choose(page, "Scale", "stride 16")
+    expect(arrows).to_contain_text("freq-video, stride 16, mean of 9 taps")
+    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullData.at(-1).x.length === 108")
+    coarse = values(page, 0, "quiver", "u")
+    assert (len(fine), len(coarse)) == (24 * 18, 12 * 9)
+    choose(page, "Network", "spatial-video")
+    expect(arrows).to_contain_text("spatial-video, stride 16")
+    page.wait_for_function(f"document.querySelector('.js-plotly-plot')._fullData[1].u[5] !== {coarse[5]}")
+    where = page.evaluate("""() => {
+        const plot = document.querySelector('.js-plotly-plot')
+        const {_fullLayout: {xaxis, yaxis}} = plot
+        const {x, y} = plot.getBoundingClientRect()
+        return [x + xaxis._offset + xaxis.l2p(71.5), y + yaxis._offset + yaxis.l2p(87.5)]
+    }""")
+    page.mouse.move(*where)
+    page.mouse.click(*where)
+    page.wait_for_url(re.compile("point="))
+    assert parse_qs(urlparse(page.url).query)["point"] == ["72, 88"]
+    expect(note(page, "Where a point lands")).to_contain_text("spatial-video, stride 16: (72.0, 88.0) of the key frame")
+
+
+def test_filters_follow_channel_and_network_and_the_twin_shows_its_kernel(page, address):  # noqa: F811
+    page.goto(f"{address}learned_filters?frame=41&network=freq-video")
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(note(page, "Gallery of filters")).to_contain_text("freq-video. Distance from the identity")
+    gain = note(page, "Gain")
+    expect(gain).to_contain_text("(rank 1 of 16)")
+    strongest = values(page, 1, "heatmap", "z")
+    page.get_by_role("combobox", name="Channel").click()
+    page.get_by_role("option", name="(rank 16)").click()
+    expect(gain).to_contain_text("(rank 16 of 16)")
+    page.wait_for_function(
+        f"document.querySelectorAll('.js-plotly-plot')[1]._fullData[0].z[3][4] !== {strongest[3][4]}"
+    )
+    choose(page, "Network", "spatial-video")
+    expect(note(page, "Gallery of filters")).to_contain_text("1.15 is what the kernel had before training")
+    expect(note(page, "Spatial kernel")).to_contain_text("15 × 15 cells, zeros outside the map")
+
+
+def test_the_spectrum_over_time_follows_the_length_of_the_window(page, address):  # noqa: F811
+    page.goto(f"{address}spectra?frame=41&network=freq-video")
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(note(page, "Spectrum over time")).to_contain_text("5 frames.")
+    expect(note(page, "Frame and features on one axis")).to_contain_text("end at 0.5, 0.125, 0.0625, 0.03125")
+    choose(page, "Frames of the window", "15")
+    expect(note(page, "Spectrum over time")).to_contain_text("15 frames.")
+    assert parse_qs(urlparse(page.url).query)["window"] == ["15"]
