@@ -12,10 +12,11 @@ import os
 import re
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from PIL import Image
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_TAIL = 4 << 20  # bytes at the end of a transport stream that are searched for its last frame
 _CHUNK = 32  # frames decoded together; fewer where frames are large
 _OPTIONS = {
     # playlists, concat scripts and image patterns would lead to other files, so only plain containers open
@@ -180,7 +182,12 @@ class Clip:
 
     @property
     def damaged(self) -> frozenset[int]:
-        """Frames that the decoder found damaged so far."""
+        """Frames that were found damaged so far, and those that are drawn from them.
+
+        What the container, or the decoder, can know: packets lost or cut off, slices that do not decode. Bytes that
+        were changed within a picture often decode to another picture without an error: VP9, AV1, HEVC, GIF and most
+        of H.264 carry no checksum, so such frames are not among these.
+        """
         return frozenset(self._source.damaged)
 
     @property
@@ -412,15 +419,14 @@ class _Video:
         self.damaged: set[int] = set()
         self._container: Any = None
         self._stream: Any = None
-        self._frames_ahead: Iterator[Any] = iter(())
-        self._pending: Any = None
+        self._coming: Iterator[tuple[int, Any]] = iter(())
+        self._pending: tuple[int, Any] | None = None
         self._position = -1  # the frame that comes next
-        self._before: int | None = None  # the frame that came last
-        self._tainted = False  # it, or one that it is drawn from, is damaged
+        self._spoilt: list[int] = []  # packets since the last seek that are damaged, in the order of decoding
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
-        self._torn: set[int | None] = set()  # time stamps of incomplete packets
+        self._torn: int | None = None  # where in the file the packet begins that may be cut off
         self._open()
         table = self._demux()
         first = next(self._decoded(), None)
@@ -458,10 +464,12 @@ class _Video:
         context.options = {"max_pixels": str(self._limits.pixels)}
         # frame threads hand out a frame before its flags of damage are set, and lose the last frames of damaged files
         context.thread_type = "SLICE"
-        self._frames_ahead = self._decoded()
+        if context.name == "h264":
+            context.thread_count = 1  # slice threads switch off the search for slices that are missing
+        context.copy_opaque = True  # a frame brings the number of its packet
+        self._coming = self._flagged(self._decoded())
         self._pending = None
         self._position = 0
-        self._before, self._tainted = None, False
 
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
@@ -472,12 +480,12 @@ class _Video:
         if self._container is not None:
             self._container.close()
         self._container = self._stream = self._pending = None
-        self._frames_ahead = iter(())
+        self._coming = iter(())
         self._position = -1
 
     def __getstate__(self) -> dict[str, Any]:
         gone = dict.fromkeys(("_container", "_stream", "_pending"))
-        return {**vars(self), **gone, "_frames_ahead": iter(()), "_position": -1}
+        return {**vars(self), **gone, "_coming": iter(()), "_position": -1}
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the video stream; the reading of a damaged file ends where the container gives up."""
@@ -488,12 +496,29 @@ class _Video:
 
     def _decoded(self) -> Iterator[Any]:
         """Decoded frames in the order of presentation; packets that the decoder refuses are passed over."""
-        for packet in self._packets():
+        self._spoilt = []
+        context = self._stream.codec_context
+        for position, packet in enumerate(self._packets()):
+            packet.opaque = (position,)  # a new object each: PyAV tells them by identity, small numbers are shared
+            if packet.is_corrupt or (packet.size and packet.pos is not None and packet.pos == self._torn):
+                self._spoilt.append(position)
             try:
                 frames = packet.decode()
             except av.FFmpegError:
+                self._spoilt.append(position)
+                if context.width * context.height > self._limits.pixels:
+                    self._end_at(context.height, context.width)
+                    return
                 continue
-            yield from frames
+            for frame in frames:
+                if frame.opaque is None:  # what a damaged packet brought
+                    frame.opaque = (position,)
+                yield frame
+
+    def _end_at(self, height: int, width: int) -> None:
+        line = f"the clip ends where its frames grow to {width}x{height}, more than {self._limits.pixels} pixels"
+        if line not in self.report:
+            self.report.append(line)
 
     # -- the packet table
 
@@ -502,14 +527,15 @@ class _Video:
         stamps: list[int | None] = []
         keys: list[int] = []
         self._open_groups = False  # a frame shown before the key frame that it is stored after
-        total, first = 0, None
+        total, first, last = 0, None, None
         for packet in self._packets():
             if packet.size == 0:
                 continue
             total += 1
             ticks = 0
+            last = packet.pos
             if packet.is_corrupt:
-                self._torn.add(packet.pts)
+                self._broken = True
             elif packet.pts is not None:
                 first = packet.pts if first is None else min(first, packet.pts)
                 ticks = packet.pts - first
@@ -524,10 +550,15 @@ class _Video:
         self._promised = self._stream.frames
         if self._container.format.name == "avi":  # whose count includes slots without a picture
             self._promised = 0
-        if _is_cut_off(self.path, self._bytes):
+        kind = self._container.format.name
+        if kind == "mpegts":
+            # the decoder of H.264 notices by itself all but the loss of the last two or three bytes
+            open_end = _ends_within_a_frame(self.path, self._bytes, self._stream.id)
+            self._torn = last if open_end and self._stream.codec_context.name != "h264" else None
+        elif _is_cut_off(self.path, self._bytes):
             self._broken = True
-            self._torn.update(stamps[-1:])  # half of it may be missing
-        self._broken |= total < self._promised or bool(self._torn)
+            self._torn = None if "matroska" in kind else last  # half of it may be missing; Matroska gives no halves
+        self._broken |= total < self._promised or self._torn is not None
         self._open()
         known = [pts for pts in stamps if pts is not None]
         if self._broken or not known or len(set(known)) != len(stamps):
@@ -538,7 +569,7 @@ class _Video:
         self._adopt(stamps, keys)
         last = len(stamps) - 1
         self._seek(last)
-        return any(i == last for i, _ in self._ahead())
+        return any(i == last for i, _ in self._coming)
 
     def _adopt(self, stamps: list[int], keys: list[int]) -> None:
         self._pts, self._keys = stamps, keys
@@ -632,25 +663,38 @@ class _Video:
 
     # -- reading
 
-    def _ahead(self) -> Iterator[tuple[int, Any]]:
-        """Frames of the table from here on, with their index; notes the damaged ones.
+    def _settled(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """The same frames, each once all that it may be drawn from have come: some are shown after it."""
+        waiting: deque[Any] = deque()
+        for frame in frames:
+            if frame.is_corrupt:
+                self._spoilt.extend(frame.opaque)
+            waiting.append(frame)
+            if len(waiting) > self._stream.codec_context.reorder_depth:
+                yield waiting.popleft()
+        yield from waiting
 
-        What follows a damaged or missing frame is drawn from it, up to the next key frame.
+    def _flagged(self, frames: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """Frames of the table with their index; notes the damaged ones.
+
+        A frame may be drawn from all that were decoded before it, back to the last key frame shown before it.
+        So it is damaged if one of them is, or if one that should be shown before it did not come.
         """
-        while True:
-            frame, self._pending = self._pending, None
-            if frame is None:
-                frame = next(self._frames_ahead, None)
-            if frame is None:
-                return
-            i = self._index.get(_stamp(frame), -1)
+        before, gap = None, False
+        shown: set[int] = set()
+        for frame in self._settled(frames):
+            i, (position,) = self._index.get(_stamp(frame), -1), frame.opaque
             if i < 0:
                 continue
-            torn = frame.is_corrupt or self._pts[i] in self._torn
-            follows = self._before is None or i <= self._before + 1
-            self._tainted = torn or not frame.key_frame and (self._tainted or not follows)
-            self._before = i
-            if self._tainted:
+            if frame.key_frame:
+                gap = False
+                self._spoilt = [p for p in self._spoilt if p >= position and p not in shown]
+                shown.clear()
+            elif before is not None and i > before + 1:
+                gap = True
+            before = i
+            shown.add(position)
+            if gap or any(p <= position for p in self._spoilt):
                 self.damaged.add(i)
             yield i, frame
 
@@ -662,11 +706,10 @@ class _Video:
                 self._container.seek(key, stream=self._stream)
             except av.FFmpegError:
                 break
-            self._frames_ahead = self._decoded()
-            landing = next((f for f in self._frames_ahead if f.key_frame), None)
+            frames = self._decoded()
+            landing = next((f for f in frames if f.key_frame), None)
             if landing is not None and (_stamp(landing) or 0) <= target:
-                self._pending = landing
-                self._before, self._tainted = None, False
+                self._coming, self._pending = self._flagged(chain([landing], frames)), None
                 return
         self._open()
 
@@ -678,9 +721,10 @@ class _Video:
         self._position = -1  # until all has gone well
         frames = np.empty((stop - start, *self.size, 3), np.uint8)
         there = np.zeros(stop - start, bool)
-        for i, frame in self._ahead():
+        for i, frame in chain([self._pending] if self._pending else [], self._coming):
+            self._pending = None
             if i >= stop:
-                self._pending = frame
+                self._pending = i, frame
                 break
             if i >= start:
                 frames[i - start] = self._upright(frame)
@@ -721,6 +765,42 @@ def _is_cut_off(path: Path, size: int) -> bool:
     mask = (1 << 7 * count) - 1
     length = int.from_bytes(head[at : at + count], "big") & mask
     return length != mask and at + count + length > size  # all ones: unknown, as in a live recording
+
+
+def _ends_within_a_frame(path: Path, size: int, pid: int) -> bool:
+    """Whether the last packet of a transport stream that belongs to `pid` leaves its frame open.
+
+    A frame ends in a packet filled up with stuffing, or after as many bytes as its header says, which FFmpeg compares.
+    A frame that happens to end with its packet, one of 184, cannot be told from one that was cut there.
+    """
+    with path.open("rb") as file:
+        step, start = (188, 0) if file.read(1) == b"\x47" else (192, 4)
+        whole = size // step
+        count = min(whole, _TAIL // step)
+        file.seek((whole - count) * step)
+        tail = file.read(count * step)
+    last = True
+    for at in range(len(tail) - step + start, -1, -step):
+        packet = tail[at : at + 188]
+        if packet[0] != 0x47 or int.from_bytes(packet[1:3], "big") & 0x1FFF != pid or not packet[3] & 0x10:
+            continue
+        room = 5 + packet[4] if packet[3] & 0x20 else 4  # where the payload begins
+        if last and packet[3] & 0x20 and _stuffing(packet):
+            return False
+        last = False
+        if packet[1] & 0x40:  # a frame begins, with its length, or 0 where that is not told
+            return packet[room + 4 : room + 6] == b"\0\0"
+    return not last
+
+
+def _stuffing(packet: bytes) -> bool:
+    """Whether the adaptation field of a transport packet is longer than what it holds."""
+    length, flags = packet[4], packet[5]
+    held = 1 + 6 * bool(flags & 0x10) + 6 * bool(flags & 0x08) + bool(flags & 0x04)  # clocks, countdown
+    for flag in (0x02, 0x01):  # private data and extension begin with their length
+        if flags & flag and 5 + held < len(packet):
+            held += 1 + packet[5 + held]
+    return length == 0 or length > held
 
 
 def _stamp(frame: Any) -> int | None:

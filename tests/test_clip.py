@@ -1,5 +1,6 @@
 """Does every index show its own frame, whatever the file? Frames carry their number as blocks."""
 
+import itertools
 import json
 import os
 import pickle
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqviz.clip import _OPTIONS, Clip, ClipError, Limits, _Video, write_video
+from freqviz.clip import _OPTIONS, Clip, ClipError, Limits, _ends_within_a_frame, _Video, write_video
 
 HEIGHT, WIDTH, BITS = 64, 96, 8
 
@@ -237,12 +238,17 @@ def test_a_cut_off_file_gives_what_is_there_and_says_so(tmp_path):
 
 
 B_FRAMES = {"options": {"threads": "1", "x264-params": "keyint=12:scenecut=0:b-adapt=0"}}  # as many as are allowed
+SLICES = {"options": {"threads": "1", "x264-params": "keyint=12:scenecut=0:b-adapt=0:slices=4"}}
+MPEG2 = {"codec": "mpeg2video"}
 CUT = {  # cut off anywhere, how many frames may be flagged
-    "H.264 transport stream": ("a.ts", {}, 2),
-    "H.264 transport stream with B frames": ("a.ts", B_FRAMES, 3),
-    "H.264 mkv with B frames": ("a.mkv", B_FRAMES, 3),
-    "H.264 mp4 with B frames": ("a.mp4", B_FRAMES | {"faststart": True}, 3),
-    "VP9": ("a.webm", VP9, 1),
+    "H.264 transport stream": ("a.ts", {}, 1),
+    "H.264 transport stream with B frames": ("a.ts", B_FRAMES, 1),
+    "H.264 transport stream with slices": ("a.ts", SLICES, 1),
+    "HEVC transport stream": ("a.ts", X265, 1),
+    "MPEG-2 transport stream": ("a.ts", MPEG2, 1),
+    "H.264 mkv with B frames": ("a.mkv", B_FRAMES, 0),
+    "H.264 mp4 with B frames": ("a.mp4", B_FRAMES | {"faststart": True}, 1),
+    "VP9": ("a.webm", VP9, 0),
     "MJPEG avi": ("a.avi", MJPEG, 1),
     "GIF": ("a.gif", GIF, 1),
 }
@@ -258,25 +264,110 @@ def ends(path):
 def test_what_is_there_of_a_cut_off_file_is_right_or_flagged(name, tmp_path):
     file, options, most = CUT[name]
     path = encode(tmp_path / file, **options)
+    whole = Clip(path)
+    sound = [frame.copy() for frame in whole]
+    assert not whole.damaged
     data, at = path.read_bytes(), ends(path)
+    rows = HEIGHT - 20 if "H.264 transport" in name else HEIGHT  # two bytes less: its last blocks can differ, unnoticed
     cuts = {int(len(data) * part) for part in np.arange(0.3, 0.95, 0.05)}
     cuts |= {end + more for end in at[25:29] for more in (-188, -1, 0, 1, 4, 188)}
+    if file == "a.ts":
+        cuts |= set(range(at[25], at[30], 188))  # between its packets: nothing is torn but the frame
     for cut in sorted(cuts):
         path.write_bytes(data[:cut])
         clip = Clip(path)
         told = np.round(clip.times * 25).astype(int).tolist()  # of missing B frames only the time is left
-        shown = [number(frame) for frame in clip]
-        assert {i for i in range(len(clip)) if shown[i] != told[i]} <= clip.damaged, f"cut at {cut}"
+        wrong = {i for i, frame in enumerate(clip) if not np.array_equal(frame[:rows], sound[told[i]][:rows])}
+        assert wrong <= clip.damaged, f"cut at {cut}"
         assert len(clip.damaged) <= most, f"cut at {cut}"
         assert sum(begin < cut for begin in at) - 2 <= len(clip) < 50, f"cut at {cut}"
         assert file == "a.ts" or "cut off" in said(clip)  # a transport stream does not tell its length
+
+
+def transport_packet(payload, pid=256, starts=False, clock=False, told=0):
+    """One packet of 188 bytes; what `payload` leaves is stuffing."""
+    if starts:
+        payload = b"\0\0\1\xe0" + told.to_bytes(2, "big") + b"\x80\0\0" + payload
+    field = b"\x10" + b"\0" * 6 if clock else b""
+    room = 184 - len(payload)
+    if room:
+        field = bytes([room - 1]) + (field or b"\0" * (room > 1)).ljust(room - 1, b"\xff")
+    head = bytes([0x47, starts << 6 | pid >> 8, pid & 255, 0x10 | (room > 0) << 5])
+    assert len(head + field + payload) == 188
+    return head + field + payload
+
+
+FULL, ENDS = transport_packet(b"v" * 184), transport_packet(b"v" * 90)
+STARTS = transport_packet(b"v" * 167, starts=True, clock=True)
+TAILS = {  # what a transport stream ends with, whether its last frame is open
+    "stuffing": (STARTS + FULL + ENDS, False),
+    "one byte of stuffing": (STARTS + FULL + transport_packet(b"v" * 183), False),
+    "no stuffing": (STARTS + FULL, True),
+    "a clock is no stuffing": (STARTS, True),
+    "a clock and stuffing": (transport_packet(b"v" * 50, starts=True, clock=True), False),
+    "sound after the frame": (STARTS + FULL + ENDS + transport_packet(b"s" * 184, pid=257) * 9, False),
+    "sound after a piece": (STARTS + FULL + transport_packet(b"s" * 30, pid=257) * 9, True),
+    "half a packet after the frame": (STARTS + ENDS + FULL[:100], False),
+    "half a packet more": (STARTS + FULL + ENDS[:100], True),
+    "the frame tells its length": (
+        transport_packet(b"v" * 175, starts=True, told=178) + FULL,
+        False,
+    ),  # FFmpeg compares
+    "no packet of this stream": (transport_packet(b"s" * 184, pid=257) * 9, False),
+}
+
+
+@pytest.mark.parametrize("step", [188, 192])
+@pytest.mark.parametrize("name", TAILS)
+def test_a_transport_stream_is_open_where_its_last_frame_lacks_stuffing(name, step, tmp_path):
+    data, expected = TAILS[name]
+    data = b"".join(b"time"[: step - 188] + data[at : at + 188] for at in range(0, len(data), 188))
+    path = tmp_path / "a.ts"
+    path.write_bytes(data)
+    assert _ends_within_a_frame(path, len(data), 256) is expected
 
 
 def test_the_flags_of_damage_are_set_before_a_frame_is_handed_out(tmp_path):
     """Frame threads set some of them too late, now and then: what a clip says would depend on the machine."""
     source = _Video(encode(tmp_path / "a.ts", n=3), Limits())
     source.read(0, 3)
-    assert source._stream.codec_context.thread_type == av.codec.context.ThreadType.SLICE
+    context = source._stream.codec_context
+    assert context.thread_type == av.codec.context.ThreadType.SLICE
+    assert context.thread_count == 1  # slice threads would not miss a slice
+
+
+@pytest.mark.parametrize("name", ["H.264 with B frames", "H.264 with open groups", "HEVC"])
+def test_a_damaged_frame_spoils_what_is_decoded_after_it_even_what_is_shown_before(name, tmp_path):
+    file, options = {
+        "H.264 with B frames": ("a.mkv", B_FRAMES),
+        "H.264 with open groups": ("a.mkv", {"options": {"x264-params": "open-gop=1:keyint=12:scenecut=0:b-adapt=0"}}),
+        "HEVC": ("h.mkv", X265),
+    }[name]
+    path = encode(tmp_path / file, **options)
+    data = path.read_bytes()
+    sound = [frame.copy() for frame in Clip(path)]
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    order = [round(packet.pts * packet.time_base * 25) for packet in packets]
+    keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
+    before = 0
+    halves = () if name == "HEVC" else (60,)  # its decoder does not notice the end of half a frame
+    for n, kept in itertools.product(range(13, 36), (4, *halves)):
+        body = bytes(packets[n])
+        at = data.index(body) + kept
+        path.write_bytes(data[:at] + bytes(len(body) - kept) + data[at + len(body) - kept :])
+        clip = Clip(path)
+        told = np.round(clip.times * 25).astype(int).tolist()
+        wrong = {told[i] for i, frame in enumerate(clip) if not np.array_equal(frame, sound[told[i]])}
+        flagged = {told[i] for i in clip.damaged}
+        assert wrong <= flagged, f"frame {order[n]}, packet {n} from byte {kept}"
+        assert flagged or len(clip) < 50, "damage is told, or the frame is missing"
+        before += any(frame < order[n] for frame in wrong)
+        last = max(key for key in keys if key <= n)
+        shown_before_it = order[n] < order[last] and kept > 4  # and comes, though concealed
+        after = last if shown_before_it else next((key for key in keys if key > n), 49)
+        assert max(flagged, default=0) <= order[after], "a frame after the next key frame is drawn from none before it"
+    assert before  # the sweep met a frame that is spoilt though shown earlier
 
 
 def damage(path):
@@ -438,8 +529,8 @@ def test_frames_that_grow_beyond_the_limit_are_not_decoded(tmp_path):
     assert [number(frame) for frame in both] == list(range(40))
     assert "frame size changes" in said(both)
     held = Clip(tmp_path / "a.ts", limits=Limits(pixels=10_000))
-    assert [number(frame) for frame in held][:20] == list(range(20))
-    assert len(held) == 20
+    assert [number(frame) for frame in held] == list(range(20))
+    assert held.report.count("the clip ends where its frames grow to 192x128, more than 10000 pixels") == 1
 
 
 def claims(mark, offset, layout, *values):
