@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import types
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -739,6 +740,53 @@ def test_decord_is_refused_where_an_edit_list_hides_frames(tmp_path):
     pytest.importorskip("decord")
     path = cut_copy(tmp_path / "cut.mp4", encode(tmp_path / "a.mp4"), 17)
     with pytest.raises(ClipError, match="use reader='pyav'"):
+        Clip(path, reader="decord")
+
+
+def play_decord(monkeypatch, path, times, show=lambda i: i):
+    """A module in decord's place that shows the frames `show(i)` of a clip at `times`."""
+    ours = Clip(path)
+
+    class Batch(list):
+        def asnumpy(self):
+            return np.stack(self)
+
+    class VideoReader:
+        def __init__(self, file, num_threads):
+            assert file == str(path)
+
+        def __len__(self):
+            return len(times)
+
+        def get_frame_timestamp(self, indices):
+            return np.array([(times[i], times[i] + 0.04) for i in indices])
+
+        def get_batch(self, indices):
+            return Batch(ours[show(i)] for i in indices)
+
+    logging = types.SimpleNamespace(QUIET=0, set_level=lambda level: None)
+    monkeypatch.setitem(sys.modules, "decord", types.SimpleNamespace(VideoReader=VideoReader, logging=logging))
+
+
+def test_a_decord_that_agrees_with_the_packets_is_let_read(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4")
+    play_decord(monkeypatch, path, 7 + np.arange(50) / 25)  # another zero is no other time
+    assert [number(frame) for frame in Clip(path, reader="decord")] == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("times", "show", "words"),
+    [
+        (np.arange(50) / 25 + 0.04 * (np.arange(50) > 30), int, "times in a.mp4 differ by 0.040 s"),
+        (np.arange(50) / 25 * 1.01, int, "times in a.mp4 differ by 0.020 s"),
+        (np.arange(49) / 25, int, "49 frames in a.mp4, its packets hold 50"),
+        (np.arange(50) / 25, lambda i: max(i - 1, 0), "another frame 25 of a.mp4"),
+    ],
+)
+def test_a_decord_that_disagrees_with_the_packets_is_refused(times, show, words, tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4")
+    play_decord(monkeypatch, path, times, show)
+    with pytest.raises(ClipError, match=f"{words}.*use reader='pyav'"):
         Clip(path, reader="decord")
 
 
