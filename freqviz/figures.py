@@ -27,9 +27,17 @@ WEIGHT_SOURCE = "effective number: inverse Simpson index, Hill, Ecology 1973"
 class Weighted(Protocol):
     """What the figures of frame weights need of a light trace."""
 
-    network: str
-    frame_weights: NDArray[np.float64]  # (N, S), sums to 1 or NaN
-    effective_frames: NDArray[np.float64]  # (N,)
+    @property
+    def network(self) -> str:
+        """Its name."""
+
+    @property
+    def frame_weights(self) -> NDArray[np.float64]:
+        """(N, S), sums to 1 or NaN."""
+
+    @property
+    def effective_frames(self) -> NDArray[np.float64]:
+        """(N,)."""
 
 
 def pose_overlay(
@@ -279,7 +287,8 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
         marks.append(bars)
     marks.append(Rule(1 / len(slots), "y", name="equal weights", role="reference"))
     effective = ", ".join(f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights)
-    note = f"Key frame {_first(with_weights[0]) + key_frame}. Effective number of frames: {effective} of {len(slots)}."
+    number = _first(with_weights[0]) + key_frame
+    note = f"Key frame {number}. Effective number of frames: {effective} of {len(slots)}."
     alike = [trace.network for trace in with_weights if reading.flat(trace.frame_weights[key_frame])]
     if alike:
         note += f" Flat, all within 10 % of an equal share: {', '.join(alike)}."

@@ -34,7 +34,7 @@ def window_strip(
 
     Args:
         pictures: S crops of one size, (H, W, 3) uint8, the key frame in the middle.
-        frames: (S,) index into the clip of each.
+        frames: (S,) number of each.
         weights: (S,) of `network`; None or NaN: none.
         network: whose weights these are.
     """
@@ -73,16 +73,17 @@ def effective_frames(traces: Sequence[Weighing], cursor: int | None = None) -> P
         raise LookupError("an effective number of frames needs a network that weighs frames")
     roles = look.network_roles([trace.network for trace in weighing])
     slots = weighing[0].frame_weights.shape[1]
+    first = _first(weighing[0])
     marks: list[Mark] = []
     for trace in weighing:
         count = np.asarray(trace.effective_frames, float)
-        marks.append(Line(np.arange(len(count)), count, name=trace.network, role=roles[trace.network]))
+        marks.append(Line(first + np.arange(len(count)), count, name=trace.network, role=roles[trace.network]))
     marks.append(Rule(slots, "y", name="equal weights", role="reference"))
-    marks += [] if cursor is None else [Rule(cursor, "x", role="cursor")]
+    marks += [] if cursor is None else [Rule(first + cursor, "x", role="cursor")]
     medians = ", ".join(f"{trace.network} {np.nanmedian(trace.effective_frames):.2f}" for trace in weighing)
     return Panel(
         "Effective number of frames",
-        Axis("Key frame", "", (-0.5, len(weighing[0].effective_frames) - 0.5)),
+        Axis("Key frame", "", (first - 0.5, first + len(weighing[0].effective_frames) - 0.5)),
         Axis("Frames", "", (1, slots + 0.2)),
         tuple(marks),
         note=f"Median: {medians} of {slots}.",
@@ -99,6 +100,8 @@ def channel_attention(trace: "Trace") -> Panel:
     Raises:
         LookupError: the network has no channel attention for each frame.
     """
+    if "channel_attention" not in trace.quantities:
+        raise LookupError(f"{trace.network} has no channel attention: it sees one frame and keeps all its channels")
     record = trace.get("channel_attention")
     if record.axes != ("frame", "channel"):
         raise LookupError(f"{trace.network} has no channel attention for each frame, only ({' '.join(record.axes)})")
@@ -128,6 +131,8 @@ def band_evidence(trace: "Trace", bands: Sequence[str] = ()) -> Panel:
     Raises:
         LookupError: the network looks at no energy.
     """
+    if "band_energy" not in trace.quantities:
+        raise LookupError(f"{trace.network} looks at no spectrum: no energy tells its weights anything, in any band")
     record = trace.get("band_energy")
     if record.axes[:2] != ("frame", "band"):
         raise LookupError(f"{trace.network} has no band energy for each frame, only ({' '.join(record.axes)})")
@@ -186,7 +191,14 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
             notes.append(f"{trace.network}: no correlation, {reason}")
     if key is not None and whole[key]:
         here = np.concatenate([np.asarray(trace.frame_weights[key], float) for trace in weighing])
-        marks.append(Points(np.tile(relative[key], len(weighing)), here, name=f"window of {key}", role="cursor"))
+        marks.append(
+            Points(
+                np.tile(relative[key], len(weighing)),
+                here,
+                name=f"window of {_first(weighing[0]) + key}",
+                role="cursor",
+            )
+        )
     most = max(float(np.nanmax(trace.frame_weights)) for trace in weighing)
     return Panel(
         "Frame weight against blur",
@@ -468,3 +480,8 @@ def _short(column: str) -> str:
     ):
         short = short.replace(long, word)
     return short
+
+
+def _first(trace: figures.Weighted) -> int:
+    """The number in the clip of a trace's first frame; a trace that does not say begins with the clip."""
+    return int(getattr(trace, "first", 0))

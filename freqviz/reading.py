@@ -113,10 +113,21 @@ def weighing(trace: Seen, key: int) -> str:
 class Influential(Protocol):
     """What the reading needs of an influence: S slots, J joints."""
 
-    network: str
-    frames: NDArray[np.int64]  # (S,)
-    joints: tuple[str, ...]
-    weights: NDArray[np.float64]  # (S,)
+    @property
+    def network(self) -> str:
+        """Its name."""
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """(S,) numbers."""
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """(J,) names."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(S,) sums to 1 or NaN."""
 
     @property
     def pixels(self) -> NDArray[np.float64]:

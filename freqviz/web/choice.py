@@ -13,7 +13,7 @@ from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
     "clip": None, "box": "", "draw": False, "boxes": None, "track": None, "frame": 0, "network": None, "joint": None,
-    "blur": None, "person": BOX, "device": "auto", "region": work.PERSON,
+    "blur": None, "corrections": "", "person": BOX, "device": "auto", "region": work.PERSON,
 }  # fmt: skip
 MEANING = {
     BOX: "Drawn or typed for the first frame; from then on it follows the poses.",
@@ -27,7 +27,8 @@ def keep(page: str) -> None:
     """Let what all pages ask for survive a change of page; call it before anything is asked."""
     state: Any = st.session_state
     if state.get("page", page) != page:
-        for key, default in {**SHARED, "networks": work.defaults()}.items():
+        defaults = {**SHARED, "networks": work.defaults(), "part": (0, _last(state.get("clip", library.SAMPLE)))}
+        for key, default in defaults.items():
             if state.get(key, default) != default:
                 state[key] = state[key]  # what no widget holds is thrown away when the page changes
     state["page"] = page
@@ -163,10 +164,7 @@ def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]],
 
 def _part(clip: str) -> tuple[int, int] | None:
     """The frames a ... b - 1 to look at; None for all, and where the clip cannot be opened: a run then says why."""
-    try:
-        last = len(work.open_clip(clip)) - 1
-    except (LookupError, ValueError, OSError):
-        return None
+    last = _last(clip)
     if last < 1:
         return None
     a, b = st.slider(
@@ -180,6 +178,14 @@ def _part(clip: str) -> tuple[int, int] | None:
     )
     st.button("The blurriest seconds", on_click=_take_blurriest, args=(clip,), type="tertiary", help=BLURRIEST)
     return None if (a, b) == (0, last) else (a, b + 1)
+
+
+def _last(clip: str) -> int:
+    """Index of the last frame; 0 where the clip cannot be opened."""
+    try:
+        return len(work.open_clip(clip)) - 1
+    except (LookupError, ValueError, OSError):
+        return 0
 
 
 def _take_blurriest(clip: str) -> None:
