@@ -119,15 +119,15 @@ class Influential(Protocol):
 
     @property
     def frames(self) -> NDArray[np.int64]:
-        """(S,) numbers."""
+        """(S,)."""
 
     @property
     def joints(self) -> tuple[str, ...]:
-        """(J,) names."""
+        """Their names."""
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """(S,) sums to 1 or NaN."""
+        """(S,)."""
 
     @property
     def pixels(self) -> NDArray[np.float64]:

@@ -396,6 +396,16 @@ def test_server_and_visitor_move_the_cursor_in_turn(scrubber):
         expect(cursor_of(scrubber)).to_have_attribute("aria-valuenow", "5")
 
 
+def test_an_answer_to_an_earlier_message_moves_nothing(scrubber):
+    picture_of(scrubber).evaluate(WATCH)
+    for frame in range(5, 100, 5):  # faster than the server answers
+        scrubber.mouse.click(*place(scrubber, frame))
+    heard(scrubber, 95)
+    shows(scrubber, 95)
+    seen = [frame for frame, _, _ in scrubber.evaluate("window.seen")]
+    assert seen == sorted(seen)
+
+
 def test_a_finger_moves_the_cursor(scrubber):
     finger = scrubber.context.new_cdp_session(scrubber)
     for kind, frames in (("touchStart", [10]), ("touchMove", [33]), ("touchMove", [71]), ("touchEnd", [])):
