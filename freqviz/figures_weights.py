@@ -320,7 +320,7 @@ def correlations(pairs: pd.DataFrame, chosen: tuple[str, str] | None = None) -> 
     columns, rows = (pairs[name][built_in].map(known.index) for name, known in (("blur", blurs), ("energy", energies)))
     marks: list[Mark] = [
         Heatmap(rho, np.arange(len(blurs)), np.arange(len(energies)), Axis("Spearman's ρ", "", (-1, 1)), "signed"),
-        Points(columns, rows, name="same power spectrum, partly built in", role="reference"),
+        Points(columns, rows, name="one spectrum: partly built in", role="reference"),
     ]
     if chosen is not None:
         place = [blurs.index(chosen[0])], [energies.index(chosen[1])]

@@ -331,3 +331,11 @@ def test_the_table_of_an_intervention_has_everything_before_and_after():
     assert table.loc["log energy in freq-video, band 2", ["before", "after"]].tolist() == [-2, -3]
     assert table.loc["left knee y", ["before", "after"]].tolist() == [36, 40]
     assert all(re.fullmatch(r"[^_]+", name) for name in table.index)
+
+
+def test_a_part_of_a_clip_is_drawn_with_the_numbers_of_the_whole():
+    held = [replace(trace, first=30) for trace in traces()]
+    panel = figures_weights.effective_frames(held, cursor=7)
+    assert (mark(panel, Line).x[0], mark(panel, Rule, 1).value, panel.x.limits) == (30, 37, (29.5, 41.5))
+    panel = figures_weights.weight_against_blur(held, np.arange(12.0), Axis("Blur", "px"), key=5)
+    assert mark(panel, Points, 2).name == "window of 35"

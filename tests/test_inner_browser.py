@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+from test_inside_browser import choose, settle
 
 PAGES = {"frame_weights": "Frame weights and influence", "blur_against_energy": "Blur against energy"}
 
@@ -36,12 +37,6 @@ def note(page: Page, title: str):
     return page.get_by_test_id("stMarkdownContainer").filter(has=page.locator("strong", has_text=title)).first
 
 
-def choose(page: Page, label: str, option: str) -> None:
-    """Pick an option of a box to choose from."""
-    page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
 def series(page: Page, title: str, name: str, axis: str) -> list[float]:
     """The numbers of one named trace of the figure with a title, as the browser has them."""
     script = """([title, name, axis]) => {
@@ -65,12 +60,12 @@ def test_the_cursor_moves_the_page_little_travels_and_nothing_complains(page, ad
     page.goto(f"{address}{path}?frame=40&network=freq-video")
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
     expect(page.get_by_text("key frame 40").or_(page.get_by_text("Key frame 40.")).first).to_be_visible()
-    rest(page)
+    settle(page, received)
     received.clear()
     page.get_by_role("slider", name="Frame").first.press("ArrowRight")
     page.wait_for_url(re.compile("frame=41"))
     expect(page.get_by_text("key frame 41").or_(page.get_by_text("Key frame 41.")).first).to_be_visible()
-    rest(page)
+    settle(page, received)
     assert 0 < sum(received) <= LARGEST_STEP
     expect(page.get_by_role("alert")).to_have_count(0)
     assert complaints == []
