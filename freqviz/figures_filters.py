@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqviz import crops, filters, look, spectra
+from freqviz.offsets import signed
 from freqviz.panel import Axis, Band, Heatmap, Line, Mark, Panel, Rule
 
 if TYPE_CHECKING:
@@ -261,8 +262,7 @@ def effect(trace: "Trace", channel: int, slot: int, what: str, size: tuple[int, 
     given, told = trace.get(name), trace.get("spectral_descriptor" if learnt.spectral else "spatial_descriptor")
     slots: Sequence[int] = [int(one) for one in given.slots]
     if slot not in slots:
-        held_slots = ", ".join(map(_signed, slots))
-        raise LookupError(f"no neighbour {_signed(slot)} in {trace.network}; neighbours: {held_slots}")
+        raise LookupError(f"no neighbour {signed([slot])} in {trace.network}; neighbours: {signed(slots)}")
     n = slots.index(slot)
     after = told.values[n, channel].astype(float)
     before = given.values[n, channel]
@@ -279,7 +279,7 @@ def effect(trace: "Trace", channel: int, slot: int, what: str, size: tuple[int, 
         Axis("x in the cut", "input px", (-0.5, size[1] - 0.5)),
         Axis("y", "input px", (size[0] - 0.5, -0.5)),
         (Heatmap(shown, x, y, Axis("Feature", "", (-(own or 1), own or 1)), "signed"),),
-        note=f"{_which(learnt, channel)}, neighbour {_signed(slot)}"
+        note=f"{_which(learnt, channel)}, neighbour {signed([slot])}"
         + (f": changed by {100 * share:.1f} % (root mean square)." if what == "difference" else "."),
         guide=guide,
         formula="before: features of the neighbour (balanced in blur where the network learned that) − those of the "
@@ -315,10 +315,6 @@ def _plane(learnt: Filters) -> tuple[Axis, Axis]:
 def _cells(learnt: Filters, values: NDArray[np.float64], colour: Axis, palette: str) -> Heatmap:
     v, u = (spectra.frequencies(n, learnt.stride) for n in values.shape)
     return Heatmap(values, u, v, colour, palette)
-
-
-def _signed(slot: int) -> str:
-    return f"{slot:+d}".replace("-", "−")
 
 
 def _which(learnt: Filters, channel: int) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import compare, crops, figures, look, poses, sharpness
-from freqviz.panel import Axis, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
+from freqviz import compare, crops, figures, look, poses, reading, sharpness
+from freqviz.panel import Axis, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span, slot_ticks
 
 if TYPE_CHECKING:
     from freqviz.influence import Influence, Intervention  # which would load torch
@@ -73,7 +73,7 @@ def effective_frames(traces: Sequence[Weighing], cursor: int | None = None) -> P
         raise LookupError("an effective number of frames needs a network that weighs frames")
     roles = look.network_roles([trace.network for trace in weighing])
     slots = weighing[0].frame_weights.shape[1]
-    first = _first(weighing[0])
+    first = reading.first_number(weighing[0])
     marks: list[Mark] = []
     for trace in weighing:
         count = np.asarray(trace.effective_frames, float)
@@ -112,7 +112,7 @@ def channel_attention(trace: "Trace") -> Panel:
     return Panel(
         "Channel attention",
         Axis("Channel", "", (-0.5, len(channels) - 0.5)),
-        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_ticks(slots)),
+        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=slot_ticks(slots)),
         (Heatmap(record.values, channels, slots, Axis("Gain", "", (0, 2)), "signed"),),
         note=f"{trace.network}. Mean difference to the key frame's gains: {told}.",
         guide="White passes a channel as it is, red raises it, blue lowers it; equal rows mean that all frames keep "
@@ -148,7 +148,7 @@ def band_evidence(trace: "Trace", bands: Sequence[str] = ()) -> Panel:
         note += f". All bands together add to the frames' logits: {', '.join(parts)}"
     return Panel(
         "Energy of each frame by band",
-        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_ticks(slots)),
+        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=slot_ticks(slots)),
         Axis("Band", "cycles/pixel" if names is bands else "", (-0.5, count - 0.5),
              ticks=tuple((float(place), name) for place, name in enumerate(names))),
         (Heatmap(relative.T, slots, np.arange(count), Axis("Log energy − mean", "nats", (-1, 1)), "signed"),),
@@ -195,7 +195,7 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
             Points(
                 np.tile(relative[key], len(weighing)),
                 here,
-                name=f"window of {_first(weighing[0]) + key}",
+                name=f"window of {reading.first_number(weighing[0]) + key}",
                 role="cursor",
             )
         )
@@ -237,7 +237,7 @@ def influence_bars(found: Sequence["Influence"]) -> Panel:
     top = max(float(one.mean.max()) for one in found)
     return Panel(
         "Influence",
-        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=_ticks(slots)),
+        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=slot_ticks(slots)),
         Axis("Mean movement of the joints", "px", (0, max(1.0, 1.08 * top))),
         tuple(marks),
         note=f"Key frame {found[0].key}. " + "; ".join(notes) + ".",
@@ -256,7 +256,7 @@ def influence_by_joint(found: "Influence") -> Panel:
     limit = JOINT_LIMIT * found.side
     return Panel(
         "Influence on each joint",
-        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_ticks(slots)),
+        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=slot_ticks(slots)),
         Axis("Joint", "", (count - 0.5, -0.5), ticks=tuple((float(j), name) for j, name in enumerate(found.joints))),
         (Heatmap(found.pixels.T, slots, np.arange(count), Axis("Movement", "px", (0, limit))),),
         note=f"{found.network}. Largest: {found.joints[joint]} without frame {found.frames[slot]}, {most:.1f} px "
@@ -404,7 +404,7 @@ def weights_before_after(found: "Intervention") -> Panel:
     top = max(float(seen.weights.max()) for seen in (found.before, found.after))
     return Panel(
         "Frame weights before and after",
-        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=_ticks(slots)),
+        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=slot_ticks(slots)),
         Axis("Weight", "", (0, 1) if top > 0.5 else (0, 0.5)),
         tuple(marks),
         note=f"{found.network}: weight of frame {found.frame} {found.before.weights[place]:.3f} before, "
@@ -459,10 +459,6 @@ def _signed(value: float) -> str:
     return f"{value:+g}".replace("-", "−") if value else "0"
 
 
-def _ticks(slots: NDArray[np.int64]) -> tuple[tuple[float, str], ...]:
-    return tuple((float(slot), _signed(int(slot)) if slot else "key") for slot in slots)
-
-
 def _named(columns: Sequence[str]) -> tuple[tuple[float, str], ...]:
     return tuple((float(place), _short(column)) for place, column in enumerate(columns))
 
@@ -480,8 +476,3 @@ def _short(column: str) -> str:
     ):
         short = short.replace(long, word)
     return short
-
-
-def _first(trace: figures.Weighted) -> int:
-    """The number in the clip of a trace's first frame; a trace that does not say begins with the clip."""
-    return int(getattr(trace, "first", 0))

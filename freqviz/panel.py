@@ -510,3 +510,8 @@ def _shared(panels: tuple[Panel, ...]) -> Iterator[Panel]:
                 for mark in panel.marks
             )
         yield replace(panel, **changes) if changes else panel
+
+
+def slot_ticks(slots: NDArray[np.int64]) -> tuple[tuple[float, str], ...]:
+    """Ticks of an axis of slots (S,): their signs and numbers, and "key"."""
+    return tuple((float(slot), f"{slot:+d}".replace("-", "−") if slot else "key") for slot in slots)

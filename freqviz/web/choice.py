@@ -23,6 +23,12 @@ MEANING = {
 }
 
 
+BLURRIEST = (
+    "Two seconds, or a third of a shorter clip: where the edges of what moves are widest, in frames looked at here and "
+    "there, without a network."
+)
+
+
 def keep(page: str) -> None:
     """Let what all pages ask for survive a change of page; call it before anything is asked."""
     state: Any = st.session_state
@@ -32,12 +38,6 @@ def keep(page: str) -> None:
             if state.get(key, default) != default:
                 state[key] = state[key]  # what no widget holds is thrown away when the page changes
     state["page"] = page
-
-
-BLURRIEST = (
-    "Two seconds, or a third of a shorter clip: where the edges of what moves are widest, in frames looked at here and "
-    "there, without a network."
-)
 
 
 def sidebar() -> Request:

@@ -51,6 +51,23 @@ class View:
         return self.clip.first + frame
 
     @property
+    def file(self) -> str:
+        """Where the clip lies, for lines to copy."""
+        return library.relative(library.clips()[self.name])
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The part of the clip that was analysed, as `analyse` takes it; None for all of it."""
+        first, count = self.clip.first, len(self.clip)
+        return None if count == len(work.open_clip(self.name)) else (first, first + count)
+
+    @property
+    def clip_python(self) -> str:
+        """Python of the clip, or the part of it, that was analysed."""
+        part = "" if self.span is None else ".part({}, {})".format(*self.span)
+        return f"clip = freqviz.Clip({self.file!r}){part}"
+
+    @property
     def boxes(self) -> np.ndarray:
         """(N, 4) x, y, w, h that every frame was cut by; frame pixels."""
         return self.traces[0].boxes
@@ -69,8 +86,8 @@ class View:
         return None if self._truth is None else self._truth.keypoints
 
     @cached_property
-    def served(self) -> dict[int, tuple[str, str]]:
-        """Addresses of the files that the scrubber shows, as long as this view is shown: see `scrubber`."""
+    def served(self) -> dict[Path, tuple[str, str]]:
+        """Addresses of the files that the scrubber shows, by its copy, as long as this view is shown."""
         return {}
 
     @cached_property

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from freqviz import compare, figures, figures_weights, influence, reading, run, spectra
+from freqviz import compare, figures, figures_weights, influence, offsets, reading, run, spectra
 from freqviz.clip import Clip
 from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
@@ -193,7 +193,7 @@ class Weights:
     @staticmethod
     def slot_name(slot: int) -> str:
         """A slot for people."""
-        return f"{slot:+d}".replace("-", "−") if slot else "key frame"
+        return offsets.signed([slot]) if slot else "key frame"
 
     def intervention(self, network: str, slot: int, change: Change) -> Intervention:
         """The window as one network sees it, before and after one of its frames is changed."""
@@ -256,7 +256,7 @@ class Weights:
         show(panel, height, **options)
         command, python = self._analysing(deep)
         if re.search(r"\bclip\b", "\n".join([call, *given])):
-            python += f"\n{self._clip}"
+            python += f"\n{self.view.clip_python}"
         explain(panel, command, _python(python, given, call), numbers)
 
     def _show_window(
@@ -265,9 +265,9 @@ class Weights:
     ) -> None:  # fmt: skip
         """A figure of one window; `command` is a subcommand with the further `words`."""
         show(panel, height, limits)
-        line = ["python", "-m", "freqviz", command, self._file, "--frame", str(self.number)]
+        line = ["python", "-m", "freqviz", command, self.view.file, "--frame", str(self.number)]
         line += ["--box", self._typed(self._box), *self._frames_option, *words]
-        python = f"import freqviz\n\n{self._clip}\nbox = {self._box.tolist()}"
+        python = f"import freqviz\n\n{self.view.clip_python}\nbox = {self._box.tolist()}"
         explain(panel, shlex.join(line), _python(python, given, call), numbers)
 
     def _analysing(self, deep: bool) -> tuple[str, str]:
@@ -280,36 +280,25 @@ class Weights:
         elif rung == "whole frame":
             words, option = ["--whole-frame"], ", whole_frame=True"
         elif rung == "imported" and (chosen := st.session_state.get("boxes")):
-            file, track = _relative(library.BOXES / chosen), st.session_state.get("track")
-            words = ["--boxes", file, *(["--person", track] if track else [])]
-            option = f", boxes=read_boxes({file!r}, {track})"
+            known, track = library.relative(library.BOXES / chosen), st.session_state.get("track")
+            words = ["--boxes", known, *(["--person", track] if track else [])]
+            option = f", boxes=read_boxes({known!r}, {track})"
         corrections = {int(frame): box for frame, box in settings["corrections"].items()}
         for frame, box in corrections.items():
             words += ["--correct", f"{frame}:{self._typed(box)}"]
         option += f", corrections={corrections}" if corrections else ""
-        option += f", frames={self._span}" if self._span else ""
+        option += f", frames={self.view.span}" if self.view.span else ""
         words += [*self._frames_option, *(["--deep", str(self.number)] if deep else [])]
-        out = f"runs/{Path(self._file).stem}"
-        command = ["python", "-m", "freqviz", "analyse", self._file, "--models", ",".join(names), *words, "--out", out]
+        file = self.view.file
+        out = f"runs/{Path(file).stem}"
+        command = ["python", "-m", "freqviz", "analyse", file, "--models", ",".join(names), *words, "--out", out]
         reader = "from freqviz.boxes import read_boxes\n" if "read_boxes" in option else ""
-        python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({self._file!r}, {names}{option})"
+        python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({file!r}, {names}{option})"
         return shlex.join(command), python
 
     @property
-    def _span(self) -> tuple[int, int] | None:
-        """The part of the clip that was analysed, as `analyse` takes it; None for all of it."""
-        first, count = self.view.clip.first, len(self.view.clip)
-        return None if count == len(work.open_clip(self.view.name)) else (first, first + count)
-
-    @property
     def _frames_option(self) -> list[str]:
-        return [] if self._span is None else ["--frames", "{}:{}".format(*self._span)]
-
-    @property
-    def _clip(self) -> str:
-        """Python of the clip, or the part of it, that was analysed."""
-        part = "" if self._span is None else ".part({}, {})".format(*self._span)
-        return f"clip = freqviz.Clip({self._file!r}){part}"
+        return [] if self.view.span is None else ["--frames", "{}:{}".format(*self.view.span)]
 
     def _columns(self, names: list[str]) -> list[str]:
         """Lines that make a table of columns of `table`."""
@@ -319,9 +308,9 @@ class Weights:
     def _source(self, column: str) -> str:
         """Python of one column of `table`."""
         if column == TRUE_BLUR:
-            truth = _relative(library.SAMPLE_FILE.with_suffix(".json"))
+            truth = library.relative(library.SAMPLE_FILE.with_suffix(".json"))
             first, stop = self.view.clip.first, self.view.clip.first + len(self.view.clip)
-            part = "" if self._span is None else f"[{first}:{stop}]"
+            part = "" if self.view.span is None else f"[{first}:{stop}]"
             return f"pd.read_json({truth!r}, typ='series', precise_float=True)['blur_length']{part}"
         for prefix, name in ((FEATURES, "feature_energy"), (WEIGHT, "mean_weights")):
             if column.startswith(prefix):
@@ -333,10 +322,6 @@ class Weights:
             network, _, band = column.removeprefix("log energy in ").rpartition(", band ")
             return f"analysis.traces[{network!r}].band_energy[:, {int(band) - 1}]"
         return f"analysis.frames[{column!r}]"
-
-    @property
-    def _file(self) -> str:
-        return _relative(library.clips()[self.view.name])
 
     @cached_property
     def _box(self) -> np.ndarray:
@@ -356,11 +341,6 @@ def _python(start: str, given: Sequence[str], call: str) -> str:
     first, _, rest = start.partition("\n")
     lines = [first, "import pandas as pd"] if "pd." in text else [first]
     return "\n".join([*lines, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
-
-
-def _relative(path: Path) -> str:
-    """A path, from the folder of the project if it lies there."""
-    return str(path.relative_to(library.PROJECT) if path.is_relative_to(library.PROJECT) else path)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
