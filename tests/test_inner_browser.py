@@ -28,8 +28,12 @@ def page(first_visit, window):  # noqa: F811
 
 
 def rest(page: Page) -> None:
-    """Wait until nothing is computed or stale."""
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    """Wait until nothing is computed or stale, and every figure is drawn."""
+    page.wait_for_function("""() => {
+        const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
+        return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 0
+            && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
+    }""")
 
 
 def note(page: Page, title: str):
