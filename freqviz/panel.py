@@ -23,7 +23,8 @@ class Axis:
     """What a direction (or a colour) means.
 
     `limits` are the natural range, first value at the left or bottom; None: the data's own. `scale` is
-    "linear" or "log". `ticks` are values to mark, with a text each; empty: the renderer chooses.
+    "linear" or "log". `ticks` are values to mark, with a text each; empty: the renderer chooses. A colour may
+    have them too.
     """
 
     label: str
