@@ -113,10 +113,21 @@ def weighing(trace: Seen, key: int) -> str:
 class Influential(Protocol):
     """What the reading needs of an influence: S slots, J joints."""
 
-    network: str
-    frames: NDArray[np.int64]  # (S,)
-    joints: tuple[str, ...]
-    weights: NDArray[np.float64]  # (S,)
+    @property
+    def network(self) -> str:
+        """Its name."""
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """(S,)."""
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Their names."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(S,)."""
 
     @property
     def pixels(self) -> NDArray[np.float64]:
