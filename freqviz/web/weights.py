@@ -305,7 +305,7 @@ class Weights:
         """Python of one column of `table`."""
         if column == TRUE_BLUR:
             truth = _relative(library.SAMPLE_FILE.with_suffix(".json"))
-            return f"pd.read_json({truth!r}, typ='series')['blur_length']"
+            return f"pd.read_json({truth!r}, typ='series', precise_float=True)['blur_length']"
         for prefix, name in ((FEATURES, "feature_energy"), (WEIGHT, "mean_weights")):
             if column.startswith(prefix):
                 return f"analysis.traces[{column.removeprefix(prefix)!r}].{name}"
