@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
 
 PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters", "spectra": "Spectra"}
 

@@ -253,7 +253,11 @@ def test_sample_i_is_the_same_wherever_the_stream_begins(people, tmp_path):
 
 def test_heads_of_another_training_see_shorter_blur_and_lie_beside_the_usual_ones():
     usual, short = (
-        [data.draw_window(regime, np.random.default_rng(i), longest=longest) for regime in data.REGIMES for i in range(50)]
+        [
+            data.draw_window(regime, np.random.default_rng(i), longest=longest)
+            for regime in data.REGIMES
+            for i in range(50)
+        ]
         for longest in (47, 15)
     )
     lengths = np.array([[d.length for d in window] for window in usual])

@@ -176,7 +176,14 @@ def _part(clip: str) -> tuple[int, int] | None:
         bind="query-params",
         help="First and last frame to analyse. Neighbours outside of it count as missing.",
     )
-    st.button("The blurriest seconds", on_click=_take_blurriest, args=(clip,), type="tertiary", help=BLURRIEST)
+    st.button(
+        "The blurriest seconds",
+        on_click=_take_blurriest,
+        args=(clip,),
+        type="tertiary",
+        icon=":material/blur_on:",
+        help=BLURRIEST,
+    )
     return None if (a, b) == (0, last) else (a, b + 1)
 
 

@@ -17,6 +17,7 @@ from freqviz.web import library, work
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
 TRUE_BLUR = "True blur (pixels)"
+FAR = 0.5  # of the box's longer side
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,15 @@ class View:
     def _truth(self) -> library.Truth | None:
         known, first = library.truth(self.name), self.clip.first
         return None if known is None else known.part(first, first + len(self.clip))
+
+    @cached_property
+    def truth_is_far(self) -> bool:
+        """Whether the truth lies in the median over half a box from what every network found: of another clip?"""
+        if self._truth is None or not np.isfinite(self._truth.keypoints).any():
+            return False
+        off = [np.linalg.norm(trace.keypoints - self._truth.keypoints, axis=-1) for trace in self.traces]
+        sides = self.boxes[:, 2:].max(1)[:, None]
+        return all(float(np.nanmedian(distances / sides)) > FAR for distances in off)
 
     @cached_property
     def table(self) -> pd.DataFrame:
