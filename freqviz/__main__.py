@@ -168,6 +168,7 @@ def influence(
     video: Video,
     frame: KeyFrame,
     box: WindowBox,
+    frames: Part = None,
     models: Annotated[str, typer.Option("--models", help="Networks of several frames, separated by commas.")] = (
         "spatial-video,freq-video"
     ),
@@ -179,11 +180,10 @@ def influence(
         import pandas as pd
 
         from freqviz import influence as exchange
-        from freqviz.clip import Clip
 
-        held, clip = _window_box(box), Clip(video)
+        held, clip = _window_box(box), _part(video, frames)
         names = [name.strip() for name in models.split(",") if name.strip()]
-        found = [exchange.of_frame(clip, name, frame, held, device) for name in names]
+        found = [exchange.of_frame(clip, name, frame - clip.first, held, device) for name in names]
         if not found:
             raise ValueError("--models needs at least one network, got none")
         _write(pd.concat([one.table() for one in found], ignore_index=True), to)
@@ -199,6 +199,7 @@ def intervene(
     video: Video,
     frame: KeyFrame,
     box: WindowBox,
+    frames: Part = None,
     slot: Annotated[int, typer.Option("--slot", help="Frames from the key frame to the one to change.")] = 0,
     model: Annotated[str, typer.Option("--model", help="Network of several frames.")] = "freq-video",
     blur: Annotated[float, typer.Option("--blur", help="Length of motion blur, pixels.")] = 0.0,
@@ -212,10 +213,9 @@ def intervene(
     with plain_errors():
         from freqviz import influence as exchange
         from freqviz import reading, run
-        from freqviz.clip import Clip
 
-        held, clip = _window_box(box), Clip(video)
-        window = exchange.encode_window(clip, run.load_network(model, device), frame, held, model)
+        held, clip = _window_box(box), _part(video, frames)
+        window = exchange.encode_window(clip, run.load_network(model, device), frame - clip.first, held, model)
         found = exchange.intervene(clip, window, slot, exchange.Change(blur, math.radians(angle), noise, gain))
         _write(found.table(), to)
         out.print(reading.change(found), highlight=False, markup=False)
@@ -401,6 +401,14 @@ def _span(text: str | None) -> tuple[int, int] | None:
     if not (start.isdecimal() and stop.isdecimal()):
         raise ValueError(f"--frames must be a:b, two frame numbers, got '{text}'")
     return int(start), int(stop)
+
+
+def _part(video: Path, frames: str | None) -> Any:
+    """A clip, or the part of it that --frames names."""
+    from freqviz.clip import Clip
+
+    span = _span(frames)
+    return Clip(video) if span is None else Clip(video).part(*span)
 
 
 def _corrections(texts: list[str] | None, videos: list[Path]) -> dict[int, list[float]]:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import compare, crops, look, poses, reading, sharpness, spectra
-from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
+from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span, slot_ticks
 
 if TYPE_CHECKING:
     from freqviz.trace import Trace  # which would load torch
@@ -27,9 +27,17 @@ WEIGHT_SOURCE = "effective number: inverse Simpson index, Hill, Ecology 1973"
 class Weighted(Protocol):
     """What the figures of frame weights need of a light trace."""
 
-    network: str
-    frame_weights: NDArray[np.float64]  # (N, S), sums to 1 or NaN
-    effective_frames: NDArray[np.float64]  # (N,)
+    @property
+    def network(self) -> str:
+        """Its name."""
+
+    @property
+    def frame_weights(self) -> NDArray[np.float64]:
+        """(N, S), sums to 1 or NaN."""
+
+    @property
+    def effective_frames(self) -> NDArray[np.float64]:
+        """(N,)."""
 
 
 def pose_overlay(
@@ -279,7 +287,8 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
         marks.append(bars)
     marks.append(Rule(1 / len(slots), "y", name="equal weights", role="reference"))
     effective = ", ".join(f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights)
-    note = f"Key frame {_first(with_weights[0]) + key_frame}. Effective number of frames: {effective} of {len(slots)}."
+    number = reading.first_number(with_weights[0]) + key_frame
+    note = f"Key frame {number}. Effective number of frames: {effective} of {len(slots)}."
     alike = [trace.network for trace in with_weights if reading.flat(trace.frame_weights[key_frame])]
     if alike:
         note += f" Flat, all within 10 % of an equal share: {', '.join(alike)}."
@@ -294,7 +303,7 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
             "Frame relative to the key frame",
             "frames",
             (slots[0] - 0.6, slots[-1] + 0.6),
-            ticks=_signed_ticks(slots),
+            ticks=slot_ticks(slots),
         ),
         Axis("Weight", "", (0, 1)),
         tuple(marks),
@@ -325,12 +334,12 @@ def frame_weights_over_clip(
     if not np.isfinite(weights).any():
         raise LookupError(f"{trace.network} has no frame weights")
     slots = _slots(weights)
-    first = _first(trace)
+    first = reading.first_number(trace)
     frames = first + np.arange(len(weights))
     limits = limits or (0.0, 2 / len(slots))
     drawn: list[Mark] = [Heatmap(weights.T, frames, slots, Axis("Weight", "", limits), "signed")]
     drawn += [] if cursor is None else [Rule(first + cursor, "x", role="cursor")]
-    ticks, top = list(_signed_ticks(slots)), float(slots[-1])
+    ticks, top = list(slot_ticks(slots)), float(slots[-1])
     for kind, which in (marks or {}).items():
         top += 1
         drawn.append(Points(first + np.asarray(which), np.full(len(which), top), role=kind))
@@ -527,18 +536,9 @@ def _frames(table: pd.DataFrame) -> NDArray[np.float64]:
     return _column(table, "frame") if "frame" in table else np.arange(len(table), dtype=np.float64)
 
 
-def _first(trace: Weighted) -> int:
-    """The number in the clip of a trace's first frame; a trace that does not say begins with the clip."""
-    return int(getattr(trace, "first", 0))
-
-
 def _slots(weights: NDArray[np.float64]) -> NDArray[np.int64]:
     count = weights.shape[1]
     return np.arange(count) - count // 2
-
-
-def _signed_ticks(slots: NDArray[np.int64]) -> tuple[tuple[float, str], ...]:
-    return tuple((float(slot), f"{slot:+d}".replace("-", "−") if slot else "key") for slot in slots)
 
 
 def _luma(image: ArrayLike) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqviz import crops, filters, look, spectra
+from freqviz.offsets import signed
 from freqviz.panel import Axis, Band, Heatmap, Line, Mark, Panel, Rule
 
 if TYPE_CHECKING:
@@ -115,13 +116,11 @@ def gallery(learnt: Filters, columns: int = 8) -> Panel:
                 sheet,
                 np.arange(sheet.shape[1]),
                 np.arange(sheet.shape[0]),
-                Axis("Gain", "", _around_one(np.abs(learnt.planes))),
-                "signed",
+                *_gains(learnt),
             ),
         ),
         note=f"{learnt.network}. {learnt.verdict} Channels by rank: {ranked}.",
-        guide="A plane for each channel, zero frequency in its centre; white passes a frequency as it is, blue weakens "
-        "it, red strengthens it.",
+        guide="A plane for each channel, zero frequency in its centre. " + _colours(learnt),
         formula="gain = |filter(u, v)|; strength = √(mean of |filter − 1|² over the whole plane)",
         source=FILTER_SOURCE,
         equal=True,
@@ -138,10 +137,11 @@ def gain(learnt: Filters, channel: int) -> Panel:
     return Panel(
         "Gain",
         *_plane(learnt),
-        (_cells(learnt, values, Axis("Gain", "", _around_one(np.abs(learnt.planes))), "signed"),),
+        (_cells(learnt, values, *_gains(learnt)),),
         note=f"{_which(learnt, channel)}: from {values.min():.3f} to {values.max():.3f}; strength "
         f"{learnt.strengths[channel]:.3f}.",
-        guide="White passes a frequency as it is; one range of colour serves all channels of the network.",
+        guide="Horizontal frequencies u, vertical v. One range of colour serves all channels of the network. "
+        + _colours(learnt),
         formula=f"|filter(u, v)|, {RESPONSE}, both halves of the plane",
         source=FILTER_SOURCE,
         equal=True,
@@ -159,7 +159,8 @@ def phase(learnt: Filters, channel: int) -> Panel:
     largest = float(np.nanmax(np.abs(values), initial=0.0))
     small = largest < SMALL
     reach = max(largest, 0.01) if small else np.pi
-    colour = Axis("Phase", "rad", (-reach, reach))
+    ends = (f"−{reach:.2g}", f"{reach:.2g}") if small else ("−π", "π")
+    colour = Axis("Phase", "rad", (-reach, reach), ticks=((-reach, ends[0]), (0, "0"), (reach, ends[1])))
     return Panel(
         "Phase",
         *_plane(learnt),
@@ -220,15 +221,15 @@ def kernel(learnt: Filters, channel: int, less_identity: bool = True) -> Panel:
     centre = values[height // 2, width // 2]
     if less_identity:
         values[height // 2, width // 2] -= 1
-    reach = float(np.abs(values).max()) or 1.0
+    reach = float(np.abs(values).max())
     x, y = (learnt.stride * (np.arange(n) - n // 2) for n in (width, height))
     half = learnt.stride / 2
     wide = "circular, as wide as the map" if learnt.spectral else "15 × 15 cells, zeros outside the map"
     return Panel(
         "Spatial kernel",
-        Axis("Displacement to the right", "input px", (x[0] - half, x[-1] + half)),
-        Axis("Displacement down", "input px", (y[-1] + half, y[0] - half)),
-        (Heatmap(values, x, y, Axis("Weight", "", (-reach, reach)), "signed"),),
+        Axis("To the right", "input px", (x[0] - half, x[-1] + half)),
+        Axis("Down", "input px", (y[-1] + half, y[0] - half)),
+        (Heatmap(values, x, y, _both_ways("Weight", reach), "signed"),),
         note=f"{_which(learnt, channel)}, {wide}. Weight at the centre "
         + f"{centre:.3f}".replace("-", "−")
         + (", shown less the identity (1)." if less_identity else "."),
@@ -261,8 +262,7 @@ def effect(trace: "Trace", channel: int, slot: int, what: str, size: tuple[int, 
     given, told = trace.get(name), trace.get("spectral_descriptor" if learnt.spectral else "spatial_descriptor")
     slots: Sequence[int] = [int(one) for one in given.slots]
     if slot not in slots:
-        held_slots = ", ".join(map(_signed, slots))
-        raise LookupError(f"no neighbour {_signed(slot)} in {trace.network}; neighbours: {held_slots}")
+        raise LookupError(f"no neighbour {signed([slot])} in {trace.network}; neighbours: {signed(slots)}")
     n = slots.index(slot)
     after = told.values[n, channel].astype(float)
     before = given.values[n, channel]
@@ -278,8 +278,8 @@ def effect(trace: "Trace", channel: int, slot: int, what: str, size: tuple[int, 
         title,
         Axis("x in the cut", "input px", (-0.5, size[1] - 0.5)),
         Axis("y", "input px", (size[0] - 0.5, -0.5)),
-        (Heatmap(shown, x, y, Axis("Feature", "", (-(own or 1), own or 1)), "signed"),),
-        note=f"{_which(learnt, channel)}, neighbour {_signed(slot)}"
+        (Heatmap(shown, x, y, _both_ways("Feature", own), "signed"),),
+        note=f"{_which(learnt, channel)}, neighbour {signed([slot])}"
         + (f": changed by {100 * share:.1f} % (root mean square)." if what == "difference" else "."),
         guide=guide,
         formula="before: features of the neighbour (balanced in blur where the network learned that) − those of the "
@@ -299,26 +299,40 @@ EFFECTS = {
 
 
 def _around_one(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Limits of colour that make a gain of 1 white, and hold every value."""
+    """Limits that hold every gain: as far below 1 as above, but from 0 where gains reach beyond 2."""
     reach = max(float(np.nanmax(np.abs(values - 1))), 0.01)
-    return 1 - reach, 1 + reach
+    return max(1 - reach, 0.0), 1 + reach
+
+
+def _gains(learnt: Filters) -> tuple[Axis, str]:
+    """One colour axis for all channels, and its colours: white is a gain of 1 unless gains reach beyond 2."""
+    low, high = _around_one(np.abs(learnt.planes))
+    return Axis("Gain", "", (low, high)), "signed" if high <= 2 else "magnitude"
+
+
+def _colours(learnt: Filters) -> str:
+    if _gains(learnt)[1] == "signed":
+        return "White passes a frequency as it is, blue weakens it, red strengthens it."
+    return "A gain of 1 passes a frequency as it is; yellow strengthens it most."
+
+
+def _both_ways(label: str, reach: float) -> Axis:
+    """A colour axis with zero in the middle."""
+    reach = reach or 1.0
+    return Axis(label, "", (-reach, reach), ticks=((-reach, f"−{reach:.2g}"), (0, "0"), (reach, f"{reach:.2g}")))
 
 
 def _plane(learnt: Filters) -> tuple[Axis, Axis]:
     end = 0.5 / learnt.stride
     return (
-        Axis("Horizontal frequency u", "cycles/input px", (-end, end)),
-        Axis("Vertical frequency v", "cycles/input px", (end, -end)),
+        Axis("u", "cycles/input px", (-end, end)),
+        Axis("v", "cycles/input px", (end, -end)),
     )
 
 
 def _cells(learnt: Filters, values: NDArray[np.float64], colour: Axis, palette: str) -> Heatmap:
     v, u = (spectra.frequencies(n, learnt.stride) for n in values.shape)
     return Heatmap(values, u, v, colour, palette)
-
-
-def _signed(slot: int) -> str:
-    return f"{slot:+d}".replace("-", "−")
 
 
 def _which(learnt: Filters, channel: int) -> str:

@@ -26,6 +26,8 @@ JOINT_RINGS = 12
 DIRECTIONS = 36
 DIRECTED = (0.03, 0.3)  # cycles/pixel that count for a direction
 HANN = "w: Hann window"
+MORE = Axis("More power", "dB", CHANGE, ticks=((-20, "−20"), (0, "0"), (20, "20")))
+TURN = Axis("Phase", "rad", (-np.pi, np.pi), ticks=((-np.pi, "−π"), (0, "0"), (np.pi, "π")))
 
 
 def amplitude(cut: ArrayLike, reference: float) -> Panel:
@@ -41,10 +43,10 @@ def amplitude(cut: ArrayLike, reference: float) -> Panel:
     return Panel(
         "Amplitude",
         *_plane(INNER),
-        (Heatmap(decibels, u, v, Axis("Power", "dB", DB_RANGE)),),
+        (Heatmap(decibels, u, v, Axis("Power", "dB", DB_RANGE, ticks=((-80, "−80"), (-40, "−40"), (0, "0")))),),
         note=f"Up to {INNER:g} cycles/input px lie {100 * share:.1f} % of the power. 0 dB: one reference for the clip.",
-        guide="The centre holds coarse structure, the rim fine detail; blur darkens the rim, and motion blur leaves "
-        "dark stripes across the direction of the motion.",
+        guide="Horizontal frequencies u, vertical ones v. The centre holds coarse structure, the rim fine detail; blur "
+        "darkens the rim, and motion blur leaves dark stripes across the direction of the motion.",
         formula=f"10 log10(|FFT(w · (I − mean))|² / reference) = 20 log10 of the amplitude ratio; {HANN}",
         source="Harris, Proc. IEEE 1978",
         equal=True,
@@ -65,7 +67,7 @@ def phase(cut: ArrayLike, reference: float) -> Panel:
     return Panel(
         "Phase",
         *_plane(INNER),
-        (Heatmap(angles, u, v, Axis("Phase", "rad", (-np.pi, np.pi)), "phase"),),
+        (Heatmap(angles, u, v, TURN, "phase"),),
         note=f"{100 * np.isfinite(angles).mean():.0f} % of these frequencies lie above {LOUD:g} dB.".replace("-", "−"),
         guide="Phase says where structure is, amplitude how much: a shift adds an even ramp of colour, blur leaves "
         "phases as they are up to flips by half a turn. Grounds without colour are too weak to have a phase.",
@@ -91,7 +93,7 @@ def difference_to(cut: ArrayLike, other: ArrayLike, name: str) -> Panel:
     return Panel(
         "Difference to the sharpest frame",
         *_plane(INNER),
-        (Heatmap(decibels, u, v, Axis("More power", "dB", CHANGE), "signed"),),
+        (Heatmap(decibels, u, v, MORE, "signed"),),
         note=f"Against {name}: {fine:+.1f} dB in the mean between 0.1 and {INNER:g} cycles/pixel.".replace("-", "−"),
         guide="Blue has lost power against the sharpest frame, red has gained; motion blur leaves blue stripes that "
         "run across the direction of the motion.",
@@ -169,8 +171,8 @@ def by_direction(cut: ArrayLike, other: ArrayLike, names: tuple[str, str], refer
         Axis("Direction of the frequency", "°", (0, 180), ticks=tuple((a, f"{a}") for a in range(0, 181, 45))),
         Axis("Mean power", "dB"),
         tuple(lines),
-        note=f"{names[0]} has lost {loss:.1f} dB in the mean, most along {angle:.0f}° (fitted wave: ± {depth:.1f} dB); "
-        "0° is along x, 90° along y.".replace("-", "−"),
+        note=f"{names[0][:1].upper()}{names[0][1:]} lies {abs(loss):.1f} dB {'below' if loss >= 0 else 'above'} "
+        f"{names[1]}, and lost most along {angle:.0f}° (fitted wave: ± {depth:.1f} dB); 0° lies along x, 90° along y.",
         guide="Motion blur takes power along the motion: a dip that the sharpest frame does not have tells its "
         "direction. What a body and a lawn look like makes dips too, in both curves.",
         formula=f"mean of 10 log10 |FFT(w · (I − mean))|² for {DIRECTED[0]:g} ≤ |f| ≤ {DIRECTED[1]:g} cycles/pixel "
@@ -254,8 +256,8 @@ def stages(trace: "Trace", cut: ArrayLike) -> Panel:
 
 def _plane(end: float) -> tuple[Axis, Axis]:
     return (
-        Axis("Horizontal frequency u", "cycles/input px", (-end, end)),
-        Axis("Vertical frequency v", "cycles/input px", (end, -end)),
+        Axis("u", "cycles/input px", (-end, end)),
+        Axis("v", "cycles/input px", (end, -end)),
     )
 
 

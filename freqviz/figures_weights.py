@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import compare, crops, figures, look, poses, sharpness
-from freqviz.panel import Axis, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span
+from freqviz import compare, crops, figures, look, poses, reading, sharpness
+from freqviz.panel import Axis, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton, Span, slot_ticks
 
 if TYPE_CHECKING:
     from freqviz.influence import Influence, Intervention  # which would load torch
@@ -34,7 +34,7 @@ def window_strip(
 
     Args:
         pictures: S crops of one size, (H, W, 3) uint8, the key frame in the middle.
-        frames: (S,) index into the clip of each.
+        frames: (S,) number of each.
         weights: (S,) of `network`; None or NaN: none.
         network: whose weights these are.
     """
@@ -73,16 +73,17 @@ def effective_frames(traces: Sequence[Weighing], cursor: int | None = None) -> P
         raise LookupError("an effective number of frames needs a network that weighs frames")
     roles = look.network_roles([trace.network for trace in weighing])
     slots = weighing[0].frame_weights.shape[1]
+    first = reading.first_number(weighing[0])
     marks: list[Mark] = []
     for trace in weighing:
         count = np.asarray(trace.effective_frames, float)
-        marks.append(Line(np.arange(len(count)), count, name=trace.network, role=roles[trace.network]))
+        marks.append(Line(first + np.arange(len(count)), count, name=trace.network, role=roles[trace.network]))
     marks.append(Rule(slots, "y", name="equal weights", role="reference"))
-    marks += [] if cursor is None else [Rule(cursor, "x", role="cursor")]
+    marks += [] if cursor is None else [Rule(first + cursor, "x", role="cursor")]
     medians = ", ".join(f"{trace.network} {np.nanmedian(trace.effective_frames):.2f}" for trace in weighing)
     return Panel(
         "Effective number of frames",
-        Axis("Key frame", "", (-0.5, len(weighing[0].effective_frames) - 0.5)),
+        Axis("Key frame", "", (first - 0.5, first + len(weighing[0].effective_frames) - 0.5)),
         Axis("Frames", "", (1, slots + 0.2)),
         tuple(marks),
         note=f"Median: {medians} of {slots}.",
@@ -99,6 +100,8 @@ def channel_attention(trace: "Trace") -> Panel:
     Raises:
         LookupError: the network has no channel attention for each frame.
     """
+    if "channel_attention" not in trace.quantities:
+        raise LookupError(f"{trace.network} has no channel attention: it sees one frame and keeps all its channels")
     record = trace.get("channel_attention")
     if record.axes != ("frame", "channel"):
         raise LookupError(f"{trace.network} has no channel attention for each frame, only ({' '.join(record.axes)})")
@@ -109,7 +112,7 @@ def channel_attention(trace: "Trace") -> Panel:
     return Panel(
         "Channel attention",
         Axis("Channel", "", (-0.5, len(channels) - 0.5)),
-        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_ticks(slots)),
+        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=slot_ticks(slots)),
         (Heatmap(record.values, channels, slots, Axis("Gain", "", (0, 2)), "signed"),),
         note=f"{trace.network}. Mean difference to the key frame's gains: {told}.",
         guide="White passes a channel as it is, red raises it, blue lowers it; equal rows mean that all frames keep "
@@ -128,6 +131,8 @@ def band_evidence(trace: "Trace", bands: Sequence[str] = ()) -> Panel:
     Raises:
         LookupError: the network looks at no energy.
     """
+    if "band_energy" not in trace.quantities:
+        raise LookupError(f"{trace.network} looks at no spectrum: no energy tells its weights anything, in any band")
     record = trace.get("band_energy")
     if record.axes[:2] != ("frame", "band"):
         raise LookupError(f"{trace.network} has no band energy for each frame, only ({' '.join(record.axes)})")
@@ -143,7 +148,7 @@ def band_evidence(trace: "Trace", bands: Sequence[str] = ()) -> Panel:
         note += f". All bands together add to the frames' logits: {', '.join(parts)}"
     return Panel(
         "Energy of each frame by band",
-        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_ticks(slots)),
+        Axis("Relative frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=slot_ticks(slots)),
         Axis("Band", "cycles/pixel" if names is bands else "", (-0.5, count - 0.5),
              ticks=tuple((float(place), name) for place, name in enumerate(names))),
         (Heatmap(relative.T, slots, np.arange(count), Axis("Log energy − mean", "nats", (-1, 1)), "signed"),),
@@ -186,7 +191,14 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
             notes.append(f"{trace.network}: no correlation, {reason}")
     if key is not None and whole[key]:
         here = np.concatenate([np.asarray(trace.frame_weights[key], float) for trace in weighing])
-        marks.append(Points(np.tile(relative[key], len(weighing)), here, name=f"window of {key}", role="cursor"))
+        marks.append(
+            Points(
+                np.tile(relative[key], len(weighing)),
+                here,
+                name=f"window of {reading.first_number(weighing[0]) + key}",
+                role="cursor",
+            )
+        )
     most = max(float(np.nanmax(trace.frame_weights)) for trace in weighing)
     return Panel(
         "Frame weight against blur",
@@ -225,7 +237,7 @@ def influence_bars(found: Sequence["Influence"]) -> Panel:
     top = max(float(one.mean.max()) for one in found)
     return Panel(
         "Influence",
-        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=_ticks(slots)),
+        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=slot_ticks(slots)),
         Axis("Mean movement of the joints", "px", (0, max(1.0, 1.08 * top))),
         tuple(marks),
         note=f"Key frame {found[0].key}. " + "; ".join(notes) + ".",
@@ -244,7 +256,7 @@ def influence_by_joint(found: "Influence") -> Panel:
     limit = JOINT_LIMIT * found.side
     return Panel(
         "Influence on each joint",
-        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=_ticks(slots)),
+        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.5, slots[-1] + 0.5), ticks=slot_ticks(slots)),
         Axis("Joint", "", (count - 0.5, -0.5), ticks=tuple((float(j), name) for j, name in enumerate(found.joints))),
         (Heatmap(found.pixels.T, slots, np.arange(count), Axis("Movement", "px", (0, limit))),),
         note=f"{found.network}. Largest: {found.joints[joint]} without frame {found.frames[slot]}, {most:.1f} px "
@@ -308,7 +320,7 @@ def correlations(pairs: pd.DataFrame, chosen: tuple[str, str] | None = None) -> 
     columns, rows = (pairs[name][built_in].map(known.index) for name, known in (("blur", blurs), ("energy", energies)))
     marks: list[Mark] = [
         Heatmap(rho, np.arange(len(blurs)), np.arange(len(energies)), Axis("Spearman's ρ", "", (-1, 1)), "signed"),
-        Points(columns, rows, name="same power spectrum, partly built in", role="reference"),
+        Points(columns, rows, name="one spectrum: partly built in", role="reference"),
     ]
     if chosen is not None:
         place = [blurs.index(chosen[0])], [energies.index(chosen[1])]
@@ -392,7 +404,7 @@ def weights_before_after(found: "Intervention") -> Panel:
     top = max(float(seen.weights.max()) for seen in (found.before, found.after))
     return Panel(
         "Frame weights before and after",
-        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=_ticks(slots)),
+        Axis("Frame relative to the key frame", "frames", (slots[0] - 0.6, slots[-1] + 0.6), ticks=slot_ticks(slots)),
         Axis("Weight", "", (0, 1) if top > 0.5 else (0, 0.5)),
         tuple(marks),
         note=f"{found.network}: weight of frame {found.frame} {found.before.weights[place]:.3f} before, "
@@ -445,10 +457,6 @@ def energy_before_after(found: "Intervention", edges: Sequence[float]) -> Panel:
 
 def _signed(value: float) -> str:
     return f"{value:+g}".replace("-", "−") if value else "0"
-
-
-def _ticks(slots: NDArray[np.int64]) -> tuple[tuple[float, str], ...]:
-    return tuple((float(slot), _signed(int(slot)) if slot else "key") for slot in slots)
 
 
 def _named(columns: Sequence[str]) -> tuple[tuple[float, str], ...]:

@@ -11,7 +11,8 @@ It is 0 where a network ignores its neighbours, at the key slot by definition, a
 
 *Intervention*: one frame is blurred, lit or made noisy, and passes the backbone again; the others do not.
 
-Convention: slots run from -(T // 2) to T // 2; keypoints and boxes in frame pixels.
+Convention: slots run from -(T // 2) to T // 2; keypoints and boxes in frame pixels. Functions take indices into the
+clip given; what they find names frames by their number in the whole clip (`clip.first` more, where it is a part).
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class EncodedWindow:
 
     network: PoseNetwork
     name: str
-    key: int
+    first: int  # number in the whole clip of the clip's first frame
+    key: int  # index into the clip, as are frames
     frames: tuple[int, ...]  # (T,) shown by each slot; a missing neighbour is the key frame
     box: boxes.Box  # (4,) x, y, w, h that all were cut by; frame pixels
     maps: Window  # each (T, ...)
@@ -52,10 +54,10 @@ class Influence:
     """How far each joint moves when a slot holds the key frame. S slots, J joints."""
 
     network: str
-    key: int
+    key: int  # number of the key frame
     box: NDArray[np.float64]  # (4,) x, y, w, h; frame pixels
     slots: NDArray[np.int64]  # (S,)
-    frames: NDArray[np.int64]  # (S,)
+    frames: NDArray[np.int64]  # (S,) numbers
     joints: tuple[str, ...]
     keypoints: NDArray[np.float64]  # (S, J, 2) frame pixels, found with slot s exchanged; as found at the key slot
     weights: NDArray[np.float64]  # (S,) of the window as it is, mean over the person; NaN without frame weights
@@ -145,7 +147,7 @@ class Intervention:
 
     network: str
     key: int
-    frame: int  # the changed one
+    frame: int  # number of the changed one
     slots: NDArray[np.int64]  # (S,)
     box: NDArray[np.float64]
     joints: tuple[str, ...]
@@ -209,7 +211,7 @@ def encode_window(clip: Clip, network: PoseNetwork, key: int, box: ArrayLike, na
     places = [distinct.index(i) for i in shown]
     energy = rows.get("band_energy")
     return EncodedWindow(
-        network, name, key, tuple(shown), checked,
+        network, name, clip.first, key, tuple(shown), checked,
         {part: values[places] for part, values in maps.items()},
         None if energy is None else energy[places],
     )  # fmt: skip
@@ -230,10 +232,10 @@ def influence(window: EncodedWindow) -> Influence:
     found, weights, _ = _estimate(window, batch)
     return Influence(
         network=window.name,
-        key=window.key,
+        key=window.first + window.key,
         box=window.box,
         slots=window.slots,
-        frames=np.array(window.frames),
+        frames=window.first + np.array(window.frames),
         joints=window.network.skeleton.names,
         keypoints=found["keypoints"],
         weights=found["frame_weights"][middle] if weights is not None else np.full(count, np.nan),
@@ -272,7 +274,9 @@ def intervene(clip: Clip, window: EncodedWindow, slot: int, change: Change) -> I
     frame = window.key + slot
     if slot not in window.slots or frame not in window.frames:
         known = sorted({i - window.key for i in window.frames})
-        raise ValueError(f"slot must be one of {', '.join(map(str, known))} at frame {window.key}, got {slot}")
+        raise ValueError(
+            f"slot must be one of {', '.join(map(str, known))} at frame {window.first + window.key}, got {slot}"
+        )
     places = [t for t, shown in enumerate(window.frames) if shown == frame]
     picture = clip[frame]
     changed = change.applied(picture)
@@ -302,8 +306,8 @@ def intervene(clip: Clip, window: EncodedWindow, slot: int, change: Change) -> I
 
     return Intervention(
         network=window.name,
-        key=window.key,
-        frame=frame,
+        key=window.first + window.key,
+        frame=window.first + frame,
         slots=window.slots,
         box=window.box,
         joints=window.network.skeleton.names,

@@ -23,7 +23,8 @@ class Axis:
     """What a direction (or a colour) means.
 
     `limits` are the natural range, first value at the left or bottom; None: the data's own. `scale` is
-    "linear" or "log". `ticks` are values to mark, with a text each; empty: the renderer chooses.
+    "linear" or "log". `ticks` are values to mark, with a text each; empty: the renderer chooses. A colour may
+    have them too.
     """
 
     label: str
@@ -510,3 +511,8 @@ def _shared(panels: tuple[Panel, ...]) -> Iterator[Panel]:
                 for mark in panel.marks
             )
         yield replace(panel, **changes) if changes else panel
+
+
+def slot_ticks(slots: NDArray[np.int64]) -> tuple[tuple[float, str], ...]:
+    """Ticks of an axis of slots (S,): their signs and numbers, and "key"."""
+    return tuple((float(slot), f"{slot:+d}".replace("-", "−") if slot else "key") for slot in slots)

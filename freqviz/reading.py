@@ -88,13 +88,16 @@ def sentence(
 
 def frames_listed(frames: Sequence[int], most: int = 6) -> str:
     """Frame numbers for people, runs as spans: "3, 7–9, 12"; beyond `most` spans the rest is dots."""
-    spans: list[list[int]] = []
-    for frame in sorted(frames):
-        if spans and frame == spans[-1][-1] + 1:
-            spans[-1][1:] = [frame]
-        else:
-            spans.append([frame])
-    return ", ".join(["–".join(map(str, span)) for span in spans[:most]] + ["…"] * (len(spans) > most))
+    spans = runs(sorted(frames))
+    told = [f"{first}" if first == last else f"{first}–{last}" for first, last in spans[:most]]
+    return ", ".join(told + ["…"] * (len(spans) > most))
+
+
+def runs(frames: Sequence[int]) -> list[list[int]]:
+    """[first, last] of each run of consecutive numbers; the numbers ascend."""
+    numbers = np.asarray(frames, np.int64)
+    cuts = np.flatnonzero(np.diff(numbers) > 1) + 1
+    return [[int(run[0]), int(run[-1])] for run in np.split(numbers, cuts) if len(run)]
 
 
 def weighing(trace: Seen, key: int) -> str:
@@ -200,6 +203,11 @@ def change(found: Any) -> str:
 
 def _minus(value: float, form: str = ".2f") -> str:
     return f"{value:{form}}".replace("-", "−")
+
+
+def first_number(trace: object) -> int:
+    """The number in the clip of a trace's first frame; a trace that does not say begins with the clip."""
+    return int(getattr(trace, "first", 0))
 
 
 def flat(weights: ArrayLike) -> bool:

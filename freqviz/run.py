@@ -233,9 +233,7 @@ def window_cuts(clip: Clip, key: int, box: ArrayLike, count: int = SLOTS) -> NDA
     """
     if count < 1 or count % 2 == 0:
         raise ValueError(f"a window has an odd number of frames, got {count}")
-    _require_frames(clip, [key])
-    indices = _window(key, count, len(clip))
-    frames = {i: clip[i] for i in set(indices)}
+    frames = {i: clip[i] for i in set(window_frames(clip, key, count))}
     return _cuts(key, len(clip), frames, ladder.checked(box), count)
 
 

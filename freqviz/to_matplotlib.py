@@ -187,6 +187,8 @@ def _draw(one: Panel, axes: Any, width: float) -> None:
             cax=axes.inset_axes((1.03, 0, 0.045, 1)), label=one.colour.title,
         )  # fmt: skip
         bar.outline.set_linewidth(0.4)
+        if one.colour.ticks:
+            bar.set_ticks([value for value, _ in one.colour.ticks], labels=[text for _, text in one.colour.ticks])
     notes = _note(one, width)
     _above(axes, "\n".join(notes), 2.5, fontsize=SMALL, color="#555555", linespacing=1.1)
     _above(axes, one.title, 2.5 + 1.3 * SMALL * len(notes), fontsize=look.PAPER_FONT_SIZE + 0.5, weight="bold")

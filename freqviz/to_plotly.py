@@ -156,6 +156,8 @@ def _coloraxis(
         bar |= dict(title=title | dict(side="bottom"), orientation="h", x=0.5, xanchor="center", len=0.6)
         bar |= dict(nticks=5, tickangle=0)
         bar |= dict(y=below, yanchor="top")
+    if one.colour and one.colour.ticks:
+        bar |= dict(tickvals=[value for value, _ in one.colour.ticks], ticktext=[text for _, text in one.colour.ticks])
     low, high = (one.colour and one.colour.limits) or (0, 1)
     stops = look.colours(one.palette)
     scale = [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]

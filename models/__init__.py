@@ -1,7 +1,8 @@
 """The networks of the project, by name, with their checkpoints and cards.
 
-A checkpoint is `weights/<name>.safetensors` (fp16), those of further seeds `<name>-<seed>.safetensors`; what a network
-shares with `spatial-frame`, its frozen backbone, is stored once, there. A card is `weights/<name>.json`.
+A checkpoint is `weights/<name>.safetensors` (fp16), those of further seeds `<name>-<seed>.safetensors`, those of heads
+that were trained otherwise `<name>-<variant>.safetensors`; what a network shares with `spatial-frame`, its frozen
+backbone, is stored once, there. A card is `weights/<name>.json`.
 """
 
 import hashlib
@@ -43,18 +44,18 @@ def build(name: str) -> PoseNetwork:
     return NETWORKS[name]()
 
 
-def checkpoint(name: str, seed: int = 0) -> Path:
-    """Where the parameters of a network lie.
+def checkpoint(name: str, seed: int = 0, variant: str = "") -> Path:
+    """Where the parameters of a network lie; `variant` names a training other than the usual one.
 
     Raises:
         LookupError: no such network.
     """
     if name not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
-    return WEIGHTS / (f"{name}-{seed}.safetensors" if seed else f"{name}.safetensors")
+    return WEIGHTS / ("-".join([name, *([str(seed)] if seed else []), *filter(None, [variant])]) + ".safetensors")
 
 
-def load(name: str, device: str | torch.device = "cpu", seed: int = 0) -> PoseNetwork:
+def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: str = "") -> PoseNetwork:
     """A trained network in evaluation mode, float32.
 
     Raises:
@@ -62,7 +63,7 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0) -> PoseNe
         FileNotFoundError: it has no checkpoint.
         RuntimeError: the checkpoint does not fit the network; names what is missing or too many.
     """
-    network, parts = build(name), [checkpoint(name, seed)]
+    network, parts = build(name), [checkpoint(name, seed, variant)]
     if name != BACKBONE:
         parts.append(checkpoint(BACKBONE))
     state: dict[str, torch.Tensor] = {}
@@ -76,14 +77,14 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0) -> PoseNe
     return network.eval().to(device)
 
 
-def save(name: str, network: PoseNetwork, seed: int = 0) -> Path:
+def save(name: str, network: PoseNetwork, seed: int = 0, variant: str = "") -> Path:
     """Write the checkpoint of a network in fp16, without the shared backbone; the path."""
     state = {
         key: values.half().contiguous() if values.is_floating_point() else values.contiguous()
         for key, values in network.state_dict().items()
         if name == BACKBONE or not key.startswith(SHARED)
     }
-    path = checkpoint(name, seed)
+    path = checkpoint(name, seed, variant)
     path.parent.mkdir(exist_ok=True)
     save_file(state, path)
     return path
@@ -103,9 +104,9 @@ def write_card(name: str, **entries: Any) -> Path:
     return path
 
 
-def checkpoint_hash(name: str, seed: int = 0) -> str:
+def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     """SHA-256 over the files that `load` reads."""
-    digest = hashlib.sha256(checkpoint(name, seed).read_bytes())
+    digest = hashlib.sha256(checkpoint(name, seed, variant).read_bytes())
     if name != BACKBONE:
         digest.update(checkpoint(BACKBONE).read_bytes())
     return digest.hexdigest()

@@ -1,7 +1,9 @@
 """What only a browser shows: the drawn box, the scrubber, the first link, what travels, and where to."""
 
+import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -16,8 +18,11 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 import scrubber_app
+from conftest import walking_frames
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from scrubber_app import APART, BLURRIEST, COUNT, DAMAGED, LOST, SHARPEST
+
+from freqviz.clip import write_video
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -62,9 +67,15 @@ def serve(runs: Path, log: Path, *app: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def runs(tmp_path_factory):
+    """Where the server keeps uploads and results."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def address(runs, tmp_path_factory):
     """A server on an empty store: it analyses the sample clip first."""
-    with serve(tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("server") / "log") as address:
+    with serve(runs, tmp_path_factory.mktemp("server") / "log") as address:
         yield address
 
 
@@ -116,6 +127,16 @@ def open_stage(page: Page, address: str) -> dict[str, float]:
     expect(picture).to_be_visible()
     page.wait_for_function("document.querySelector('.stStatusWidget') === null")
     return picture.bounding_box()
+
+
+def draw(page: Page, area, start, end):
+    """Drag over the picture, from and to fractions of its width and height; the box in pixels of the sample's frame."""
+    ends = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in (start, end)]
+    page.mouse.move(*ends[0])
+    page.mouse.down()
+    page.mouse.move(*ends[1], steps=5)
+    page.mouse.up()
+    return in_frame(area, *ends)
 
 
 def box_of(page: Page) -> list[float]:
@@ -181,6 +202,66 @@ def test_a_run_starts_shows_its_progress_and_can_be_cancelled(page, address):
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled after")).to_be_visible()
     expect(page.get_by_role("button", name="Run")).to_be_enabled()
+
+
+def test_a_run_outlives_its_tab_and_its_result_the_server(page, window, address, runs, tmp_path):
+    page.goto(f"{address}?box=100,60,120,190&part=0&part=20")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    link = page.url
+    page.close()
+    again = window.new_page()
+    again.goto(link)
+    button = again.get_by_test_id("stSidebar").get_by_role("button", name=re.compile("Running …|Analysed"))
+    expect(button).to_be_visible()
+    expect(again.locator(".js-plotly-plot")).to_have_count(5)
+    expect(again.get_by_text("21 frames (0 to 20)")).to_be_visible()
+    again.close()
+    done = {file: file.stat().st_mtime_ns for file in runs.glob("results/*/run.json")}
+    with serve(runs, tmp_path / "log") as other:
+        later = window.new_page()
+        later.goto(link.replace(address, other))
+        expect(later.locator(".js-plotly-plot")).to_have_count(5)
+        expect(later.get_by_role("button", name="Analysed")).to_be_visible()
+        later.close()
+    assert {file: file.stat().st_mtime_ns for file in runs.glob("results/*/run.json")} == done
+
+
+def test_a_box_drawn_in_a_later_frame_corrects_the_run_from_there_on(page, address, runs):
+    page.goto(f"{address}?frame=90&draw=true")
+    expect(page.get_by_text("Draw where the person is in frame 90.")).to_be_visible()
+    picture = page.locator(".stage img")
+    expect(picture).to_be_visible()
+    page.wait_for_function("document.querySelector('.stStatusWidget') === null")
+    drawn = draw(page, picture.bounding_box(), (0.3, 0.2), (0.6, 0.9))
+    page.wait_for_url(lambda url: "corrections=" in url)
+    frame, _, box = parse_qs(urlparse(page.url).query)["corrections"][0].partition(":")
+    assert frame == "90"
+    assert [float(value) for value in box.split(",")] == pytest.approx(drawn, abs=1.5)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".js-plotly-plot")).to_have_count(5)
+    expect(page.get_by_text("Key frame 90.")).to_be_visible()
+    newest = max(runs.glob("results/*/run.json"), key=lambda file: file.stat().st_mtime_ns)
+    held = json.loads(newest.read_text())
+    assert (list(held["settings"]["corrections"]), held["cost"]["frames"]) == (["90"], 10)
+
+
+def test_an_uploaded_clip_is_boxed_run_and_found_again_by_its_address(page, address, tmp_path):
+    clip = write_video(tmp_path / "walk.mp4", walking_frames(12, size=(288, 384)), 25)
+    page.goto(address)
+    page.locator("input[type=file]").first.set_input_files(clip)
+    expect(page.get_by_text("Draw or type the box of the person")).to_be_visible()
+    picture = page.locator(".stage img")
+    expect(picture).to_be_visible()
+    page.wait_for_function("document.querySelector('.stStatusWidget') === null")
+    draw(page, picture.bounding_box(), (0.04, 0.12), (0.13, 0.32))
+    box = box_of(page)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".js-plotly-plot")).to_have_count(5)
+    page.reload()
+    expect(page.locator(".js-plotly-plot")).to_have_count(5)
+    expect(page.get_by_text("12 frames of 384 × 288 pixels")).to_be_visible()
+    assert box_of(page) == box
 
 
 def test_the_scrubber_moves_the_frame_and_little_travels(page, address):

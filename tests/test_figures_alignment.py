@@ -115,6 +115,8 @@ def test_a_field_of_cells_is_read_between_their_centres(rng):
     read = crops.read_at(picture, offset)
     np.testing.assert_array_equal(read[:, :12], picture[:, :12])
     np.testing.assert_array_equal(read[:, 20:], 0)  # 24 is outside
+    ramp = np.broadcast_to(10 * np.arange(24, dtype=np.uint8)[:, None], (16, 24, 3)).copy()
+    assert crops.read_at(ramp, offset)[5, 16, 0] == pytest.approx(10 * (16 + 4 * (16 - 11.5) / 8), abs=1)
     with pytest.raises(ValueError, match=r"offset must be \(2, h, w\), got \(3, 2\)"):
         crops.read_at(picture, np.zeros((3, 2)))
 
@@ -147,6 +149,7 @@ def test_a_point_lands_where_it_is_read_and_its_picture_is_the_same_place_of_eve
     np.testing.assert_array_equal(key_colour, there)  # the same piece of texture
     assert len(taps.x) == 4 * 9
     assert (taps.x[-9], taps.y[-9]) == (4 * 65 + 32 + 10 - 4 - 8, 32 - 6 - 8)  # up left, with its own offset
+    assert (taps.x[-7], taps.y[-7]) == (4 * 65 + 32 + 10 - 2 + 8, 32 - 6 - 8)  # up right
     assert "+2: (80.0, 84.0)" in panel.note
     with pytest.raises(ValueError, match="got 150, 3"):
         alignment.landing(cuts, field(shifted(5, -3)), (150, 3))

@@ -73,7 +73,12 @@ def test_gain_stands_at_its_frequency_and_at_the_opposite_one():
     assert {(round(gain.x[x] * 72), round(gain.y[y] * 96)) for y, x in zip(rows, columns, strict=True)} == {
         (3, 2), (-3, -2),
     }  # fmt: skip
-    assert gain.colour.limits == pytest.approx((-1, 3))  # a gain of 1 is white
+    assert gain.colour.limits == pytest.approx((0, 3))
+    assert gain.palette == "magnitude"
+    half[2, 3] = 1.5
+    gain = cells(figures.gain(figures.learned(spectral(half), SIZE), 0))
+    assert gain.colour.limits == pytest.approx((0.5, 1.5))
+    assert gain.palette == "signed"  # a gain of 1 is white
 
 
 def test_the_gallery_is_ordered_by_strength_and_says_so():

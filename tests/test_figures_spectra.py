@@ -48,8 +48,9 @@ def test_amplitude_stands_at_its_frequency_and_no_darker_frame_is_brightened():
 
 
 def test_phase_is_that_of_the_middle_and_weak_frequencies_have_none():
-    field = cells(shown.phase(grating(0.125, 0, 1.0), figures.spectrum_reference([grating(0.125, 0)])))
-    row, right, left = 48, int(np.argmin(abs(field.x - 0.125))), int(np.argmin(abs(field.x + 0.125)))
+    u = 17 / 144  # half a turn from the edge to the middle, if it were measured from the edge
+    field = cells(shown.phase(grating(u, 0, 1.0), figures.spectrum_reference([grating(u, 0)])))
+    row, right, left = 48, int(np.argmin(abs(field.x - u))), int(np.argmin(abs(field.x + u)))
     assert field.y[row] == 0
     assert (field.values[row, right], field.values[row, left]) == pytest.approx((1.0, -1.0), abs=0.02)
     assert np.isnan(field.values).mean() > 0.5

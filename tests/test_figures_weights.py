@@ -137,7 +137,7 @@ def test_channel_attention_and_its_difference_to_the_key_frame():
     np.testing.assert_allclose(field.values, gains)
     assert field.y.tolist() == [-2, -1, 0, 1, 2]
     assert "−2 0.04, −1 0.02, +1 0.02, +2 0.04" in panel.note
-    with pytest.raises(LookupError, match="no channel_attention in freq-video"):
+    with pytest.raises(LookupError, match="freq-video has no channel attention"):
         figures_weights.channel_attention(deep(energy_logit=np.zeros((5, 2, 2))))
 
 
@@ -151,6 +151,8 @@ def test_band_energies_stand_relative_to_the_window_and_the_logits_beside_them()
     np.testing.assert_allclose(field.values[:2], 0)
     assert [text for _, text in panel.y.ticks] == ["low", "middle", "high"]
     assert "−2 −0.5, −1 −0.25, 0 0, +1 +0.25, +2 +0.5" in panel.note
+    with pytest.raises(LookupError, match="freq-video looks at no spectrum"):
+        figures_weights.band_evidence(deep(energy_logit=logit))
 
 
 def test_weights_that_follow_blur_have_a_correlation_of_minus_one_within_windows(rng):
@@ -329,3 +331,11 @@ def test_the_table_of_an_intervention_has_everything_before_and_after():
     assert table.loc["log energy in freq-video, band 2", ["before", "after"]].tolist() == [-2, -3]
     assert table.loc["left knee y", ["before", "after"]].tolist() == [36, 40]
     assert all(re.fullmatch(r"[^_]+", name) for name in table.index)
+
+
+def test_a_part_of_a_clip_is_drawn_with_the_numbers_of_the_whole():
+    held = [replace(trace, first=30) for trace in traces()]
+    panel = figures_weights.effective_frames(held, cursor=7)
+    assert (mark(panel, Line).x[0], mark(panel, Rule, 1).value, panel.x.limits) == (30, 37, (29.5, 41.5))
+    panel = figures_weights.weight_against_blur(held, np.arange(12.0), Axis("Blur", "px"), key=5)
+    assert mark(panel, Points, 2).name == "window of 35"

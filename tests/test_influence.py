@@ -221,3 +221,15 @@ def test_a_change_blurs_then_lights_then_adds_the_same_noise_each_time():
     assert np.array_equal(change.applied(frame), change.applied(frame))
     assert np.array_equal(Change(angle=0.7).applied(frame), frame)
     assert (Change().nothing, Change(angle=0.7).nothing, change.nothing) == (True, True, False)
+
+
+def test_in_a_part_of_a_clip_frames_are_named_by_their_numbers_in_the_whole(tiny, walk):
+    part = walk.part(6, 15)
+    whole, inside = (influence.influence(encode_window(*given, BOX)) for given in ((walk, tiny, 9), (part, tiny, 3)))
+    assert (inside.key, inside.frames.tolist()) == (9, [7, 8, 9, 10, 11])
+    np.testing.assert_array_equal(inside.pixels, whole.pixels)
+    assert inside.neighbours.tolist() == [True, True, False, True, True]
+    assert influence.influence(encode_window(part, tiny, 0, BOX)).frames.tolist() == [6, 6, 6, 7, 8]
+    found = intervene(part, encode_window(part, tiny, 3, BOX), -1, Change(length=9))
+    assert (found.key, found.frame, found.slot) == (9, 8, -1)
+    assert np.array_equal(found.before.picture, walk[8])

@@ -20,6 +20,7 @@ from freqviz.to_plotly import to_plotly
 from freqviz.web import Weights, work
 
 app, walk_file, analysed = test_pages.app, test_pages.walk_file, test_pages.analysed
+NETWORKS = ("spatial-video", "freq-video")
 WEIGHTS, ENERGY = "pages/inner/frame_weights.py", "pages/inner/blur_against_energy.py"
 
 
@@ -57,9 +58,14 @@ def numbers(data):
     return [{axis: trace.get(axis) for axis in ("type", "x", "y", "z", "source", "width")} for trace in data]
 
 
+@pytest.mark.parametrize("part", [None, (4, 19)])
 @pytest.mark.parametrize("page", [WEIGHTS, ENERGY])
-def test_every_python_that_is_offered_gives_the_figure_above_it(app, page, monkeypatch):
+def test_every_python_that_is_offered_gives_the_figure_above_it(app, page, part, monkeypatch):
     app.query_params["frame"], app.query_params["network"] = "9", "freq-video"
+    if part:
+        app.query_params["part"] = [str(part[0]), str(part[1] - 1)]
+        whole = work.Request("sample", work.BOX, test_pages.library.truth("sample").part(*part).box, NETWORKS, "cpu")
+        work.analyse(replace(whole, frames=part).run(), lambda *_: None, lambda: False)
     at(app, page)
     monkeypatch.chdir(ROOT)
     shown, lines = figures(app), copied(app, "python")

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
 
 PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters", "spectra": "Spectra"}
 
@@ -33,8 +33,12 @@ def note(page: Page, title: str):
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Pick an option of a box to choose from."""
-    page.get_by_role("combobox", name=label, exact=True).click()
+    """Pick an option of a box to choose from; a page that still runs or scrolls would close it again."""
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    box = page.get_by_role("combobox", name=label, exact=True)
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
 
 

@@ -251,6 +251,25 @@ def test_sample_i_is_the_same_wherever_the_stream_begins(people, tmp_path):
     assert all(np.array_equal(window[name], again[name]) for name in window)
 
 
+def test_heads_of_another_training_see_shorter_blur_and_lie_beside_the_usual_ones():
+    usual, short = (
+        [
+            data.draw_window(regime, np.random.default_rng(i), longest=longest)
+            for regime in data.REGIMES
+            for i in range(50)
+        ]
+        for longest in (47, 15)
+    )
+    lengths = np.array([[d.length for d in window] for window in usual])
+    assert 40 < lengths.max() <= 47
+    np.testing.assert_allclose([[d.length for d in window] for window in short], lengths * 15 / 47)
+    assert [[d.angle for d in window] for window in short] == [[d.angle for d in window] for window in usual]
+    paths = [models.checkpoint("freq-video", *of).name for of in ((), (2,), (0, "15px"), (2, "15px"))]
+    assert [path.removesuffix(".safetensors") for path in paths] == [
+        "freq-video", "freq-video-2", "freq-video-15px", "freq-video-2-15px",
+    ]  # fmt: skip
+
+
 def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(people, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "validate_frames", lambda *_: np.zeros(3))
     monkeypatch.setattr(models, "save", lambda *_: None)
@@ -279,7 +298,7 @@ def test_heads_train_on_a_frozen_backbone_and_resume(people, tmp_path, monkeypat
     monkeypatch.setattr(models, "load", lambda name: frame)
     saved = {}
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
-    monkeypatch.setattr(models, "save", lambda name, network, seed: saved.__setitem__((name, seed), network))
+    monkeypatch.setattr(models, "save", lambda name, network, seed, variant: saved.__setitem__((name, seed), network))
     recipe = train.Recipe("video", steps=2, batch=2, warmup=1, validate_every=1, save_every=1)
     heads = [("spatial-video", 0), ("freq-video", 1)]
     assert train.train_heads(recipe, heads, people, tmp_path / "a" / "whole", say=lambda *_: None)

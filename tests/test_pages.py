@@ -104,6 +104,29 @@ def finish(app):
     return app.run()
 
 
+def test_what_was_analysed_once_is_shown_on_every_page_and_visit_and_is_not_analysed_again(app, monkeypatch):
+    """Other pages may run single windows, the first one and the job ask no network at all."""
+
+    def forbidden(*_, **__):
+        raise AssertionError("this was analysed before")
+
+    monkeypatch.setattr(run.Run, "analysis", forbidden)
+    app.run()
+    for page in [*PAGES, *PAGES]:
+        app.switch_page(str(page.relative_to(ROOT))).run()
+        assert not app.exception
+        assert app.button(key="run").label == "Analysed"
+    monkeypatch.setattr(TinyNetwork, "shared", forbidden)
+    monkeypatch.setattr(TinyNetwork, "estimate", forbidden)
+    visit = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not visit.exception
+    assert visit.button(key="run").label == "Analysed"
+    request = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(models.names()), "cpu")
+    ticket = work.start(request)
+    assert ticket.wait(60)
+    assert (ticket.state, ticket.message) == ("done", "")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_opens(app, page):
     app.run()
@@ -285,6 +308,20 @@ def test_an_upload_can_be_given_its_truth_and_a_wrong_file_leaves_it(app, tmp_pa
     next(one for one in app.button if one.label == "Remove the truth").click().run()
     app.slider(key="frame").set_value(0).run()
     assert "truth" not in {trace.get("name") for trace in figures(app)[0]["data"]}
+
+
+def test_a_truth_that_lies_far_from_all_poses_is_doubted_in_one_sentence(app, tmp_path):
+    """The box is the frame, 160 pixels wide; the truth is what the only network found, moved."""
+    clip = write_video(tmp_path / "walk.mp4", walking_frames(9, step=2.0), 25)
+    app.query_params["person"] = "Whole frame"
+    upload(app.run(), "walk.mp4", clip.read_bytes())
+    app.multiselect(key="networks").set_value(["spatial-video"]).run()
+    finish(app)
+    table = finished(app).poses
+    assert not app.warning
+    for shift, doubted in ((79, False), (81, True)):
+        give_truth(app, "truth.csv", table.assign(x=table["x"] - shift).to_csv(index=False).encode())
+        assert ["over half a box from all poses" in one.value for one in app.warning] == [True] * doubted
 
 
 def test_a_truth_of_the_first_frame_gives_the_box(app, walk_file):

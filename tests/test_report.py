@@ -157,6 +157,28 @@ def test_switches_are_compared_with_the_seed_that_was_switched(found):
     assert [alignment["R0"], alignment["R2"], alignment["R5 fast"]] == pytest.approx([0, 4 / 54, -2 / 6])
 
 
+def test_out_of_range_compares_twins_of_one_training_and_needs_both(found, folder, assets, cheap):
+    assert report.out_of_range_table(found, SOURCES).row.to_list() == ["spatial-video", "freq-video"] * 4
+    for regime in evaluate.REGIMES:
+        found[regime]["pose/freq-video 15px seed 0"] = off((0, slice(2, 5)))
+        found[regime]["pose/spatial-video seed 1"] = off(slice(None))  # seed 0 alone was trained both ways
+    assert set(report.out_of_range_table(found, SOURCES)["trained up to px"]) == {47}
+    for regime in evaluate.REGIMES:
+        found[regime]["pose/spatial-video 15px seed 0"] = off((0, slice(7, 8)), 8.0)
+        np.savez_compressed(folder / f"{regime}.npz", **found[regime])
+    table = report.out_of_range_table(found, SOURCES)
+    assert set(table.regime) == {"R0", "R1", "R2", "R3"}
+    line = only(table, **{"regime": "R2", "row": "freq-video", "trained up to px": 15})
+    assert (line["difference"], line["pck@0.05"], line["low"]) == pytest.approx((-2 / 54, 51 / 54, -2 / 42))
+    assert only(table, **{"regime": "R2", "row": "freq-video", "trained up to px": 47})["difference"] == 0
+    readme = folder / "README.md"
+    readme.write_text("<!-- tables --><!-- /tables -->")
+    report.write(folder, readme, assets, say=lambda _: None)
+    lines = readme.read_text().splitlines()
+    assert "| `freq-video`, up to 15 px |" + " 94.4 / 94.4 / 94.4 |" * 4 in lines
+    assert "| difference of the two, PCK@.05 |" + " -3.7 [-4.8, +0.0] |" * 4 in lines
+
+
 def test_a_table_in_markdown():
     table = pd.DataFrame({"row": ["mean", "`freq-video`"], "PCK": ["1.0", "–"]})
     assert report.markdown(table) == "| row | PCK |\n|---|--:|\n| mean | 1.0 |\n| `freq-video` | – |"

@@ -9,11 +9,11 @@ import pytest
 from scrubber_app import APART, BLURRIEST, BOX, DAMAGED, LOST, SHARPEST, analysis, view_of
 from test_clip import number, numbered
 
-from freqviz import look, poses, to_video
+from freqviz import look, poses, reading, to_video
 from freqviz.clip import Clip, ClipError
 from freqviz.jobs import Cancelled
 from freqviz.web import View, library
-from freqviz.web.scrubber import HERE, HTML, KEYS, MARKS, overlay, runs
+from freqviz.web.scrubber import HERE, HTML, KEYS, MARKS, overlay
 
 COUNT = 120
 
@@ -78,7 +78,7 @@ def test_a_cancelled_copy_leaves_nothing(tmp_path, clip):
 
 
 def test_what_is_drawn_over_a_frame_is_that_frames(view):
-    drawn = overlay(view, view.marks)
+    drawn = overlay(view)
     spatial, frequency = drawn["people"]
     assert (drawn["count"], drawn["size"], drawn["first"]) == (COUNT, [64, 36], 0)
     assert (spatial["name"], spatial["role"], frequency["role"]) == ("spatial-video", "spatial", "frequency")
@@ -104,7 +104,7 @@ def test_a_held_box_is_told_once(view):
     held = View(view.name, view.clip, analysis(COUNT), view.folder)
     for name, one in held.analysis.traces.items():
         held.analysis.traces[name] = type(one)(**{**vars(one), "boxes": boxes})
-    assert [segment[0] for segment in overlay(held, {})["segments"]] == [0, 1, 2, 3, 4, 5]
+    assert [segment[0] for segment in overlay(held)["segments"]] == [0, 1, 2, 3, 4, 5]
 
 
 def test_unknown_numbers_are_null_and_the_whole_is_json(view):
@@ -112,14 +112,14 @@ def test_unknown_numbers_are_null_and_the_whole_is_json(view):
     points = trace.keypoints.copy()
     points[4, 2] = np.nan
     view.analysis.traces["freq-video"] = type(trace)(**{**vars(trace), "keypoints": points})
-    drawn = json.loads(json.dumps(overlay(view, {}), allow_nan=False))
+    drawn = json.loads(json.dumps(overlay(view), allow_nan=False))
     assert drawn["people"][1]["points"][4][2:6] == [2 * 4 + 1 + 3, 114, None, None]
 
 
 def test_the_true_joints_come_last(view, monkeypatch):
     truth = library.Truth(view.traces[0].keypoints + 4, None, np.zeros((COUNT, 4)))
     monkeypatch.setattr(library, "truth", lambda name: truth)
-    drawn = overlay(view, view.marks)
+    drawn = overlay(view)
     assert [person["name"] for person in drawn["people"]] == ["spatial-video", "freq-video", "truth"]
     assert drawn["people"][2]["points"][9][:2] == [22, 114]
     error = drawn["curves"][-1]
@@ -130,7 +130,7 @@ def test_the_true_joints_come_last(view, monkeypatch):
 
 
 def test_each_curve_has_its_name_unit_range_and_numbers(view):
-    weights, energy, blur, apart = overlay(view, {})["curves"]
+    weights, energy, blur, apart = overlay(view)["curves"]
     assert (weights["name"], weights["limits"]) == ("Effective number of frames", [1, 5])
     assert [line["values"][0] for line in weights["lines"]] == [3.846, 4.545]
     assert [line["role"] for line in weights["lines"]] == ["spatial", "frequency"]
@@ -148,10 +148,10 @@ def test_marks_tell_what_to_jump_to_and_runs_of_them_are_one(view):
         "sharpest": [SHARPEST], "blurriest": [BLURRIEST], "disagreement": [APART], "lost": LOST, "damaged": [DAMAGED],
     }  # fmt: skip
     assert set(view.marks) == set(MARKS)
-    lost = next(mark for mark in overlay(view, view.marks)["marks"] if mark["kind"] == "lost")
+    lost = next(mark for mark in overlay(view)["marks"] if mark["kind"] == "lost")
     assert lost == {"kind": "lost", "role": "lost", "runs": [[30, 32], [70, 70]]}
-    assert runs([]) == []
-    assert runs([0, 1, 5]) == [[0, 1], [5, 5]]
+    assert reading.runs([]) == []
+    assert reading.runs([0, 1, 5]) == [[0, 1], [5, 5]]
 
 
 def test_what_is_not_known_is_no_mark(view):
@@ -163,7 +163,8 @@ def test_what_is_not_known_is_no_mark(view):
 
 
 def test_numbers_for_people_may_start_elsewhere(view):
-    assert overlay(view, {}, first=250)["first"] == 250
+    view.clip.first = 250
+    assert overlay(view)["first"] == 250
 
 
 def test_every_key_of_the_list_is_one_that_the_script_knows():

@@ -367,11 +367,15 @@ class Damage:
     occluded: bool = False
 
 
+LONGEST = 47.0  # px of motion blur in training
 REGIMES = {"natural": 0.3, "R1": 0.2, "R2": 0.25, "R3": 0.15, "single": 0.1}  # shares in training
 
 
-def draw_window(regime: str, rng: np.random.Generator, radius: int = 2) -> list[Damage]:
-    """One window of a training regime, with now and then a trap for energy: noise, exposure or an occluder."""
+def draw_window(regime: str, rng: np.random.Generator, radius: int = 2, longest: float = LONGEST) -> list[Damage]:
+    """One window of a training regime, with now and then a trap for energy: noise, exposure or an occluder.
+
+    Lengths reach up to `longest` px; a smaller one shortens them all alike.
+    """
     count = 2 * radius + 1
     lengths = np.zeros(count)
     if regime == "R1":
@@ -385,6 +389,7 @@ def draw_window(regime: str, rng: np.random.Generator, radius: int = 2) -> list[
         lengths = rng.uniform(15, 34, count)
     elif regime == "single":
         lengths[radius] = rng.uniform(9, 34)
+    lengths = lengths * (longest / LONGEST)
     sigma = np.full(count, 0.01) if rng.random() < 0.7 else np.full(count, rng.uniform(0, 0.02))
     gain, occluded = np.ones(count), np.zeros(count, bool)
     if rng.random() < 0.3:
@@ -427,9 +432,18 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
     All frames of a window share the key frame's box and the augmentation.
     """
 
-    def __init__(self, stills: Stills, clips: Clips, seed: int, first: int, count: int, radius: int = 2):
+    def __init__(
+        self,
+        stills: Stills,
+        clips: Clips,
+        seed: int,
+        first: int,
+        count: int,
+        radius: int = 2,
+        longest: float = LONGEST,
+    ):
         self.stills, self.clips, self.seed = stills, clips, seed
-        self.first, self.count, self.radius = first, count, radius
+        self.first, self.count, self.radius, self.longest = first, count, radius, longest
 
     def __len__(self) -> int:
         return self.count
@@ -455,7 +469,8 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
             key = people[self.radius]
             if key.counts.sum() >= MINIMUM_JOINTS:
                 break
-        damages = draw_window(str(rng.choice(list(REGIMES), p=list(REGIMES.values()))), rng, self.radius)
+        regime = str(rng.choice(list(REGIMES), p=list(REGIMES.values())))
+        damages = draw_window(regime, rng, self.radius, self.longest)
         cuts, joints, counts = [], [], []
         for step, (frame, person, damage) in enumerate(zip(frames, people, damages, strict=True)):
             away = step - self.radius

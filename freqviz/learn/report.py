@@ -177,6 +177,29 @@ def switches_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd
     return pd.DataFrame(lines)
 
 
+def out_of_range_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """Heads trained with blur up to 15 px beside those of the same seed trained up to 47 px; empty without them.
+
+    A line a regime and row; `difference`, `low` and `high` of PCK@0.05 are against the twin trained alike.
+    """
+    lines = []
+    for regime in ev.OUT_OF_RANGE:
+        arrays = found.get(regime, {})
+        for trained in (f" {ev.VARIANT}", ""):
+            twins = {name: f"{name}{trained} seed 0" for name in ("spatial-video", "freq-video")}
+            if any(f"pose/{row}" not in arrays for row in twins.values()):
+                continue
+            scores = {name: ev.scored(arrays, row, sources) for name, row in twins.items()}
+            apart = ev.bootstrap(scores["freq-video"], scores["spatial-video"], 0)
+            for name, score in scores.items():
+                line = {"regime": regime, "row": name, "trained up to px": 15 if trained else 47}
+                line |= {f"pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
+                if name == "freq-video":
+                    line |= {key: apart[key] for key in ("difference", "low", "high")}
+                lines.append(line)
+    return pd.DataFrame(lines)
+
+
 def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     """Frame weights: rank correlation with true blur within windows, effective number of frames, by regime."""
     lines = []
@@ -312,6 +335,24 @@ def readme_tables(tables: dict[str, pd.DataFrame]) -> str:
         "**Parts of `freq-video` switched off** at inference, nothing trained again (seed 0; points against the whole)",
         markdown(pd.DataFrame(shown)),
     ]
+    if "out_of_range" in tables:
+        beyond, shown = tables["out_of_range"], []
+        for reach in sorted(beyond["trained up to px"].unique()):
+            own = beyond[beyond["trained up to px"] == reach]
+            for row in ("spatial-video", "freq-video"):
+                line = {"PCK@.05 / .1 / .2, %": f"`{row}`, up to {reach} px"}
+                for _, one in own[own.row == row].iterrows():
+                    line[one["regime"]] = " / ".join(percent(one[f"pck@{a}"]) for a in poses.ALPHAS)
+                shown.append(line)
+            line = {"PCK@.05 / .1 / .2, %": "difference of the two, PCK@.05"}
+            for _, one in own[own.row == "freq-video"].iterrows():
+                line[one["regime"]] = points(one["difference"], one["low"], one["high"])
+            shown.append(line)
+        parts += [
+            "**Out of range**: heads trained with blur up to 15 px, tested at 21 to 47 (seed 0, the same steps; "
+            "the frozen backbone is the same for all and has seen 47 px)",
+            markdown(pd.DataFrame(shown)),
+        ]
     weights, columns = tables["weights"], ["rank correlation", "effective frames"]
     shown = [
         {"frame weights": row, **{
@@ -382,6 +423,8 @@ def write(
         "jitter": jitter_table(found),
         "cost": cost_table(),
     }
+    if len(beyond := out_of_range_table(found, sources)):
+        tables["out_of_range"] = beyond
     if (assets / "references.csv").is_file():
         tables["references"] = pd.read_csv(assets / "references.csv")
     for name in models.names():

@@ -11,7 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -46,6 +46,8 @@ class Recipe:
     average: float = 0.998  # of the exponential moving average
     small: float = 0.6  # share of the steps (before a restart) on 128x96 crops, 2.2 times as fast
     restart: int | None = None  # step from which everything begins anew, at the average's parameters and .6 of the rate
+    longest: float = data.LONGEST  # px of motion blur in windows; the frames of the backbone always reach 47
+    variant: str = ""  # name of a training other than the usual one
     seed: int = 0
     validate_every: int = 500
     save_every: int = 200
@@ -59,10 +61,12 @@ RECIPES = {
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
+    "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
     "freq-video": [("freq-video", seed) for seed in range(3)],
+    "video-pair-15px": [("spatial-video", 0), ("freq-video", 0)],
     "video-pair": [(name, seed) for seed in range(3) for name in ("spatial-video", "freq-video")],
 }
 
@@ -304,7 +308,8 @@ def train_heads(
         torch.save({"heads": kept, "step": step, "seconds": spent + time.monotonic() - begun}, part)
         part.rename(state)
 
-    samples = data.WindowSamples(stills, clips, recipe.seed, step * recipe.batch, (recipe.steps - step) * recipe.batch)
+    first, count = step * recipe.batch, (recipe.steps - step) * recipe.batch
+    samples = data.WindowSamples(stills, clips, recipe.seed, first, count, longest=recipe.longest)
     loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=_calm)
     sums: list[dict[str, float]] = [{} for _ in heads]
     for batch in loader:
@@ -340,7 +345,7 @@ def train_heads(
             save()
             return False
     for (name, seed), average in zip(heads, averages, strict=True):
-        models.save(name, average, seed)
+        models.save(name, average, seed, recipe.variant)
     for name in dict(heads):
         seeds = [seed for other, seed in heads if other == name]
         write_card(name, recipe, seeds, run, spent + time.monotonic() - begun, stills, clips)
@@ -352,6 +357,18 @@ def write_card(
 ) -> None:
     """What the card of a network tells of its training; its scores come from the evaluation."""
     video = issubclass(models.NETWORKS[name], VideoNetwork)
+    budget = {
+        "steps": recipe.steps,
+        "windows" if video else "crops": recipe.steps * recipe.batch,
+        "minutes": round(seconds / 60, 1),
+        "device": f"cpu, {torch.get_num_threads()} threads",
+        "backbone": "frozen, that of spatial-frame" if video else "trained from random parameters",
+        "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
+    }
+    command = f"python -m freqviz train {run.name}"
+    if recipe.variant:  # heads of the same network, trained otherwise
+        models.write_card(name, **{f"heads {recipe.variant}": {"budget": budget, "seeds": seeds, "command": command}})
+        return
     models.write_card(
         name,
         idea=" ".join(str(sys.modules[models.NETWORKS[name].__module__].__doc__).split()),
@@ -359,16 +376,9 @@ def write_card(
         "split 1 (Jhuang et al., ICCV 2013); film titles of the validation part and of the test split left out",
         joints="JHMDB's convention: the face is the head, hips are those of an annotation puppet. LSPET's joints "
         + ("weigh 0.3 in the loss." if video else "have outputs of their own in training."),
-        budget={
-            "steps": recipe.steps,
-            "windows" if video else "crops": recipe.steps * recipe.batch,
-            "minutes": round(seconds / 60, 1),
-            "device": f"cpu, {torch.get_num_threads()} threads",
-            "backbone": "frozen, that of spatial-frame" if video else "trained from random parameters",
-            "degradation": "motion blur up to 47 px (1/256 of the crop's height), then noise, then JPEG",
-        },
+        budget=budget,
         seeds=seeds,
-        command=f"python -m freqviz train {run.name}",
+        command=command,
     )
 
 

@@ -13,7 +13,7 @@ from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
     "clip": None, "box": "", "draw": False, "boxes": None, "track": None, "frame": 0, "network": None, "joint": None,
-    "blur": None, "person": BOX, "device": "auto", "region": work.PERSON,
+    "blur": None, "corrections": "", "person": BOX, "device": "auto", "region": work.PERSON,
 }  # fmt: skip
 MEANING = {
     BOX: "Drawn or typed for the first frame; from then on it follows the poses.",
@@ -23,20 +23,21 @@ MEANING = {
 }
 
 
-def keep(page: str) -> None:
-    """Let what all pages ask for survive a change of page; call it before anything is asked."""
-    state: Any = st.session_state
-    if state.get("page", page) != page:
-        for key, default in {**SHARED, "networks": work.defaults()}.items():
-            if state.get(key, default) != default:
-                state[key] = state[key]  # what no widget holds is thrown away when the page changes
-    state["page"] = page
-
-
 BLURRIEST = (
     "Two seconds, or a third of a shorter clip: where the edges of what moves are widest, in frames looked at here and "
     "there, without a network."
 )
+
+
+def keep(page: str) -> None:
+    """Let what all pages ask for survive a change of page; call it before anything is asked."""
+    state: Any = st.session_state
+    if state.get("page", page) != page:
+        defaults = {**SHARED, "networks": work.defaults(), "part": (0, _last(state.get("clip", library.SAMPLE)))}
+        for key, default in defaults.items():
+            if state.get(key, default) != default:
+                state[key] = state[key]  # what no widget holds is thrown away when the page changes
+    state["page"] = page
 
 
 def sidebar() -> Request:
@@ -163,10 +164,7 @@ def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]],
 
 def _part(clip: str) -> tuple[int, int] | None:
     """The frames a ... b - 1 to look at; None for all, and where the clip cannot be opened: a run then says why."""
-    try:
-        last = len(work.open_clip(clip)) - 1
-    except (LookupError, ValueError, OSError):
-        return None
+    last = _last(clip)
     if last < 1:
         return None
     a, b = st.slider(
@@ -178,8 +176,23 @@ def _part(clip: str) -> tuple[int, int] | None:
         bind="query-params",
         help="First and last frame to analyse. Neighbours outside of it count as missing.",
     )
-    st.button("The blurriest seconds", on_click=_take_blurriest, args=(clip,), type="tertiary", help=BLURRIEST)
+    st.button(
+        "The blurriest seconds",
+        on_click=_take_blurriest,
+        args=(clip,),
+        type="tertiary",
+        icon=":material/blur_on:",
+        help=BLURRIEST,
+    )
     return None if (a, b) == (0, last) else (a, b + 1)
+
+
+def _last(clip: str) -> int:
+    """Index of the last frame; 0 where the clip cannot be opened."""
+    try:
+        return len(work.open_clip(clip)) - 1
+    except (LookupError, ValueError, OSError):
+        return 0
 
 
 def _take_blurriest(clip: str) -> None:

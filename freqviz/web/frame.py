@@ -39,8 +39,8 @@ def scrubber(view: View, region: str) -> int:
             frame = slider(view.clip, st.container())
         if isinstance(copy, Path) and runs:
             dark = st.context.theme.type == "dark"
-            first, turn = view.clip.first, state.get(TURN, 0)
-            scrub(view, copy, frame, turn, region, dark, SCRUBBER, partial(_take_frame, first), _take_failure, first)
+            take, turn = partial(_take_frame, view.clip.first), state.get(TURN, 0)
+            scrub(view, copy, frame, turn, region, dark, SCRUBBER, take, _take_failure)
             return frame
     _picture(view, frame, region)
     if not isinstance(copy, Path) and not copy.over:

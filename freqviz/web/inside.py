@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from freqviz import crops, run
 from freqviz.panel import Panel
-from freqviz.web import library
 from freqviz.web.page import show
 from freqviz.web.recipe import explain
 from freqviz.web.view import View
@@ -46,18 +45,13 @@ class Inside:
         self._keep("trace", self.trace, f'trace = run.deep_trace(clip, "{name}", {self.frame}, box)')
 
     @property
-    def file(self) -> str:
-        """Where the clip lies, from the folder of the project if it lies there."""
-        path = library.clips()[self.view.name]
-        return str(path.relative_to(library.PROJECT) if path.is_relative_to(library.PROJECT) else path)
-
-    @property
     def command(self) -> str:
         """Writes everything that the network computes for this frame."""
         box = ",".join(f"{value:g}" for value in self.box)
         number = self.view.number(self.frame)
-        out = f"runs/{Path(self.file).stem}-{number}.npz"
-        words = ["window", self.file, "--model", self.network, "--frame", str(number), "--box", box, "--out", out]
+        file = self.view.file
+        out = f"runs/{Path(file).stem}-{number}.npz"
+        words = ["window", file, "--model", self.network, "--frame", str(number), "--box", box, "--out", out]
         return shlex.join(["python", "-m", "freqviz", *words])
 
     def frames(self, count: int) -> NDArray[np.uint8]:
@@ -128,8 +122,6 @@ class Inside:
             if name in needed:
                 needed |= _words(line)
                 lines.insert(0, line)
-        first, count = self.view.clip.first, len(self.view.clip)
-        part = f".part({first}, {first + count})" if first else ""
         modules = sorted({word for word in needed if word.startswith("figures") or word in ("offsets", "run")})
         return "\n".join(
             [
@@ -137,7 +129,7 @@ class Inside:
                 f"from freqviz import {', '.join(modules)}",
                 "from freqviz.to_matplotlib import save_pdf",
                 "",
-                f"clip = freqviz.Clip({self.file!r}){part}",
+                self.view.clip_python,
                 *lines,
                 f"panel = {call}",
                 f'save_pdf(panel, "{function.__name__}.pdf")',

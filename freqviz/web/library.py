@@ -31,6 +31,11 @@ def clips() -> dict[str, Path]:
     return {SAMPLE: SAMPLE_FILE} | {path.name: path for path in uploads}
 
 
+def relative(path: Path) -> str:
+    """A path for lines to copy: from the folder of the project if it lies there."""
+    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+
+
 def add(name: str, data: bytes) -> str:
     """Keep an uploaded clip if it can be opened.
 

@@ -55,9 +55,10 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
-            truth.ask(request.clip, planned.whole)
+            view = View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+            truth.ask(request.clip, planned.whole, view.truth_is_far)
             st.caption(caption)
-            return View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+            return view
         _stage(request, planned, ticket, analysis)
     st.stop()
 

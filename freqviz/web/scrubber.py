@@ -1,7 +1,7 @@
 """Frames, skeletons, boxes, curves and marks of a whole clip under one cursor: the Python side of scrubber.js."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit import runtime
 
-from freqviz import look, poses, to_video
+from freqviz import look, poses, reading, to_video
 from freqviz.panel import Skeleton
 from freqviz.to_plotly import opacity
 from freqviz.web.view import View
@@ -73,7 +73,6 @@ def scrub(
     key: str,
     on_frame: Callable[[], None],
     on_failure: Callable[[], None],
-    first: int = 0,
 ) -> None:
     """Show the clip under its cursor; a moved cursor is told when it comes to rest.
 
@@ -89,9 +88,8 @@ def scrub(
         dark: whether the screen is.
         key: of the component.
         on_frame, on_failure: called in a new script run.
-        first: number of the clip's first frame for people.
     """
-    clip, overlays = _addresses(view, copy, first)
+    clip, overlays = _addresses(view, copy)
     names = {"box", *look.network_roles(view.networks).values(), "truth", *MARKS.values()}
     names |= {role for curve in view.curves for _, role in curve.lines.values()}
     _component(
@@ -115,13 +113,11 @@ def scrub(
     )
 
 
-def overlay(view: View, marks: Mapping[str, Sequence[int]], first: int = 0) -> dict[str, Any]:
+def overlay(view: View) -> dict[str, Any]:
     """Everything that is drawn over and under the frames, as plain data; unknown numbers are None.
 
     Args:
         view: the clip and what was found in it.
-        marks: frames to jump to by kind, a kind of MARKS.
-        first: number of the clip's first frame for people.
     Returns:
         count, first, size [width, height], times (seconds), edges [joint, joint, side], sides of the joints;
         people: points [x, y, x, y ...] in frame pixels and opacity 0 ... 100 of every frame; segments [first frame,
@@ -136,7 +132,7 @@ def overlay(view: View, marks: Mapping[str, Sequence[int]], first: int = 0) -> d
     starts = np.flatnonzero(np.r_[True, (np.diff(view.boxes, axis=0) != 0).any(1)]).tolist()
     return {
         "count": len(view.clip),
-        "first": first,
+        "first": view.clip.first,
         "size": [width, height],
         "times": _plain(view.clip.times, 3),
         "edges": [[a, b, body.side(a, b)] for a, b in body.edges],
@@ -152,27 +148,22 @@ def overlay(view: View, marks: Mapping[str, Sequence[int]], first: int = 0) -> d
             }
             for curve in view.curves
         ],
-        "marks": [{"kind": kind, "role": MARKS[kind], "runs": runs(frames)} for kind, frames in marks.items()],
+        "marks": [
+            {"kind": kind, "role": MARKS[kind], "runs": reading.runs(frames)} for kind, frames in view.marks.items()
+        ],
     }
 
 
-def runs(frames: Sequence[int]) -> list[list[int]]:
-    """[first, last] of each run of consecutive numbers; the numbers ascend."""
-    numbers = np.asarray(frames, np.int64)
-    cuts = np.flatnonzero(np.diff(numbers) > 1) + 1
-    return [[int(run[0]), int(run[-1])] for run in np.split(numbers, cuts) if len(run)]
-
-
-def _addresses(view: View, copy: Path, first: int) -> tuple[str, str]:
+def _addresses(view: View, copy: Path) -> tuple[str, str]:
     """Where the browser fetches the copy and the overlays from: files that live as long as the page shows them."""
-    if first not in view.served:
+    if copy not in view.served:
         files = runtime.get_instance().media_file_mgr
-        text = json.dumps(overlay(view, view.marks, first), separators=(",", ":")).encode()
+        text = json.dumps(overlay(view), separators=(",", ":")).encode()
         base = "/" + st.get_option("server.baseUrlPath").strip("/") if st.get_option("server.baseUrlPath") else ""
         clip = files.add(str(copy), "video/mp4", "scrubber clip")
         overlays = files.add(text, "application/json", "scrubber overlays")
-        view.served[first] = base + clip, base + overlays
-    return view.served[first]
+        view.served[copy] = base + clip, base + overlays
+    return view.served[copy]
 
 
 def _person(name: str, role: str, keypoints: np.ndarray, scores: np.ndarray) -> dict[str, Any]:

@@ -10,10 +10,18 @@ from freqviz.web import library
 MEGABYTES = 20  # ten minutes of poses are about 12
 
 
-def ask(name: str, clip: Clip) -> None:
-    """Draw the uploader of a clip's truth; the sample has its own."""
+def ask(name: str, clip: Clip, far: bool = False) -> None:
+    """Draw the uploader of a clip's truth; the sample has its own.
+
+    Args:
+        name: of the clip in the library.
+        clip: the same, opened.
+        far: the truth that there is lies far from all poses, which is worth a warning.
+    """
     if name == library.SAMPLE:
         return
+    if far:
+        st.sidebar.warning("The true joints lie over half a box from all poses, in the median: are they of this clip?")
     turn = st.session_state.setdefault("truths", 0)  # another key is an empty uploader: the bytes are let go
     with st.sidebar.expander("Truth"):
         if library.truth(name) is not None:

@@ -17,6 +17,7 @@ from freqviz.web import library, work
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
 TRUE_BLUR = "True blur (pixels)"
+FAR = 0.5  # of the box's longer side
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,23 @@ class View:
         return self.clip.first + frame
 
     @property
+    def file(self) -> str:
+        """Where the clip lies, for lines to copy."""
+        return library.relative(library.clips()[self.name])
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The part of the clip that was analysed, as `analyse` takes it; None for all of it."""
+        first, count = self.clip.first, len(self.clip)
+        return None if count == len(work.open_clip(self.name)) else (first, first + count)
+
+    @property
+    def clip_python(self) -> str:
+        """Python of the clip, or the part of it, that was analysed."""
+        part = "" if self.span is None else ".part({}, {})".format(*self.span)
+        return f"clip = freqviz.Clip({self.file!r}){part}"
+
+    @property
     def boxes(self) -> np.ndarray:
         """(N, 4) x, y, w, h that every frame was cut by; frame pixels."""
         return self.traces[0].boxes
@@ -69,14 +87,23 @@ class View:
         return None if self._truth is None else self._truth.keypoints
 
     @cached_property
-    def served(self) -> dict[int, tuple[str, str]]:
-        """Addresses of the files that the scrubber shows, as long as this view is shown: see `scrubber`."""
+    def served(self) -> dict[Path, tuple[str, str]]:
+        """Addresses of the files that the scrubber shows, by its copy, as long as this view is shown."""
         return {}
 
     @cached_property
     def _truth(self) -> library.Truth | None:
         known, first = library.truth(self.name), self.clip.first
         return None if known is None else known.part(first, first + len(self.clip))
+
+    @cached_property
+    def truth_is_far(self) -> bool:
+        """Whether the truth lies in the median over half a box from what every network found: of another clip?"""
+        if self._truth is None or not np.isfinite(self._truth.keypoints).any():
+            return False
+        off = [np.linalg.norm(trace.keypoints - self._truth.keypoints, axis=-1) for trace in self.traces]
+        sides = self.boxes[:, 2:].max(1)[:, None]
+        return all(float(np.nanmedian(distances / sides)) > FAR for distances in off)
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Every figure is shown with the command and the Python that give the same numbers
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from freqviz import compare, crops, figures, figures_weights, influence, reading, run, spectra
+from freqviz import compare, figures, figures_weights, influence, offsets, reading, run, spectra
+from freqviz.clip import Clip
 from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
 from freqviz.web import library, work
@@ -35,6 +37,11 @@ class Weights:
     view: View
     frame: int
 
+    @property
+    def number(self) -> int:
+        """Of the key frame in the whole clip; `frame` is its index into the part that was analysed."""
+        return self.view.number(self.frame)
+
     # ---- the whole clip
 
     @cached_property
@@ -52,7 +59,7 @@ class Weights:
     @property
     def quantities(self) -> list[str]:
         """Columns of `table` that blur is held against: energies, variances of features, weights."""
-        return self.view.energies + [name for name in self.table if str(name).startswith((FEATURES, WEIGHT))]
+        return self.view.energies + [name for name in map(str, self.table) if name.startswith((FEATURES, WEIGHT))]
 
     def bars(self) -> None:
         """The weights of the window, a bar a network."""
@@ -84,13 +91,13 @@ class Weights:
         def move(x: float, y: float) -> None:
             st.session_state["frame"] = self._nearest(blur, quantity, x, y)
 
-        panel = figures.blur_against_energy(self.table, blur, quantity, self.frame)
-        call = f"figures.blur_against_energy(table, {blur!r}, {quantity!r}, {self.frame})"
+        panel = figures.blur_against_energy(self.table, blur, quantity, self.number)
+        call = f"figures.blur_against_energy(table, {blur!r}, {quantity!r}, {self.number})"
         shown = self.table[["frame", blur, quantity]].rename(columns={blur: panel.x.title, quantity: panel.y.title})
         self._show(panel, call, 420, *self._columns([blur, quantity]), numbers=shown, on_click=move)
 
     def _nearest(self, blur: str, quantity: str, x: float, y: float) -> int:
-        """The frame whose point is the clicked one; points travel as float32."""
+        """The number of the frame whose point is the clicked one; points travel as float32."""
         points = self.table[[blur, quantity]].to_numpy(np.float32).astype(np.float64)
         spread = np.maximum(np.nanmax(points, 0) - np.nanmin(points, 0), 1e-12)
         return int(self.table["frame"][np.nanargmin((((points - (x, y)) / spread) ** 2).sum(1))])
@@ -109,13 +116,13 @@ class Weights:
     def strip(self, network: str) -> None:
         """The frames of the window, with their weights."""
         light, box = self.view.analysis.traces[network], self._box
-        frames = light.window(self.frame).tolist()
-        pictures = [crops.cut(self.view.clip[i], box) for i in frames]
+        frames = (self.view.clip.first + light.window(self.frame)).tolist()
+        pictures = list(run.window_cuts(self.view.clip, self.frame, box, len(frames)))
         panel = figures_weights.window_strip(pictures, frames, light.frame_weights[self.frame], network)
         given = [
             f"light = analysis.traces[{network!r}]",
-            f"frames = light.window({self.frame}).tolist()",
-            f"pictures = [crops.cut(clip[i], {box.tolist()}) for i in frames]",
+            f"frames = (light.first + light.window({self.frame})).tolist()",
+            f"pictures = list(run.window_cuts(clip, {self.frame}, {box.tolist()}, {len(frames)}))",
         ]
         call = f"figures_weights.window_strip(pictures, frames, light.frame_weights[{self.frame}], {network!r})"
         weights = pd.DataFrame({"frame": frames, "slot": light.slots, "weight": light.frame_weights[self.frame]})
@@ -134,7 +141,7 @@ class Weights:
 
     def influence(self, network: str) -> Influence:
         """Of one network; a LookupError says that it sees single frames."""
-        return _influence(self.view.name, self.view.folder, network, self.frame, self._box)
+        return _influence(self.view.folder, network, self.frame, self.view.clip, self._box)
 
     def influence_bars(self) -> None:
         """How far the pose moves without each neighbour, a bar a network."""
@@ -156,7 +163,7 @@ class Weights:
     def _show_influences(self, panel: Panel, call: str, height: int, network: str = "") -> None:
         found = [one for one in self.influences if network in ("", one.network)]
         names = [one.network for one in found]
-        words = ["--models", ",".join(names), "--out", f"influence-{self.frame}.csv"]
+        words = ["--models", ",".join(names), "--out", f"influence-{self.number}.csv"]
         given = [f"networks = {names}"] if "networks" in call else []
         numbers = pd.concat([one.table() for one in found], ignore_index=True)
         self._show_window(panel, "influence", words, call.format(frame=self.frame), height, given, numbers)
@@ -170,9 +177,7 @@ class Weights:
         self._show_deep(network, "band_evidence", f", {BAND_NAMES}", 330)
 
     def _show_deep(self, network: str, name: str, more: str, height: int) -> None:
-        box = self.view.analysis.traces[network].boxes[self.frame]
-        kept = self.view.analysis.deep.get((network, self.frame))
-        deep = kept or work.deep_trace(self.view.name, self.view.folder, network, self.frame, box)
+        deep = self.view.deep(self.frame, network)
         panel = getattr(figures_weights, name)(deep, *([BAND_NAMES] if more else []))
         given = [
             f"trace = run.deep_trace(clip, {network!r}, {self.frame}, analysis.traces[{network!r}].boxes[{self.frame}])"
@@ -188,11 +193,11 @@ class Weights:
     @staticmethod
     def slot_name(slot: int) -> str:
         """A slot for people."""
-        return f"{slot:+d}".replace("-", "−") if slot else "key frame"
+        return offsets.signed([slot]) if slot else "key frame"
 
     def intervention(self, network: str, slot: int, change: Change) -> Intervention:
         """The window as one network sees it, before and after one of its frames is changed."""
-        window = _window(self.view.name, self.view.folder, network, self.frame, self._box)
+        window = _window(self.view.folder, network, self.frame, self.view.clip, self._box)
         return influence.intervene(self.view.clip, window, slot, change)
 
     def show_intervention(self, found: Intervention) -> None:
@@ -218,7 +223,7 @@ class Weights:
     def _show_change(self, found: Intervention, panel: Panel, call: str, height: int, limits: Any = None) -> None:
         change = found.change
         parts = {"length": change.length, "angle": change.angle, "sigma": change.sigma, "gain": change.gain}
-        words = ["--model", found.network, "--slot", str(found.slot), "--out", f"change-{self.frame}.csv"]
+        words = ["--model", found.network, "--slot", str(found.slot), "--out", f"change-{self.number}.csv"]
         options = {"blur": change.length, "angle": round(np.degrees(change.angle), 4), "noise": change.sigma}
         words += [word for name, value in options.items() if value for word in (f"--{name}", f"{value:g}")]
         words += ["--gain", f"{change.gain:g}"] if change.gain != 1 else []
@@ -250,7 +255,9 @@ class Weights:
         """A figure of the analysis; `call` is Python of the same panel after the lines `given`."""
         show(panel, height, **options)
         command, python = self._analysing(deep)
-        explain(panel, command, _python(python, [*self._clip_line(call, given), *given], call), numbers)
+        if re.search(r"\bclip\b", "\n".join([call, *given])):
+            python += f"\n{self.view.clip_python}"
+        explain(panel, command, _python(python, given, call), numbers)
 
     def _show_window(
         self, panel: Panel, command: str, words: list[str], call: str, height: int, given: list[str], numbers: Any,
@@ -258,19 +265,10 @@ class Weights:
     ) -> None:  # fmt: skip
         """A figure of one window; `command` is a subcommand with the further `words`."""
         show(panel, height, limits)
-        line = [
-            "python",
-            "-m",
-            "freqviz",
-            command,
-            self._file,
-            "--frame",
-            str(self.frame),
-            "--box",
-            self._typed(self._box),
-        ]
-        python = f"import freqviz\n\nclip = freqviz.Clip({self._file!r})\nbox = {self._box.tolist()}"
-        explain(panel, shlex.join([*line, *words]), _python(python, given, call), numbers)
+        line = ["python", "-m", "freqviz", command, self.view.file, "--frame", str(self.number)]
+        line += ["--box", self._typed(self._box), *self._frames_option, *words]
+        python = f"import freqviz\n\n{self.view.clip_python}\nbox = {self._box.tolist()}"
+        explain(panel, shlex.join(line), _python(python, given, call), numbers)
 
     def _analysing(self, deep: bool) -> tuple[str, str]:
         """The command and the Python that analyse the clip as it was analysed here."""
@@ -282,19 +280,25 @@ class Weights:
         elif rung == "whole frame":
             words, option = ["--whole-frame"], ", whole_frame=True"
         elif rung == "imported" and (chosen := st.session_state.get("boxes")):
-            file, track = _relative(library.BOXES / chosen), st.session_state.get("track")
-            words = ["--boxes", file, *(["--person", str(track)] if track else [])]
-            option = f", boxes=read_boxes({file!r}, {track})"
-        words += ["--deep", str(self.frame)] if deep else []
-        out = f"runs/{Path(self._file).stem}"
-        command = ["python", "-m", "freqviz", "analyse", self._file, "--models", ",".join(names), *words, "--out", out]
+            known, track = library.relative(library.BOXES / chosen), st.session_state.get("track")
+            words = ["--boxes", known, *(["--person", track] if track else [])]
+            option = f", boxes=read_boxes({known!r}, {track})"
+        corrections = {int(frame): box for frame, box in settings["corrections"].items()}
+        for frame, box in corrections.items():
+            words += ["--correct", f"{frame}:{self._typed(box)}"]
+        option += f", corrections={corrections}" if corrections else ""
+        option += f", frames={self.view.span}" if self.view.span else ""
+        words += [*self._frames_option, *(["--deep", str(self.number)] if deep else [])]
+        file = self.view.file
+        out = f"runs/{Path(file).stem}"
+        command = ["python", "-m", "freqviz", "analyse", file, "--models", ",".join(names), *words, "--out", out]
         reader = "from freqviz.boxes import read_boxes\n" if "read_boxes" in option else ""
-        python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({self._file!r}, {names}{option})"
+        python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({file!r}, {names}{option})"
         return shlex.join(command), python
 
-    def _clip_line(self, call: str, given: tuple[str, ...]) -> list[str]:
-        used = any("clip" in line for line in (call, *given))
-        return [f"clip = freqviz.Clip({self._file!r})"] if used else []
+    @property
+    def _frames_option(self) -> list[str]:
+        return [] if self.view.span is None else ["--frames", "{}:{}".format(*self.view.span)]
 
     def _columns(self, names: list[str]) -> list[str]:
         """Lines that make a table of columns of `table`."""
@@ -304,8 +308,10 @@ class Weights:
     def _source(self, column: str) -> str:
         """Python of one column of `table`."""
         if column == TRUE_BLUR:
-            truth = _relative(library.SAMPLE_FILE.with_suffix(".json"))
-            return f"pd.read_json({truth!r}, typ='series')['blur_length']"
+            truth = library.relative(library.SAMPLE_FILE.with_suffix(".json"))
+            first, stop = self.view.clip.first, self.view.clip.first + len(self.view.clip)
+            part = "" if self.view.span is None else f"[{first}:{stop}]"
+            return f"pd.read_json({truth!r}, typ='series', precise_float=True)['blur_length']{part}"
         for prefix, name in ((FEATURES, "feature_energy"), (WEIGHT, "mean_weights")):
             if column.startswith(prefix):
                 return f"analysis.traces[{column.removeprefix(prefix)!r}].{name}"
@@ -317,10 +323,6 @@ class Weights:
             return f"analysis.traces[{network!r}].band_energy[:, {int(band) - 1}]"
         return f"analysis.frames[{column!r}]"
 
-    @property
-    def _file(self) -> str:
-        return _relative(library.clips()[self.view.name])
-
     @cached_property
     def _box(self) -> np.ndarray:
         """(4,) the box of the window to a hundredth of a pixel: short enough to copy, and used here too."""
@@ -331,30 +333,25 @@ class Weights:
         return ",".join(f"{value:.7g}" for value in box)
 
 
-def _python(start: str, given: list[str], call: str) -> str:
+def _python(start: str, given: Sequence[str], call: str) -> str:
     """Lines that give a panel, with the imports that they need."""
     text = "\n".join([*given, call])
-    modules = ("compare", "crops", "figures", "figures_weights", "influence", "run", "spectra")
+    modules = ("compare", "figures", "figures_weights", "influence", "run", "spectra")
     used = [name for name in modules if re.search(rf"\b{name}\.", text)]
     first, _, rest = start.partition("\n")
     lines = [first, "import pandas as pd"] if "pd." in text else [first]
     return "\n".join([*lines, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
 
 
-def _relative(path: Path) -> str:
-    """A path, from the folder of the project if it lies there."""
-    return str(path.relative_to(library.PROJECT) if path.is_relative_to(library.PROJECT) else path)
-
-
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _window(clip: str, folder: Path, network: str, frame: int, _box: np.ndarray) -> EncodedWindow:
+def _window(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray) -> EncodedWindow:
     """A window after the backbone, about 4 MB: while sliders move, only the changed frame passes it."""
-    return influence.encode_window(work.open_clip(clip), run.load_network(network), frame, _box, network)
+    return influence.encode_window(_clip, run.load_network(network), frame, _box, network)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _influence(clip: str, folder: Path, network: str, frame: int, _box: np.ndarray) -> Influence:
-    return influence.influence(_window(clip, folder, network, frame, _box))
+def _influence(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray) -> Influence:
+    return influence.influence(_window(folder, network, frame, _clip, _box))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -20,7 +20,7 @@ def under_the_cursor() -> None:
         scale, tap, arrows = st.columns(3)
         stage = scales[scale.selectbox("Scale", scales, len(scales) - 1, key="scale", bind="query-params")]
         field = window.take("field", offsets.offsets, window.trace, stage)
-        slots = {f"{slot:+d}".replace("-", "−"): slot for slot in field.slots}
+        slots = {offsets.signed([slot]): slot for slot in field.slots}
         name = where.segmented_control(
             "Neighbour", slots, default="+1", required=True, key="neighbour", bind="query-params"
         )

@@ -18,7 +18,7 @@ def under_the_cursor() -> None:
     with st.container(key="figures"):
         left, right = st.columns(2)
         with left, web.sentences():
-            one, other = st.columns(2)
+            one, other = st.columns([2, 3])
             blur = one.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             quantity = other.selectbox("Energy or weight", held.quantities, key="quantity", bind="query-params")
             held.scatter(blur, quantity)

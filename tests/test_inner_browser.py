@@ -1,0 +1,158 @@
+"""Do the pages of weights and of blur against energy follow cursor, network, click and slider in a browser?"""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+from test_inside_browser import choose, settle
+
+PAGES = {"frame_weights": "Frame weights and influence", "blur_against_energy": "Blur against energy"}
+
+
+@pytest.fixture(scope="module")
+def first_visit(address, window):  # noqa: F811
+    """The very first request of the server, by a link to a page of the section."""
+    page = window.new_page()
+    page.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    expect(page.get_by_text("Energy of each frame by band")).to_be_visible()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(first_visit, window):  # noqa: F811
+    page = window.new_page()
+    yield page
+    page.close()
+
+
+def rest(page: Page) -> None:
+    """Wait until nothing is computed or stale, and every figure is drawn."""
+    page.wait_for_function("""() => {
+        const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
+        return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 0
+            && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
+    }""")
+
+
+def note(page: Page, title: str):
+    """Title and results above a figure."""
+    return page.get_by_test_id("stMarkdownContainer").filter(has=page.locator("strong", has_text=title)).first
+
+
+def series(page: Page, title: str, name: str, axis: str) -> list[float]:
+    """The numbers of one named trace of the figure with a title, as the browser has them."""
+    script = """([title, name, axis]) => {
+        const slug = 'st-key-figure-' + title.replaceAll(/[^A-Za-z0-9-]/g, '-')
+        const plot = document.querySelector('.' + slug + ' .js-plotly-plot')
+        return Array.from(plot._fullData.find(trace => trace.name === name || name === '')[axis])
+    }"""
+    return page.evaluate(script, [title, name, axis])
+
+
+def test_the_first_link_leads_to_its_page(first_visit):
+    expect(first_visit.get_by_role("heading", level=1)).to_have_text(PAGES["frame_weights"])
+    expect(first_visit.get_by_text("Page not found")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_cursor_moves_the_page_little_travels_and_nothing_complains(page, address, path):  # noqa: F811
+    received, complaints = [], []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
+    page.goto(f"{address}{path}?frame=40&network=freq-video")
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
+    expect(page.get_by_text("key frame 40").or_(page.get_by_text("Key frame 40.")).first).to_be_visible()
+    settle(page, received)
+    received.clear()
+    page.get_by_role("slider", name="Frame").first.press("ArrowRight")
+    page.wait_for_url(re.compile("frame=41"))
+    expect(page.get_by_text("key frame 41").or_(page.get_by_text("Key frame 41.")).first).to_be_visible()
+    settle(page, received)
+    assert 0 < sum(received) <= LARGEST_STEP
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert complaints == []
+
+
+def test_weights_and_influence_belong_to_the_frame_and_network_in_the_address(page, address):  # noqa: F811
+    page.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    expect(page.locator(".js-plotly-plot")).to_have_count(10)
+    rest(page)
+    weights = series(page, "Frame weights", "freq-video", "y")
+    assert sum(weights) == pytest.approx(1, abs=1e-3)
+    influence = series(page, "Influence", "freq-video", "y")
+    assert influence[2] == 0
+    assert min(influence[:2] + influence[3:]) > 0
+    expect(page.get_by_text("freq-video leans most on frame")).to_be_visible()
+    expect(note(page, "Influence on each joint")).to_contain_text("freq-video. Largest:")
+    choose(page, "Network", "spatial-video")
+    expect(note(page, "Influence on each joint")).to_contain_text("spatial-video. Largest:")
+    expect(page.get_by_text("spatial-video looks at no spectrum")).to_be_visible()  # said in the place of the figure
+    rest(page)
+    page.get_by_role("slider", name="Frame").first.press("ArrowRight")
+    expect(note(page, "Frame weights")).to_contain_text("Key frame 42.")
+    rest(page)
+    assert series(page, "Influence", "freq-video", "y") != influence
+
+
+def test_what_stands_under_a_figure_opens(page, address):  # noqa: F811
+    page.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    row = page.locator(".st-key-recipe-of-Influence")
+    row.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("python -m freqviz influence assets/sample.mp4 --frame 41 --box")).to_be_visible()
+    page.keyboard.press("Escape")
+    row.get_by_role("button", name="Formula").click()
+    expect(page.get_by_text("replaced by the key frame's")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+    row.get_by_role("button", name="Table").click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_a_click_on_a_point_moves_the_cursor_to_its_frame(page, address):  # noqa: F811
+    page.goto(f"{address}blur_against_energy?frame=41&network=freq-video")
+    expect(note(page, "Pose before and after")).to_be_visible()
+    rest(page)
+    where = page.evaluate("""() => {
+        const plot = document.querySelector('.js-plotly-plot')
+        const {_fullLayout: {xaxis, yaxis}, _fullData: [points]} = plot
+        plot.scrollIntoView({block: 'center'})
+        const {x, y} = plot.getBoundingClientRect()
+        return [x + xaxis._offset + xaxis.l2p(points.x[72]), y + yaxis._offset + yaxis.l2p(points.y[72])]
+    }""")
+    page.mouse.move(*where)
+    page.mouse.click(*where)
+    page.wait_for_url(re.compile("frame=72"))
+    expect(page.get_by_role("slider", name="Frame").first).to_have_value("72")
+    expect(note(page, "Pose before and after")).to_contain_text("key frame 72")
+
+
+def test_a_slider_changes_one_frame_and_weights_energy_and_words_follow(page, address):  # noqa: F811
+    page.goto(f"{address}blur_against_energy?frame=0&network=freq-video&length=0")
+    expect(page.get_by_text("Frame 0 is as it was filmed: move a slider to change it.")).to_be_visible()
+    page.goto(f"{address}blur_against_energy?frame=60&network=freq-video&length=15")
+    expect(page.get_by_text("Frame 60 was blurred by 15 px at 0°")).to_be_visible()
+    rest(page)
+    blurred = series(page, "Frame weights before and after", "after", "y")
+    before = series(page, "Frame weights before and after", "before", "y")
+    assert blurred[2] < before[2], "the blurred key frame loses weight"
+    assert blurred[1] > before[1]
+    energy = [series(page, "Energy of the changed frame", name, "y") for name in ("before", "after")]
+    assert energy[1][2] < energy[0][2] - 0.3
+    page.get_by_role("slider", name="Motion blur (px)").press("ArrowRight")
+    expect(page.get_by_text("Frame 60 was blurred by 16 px at 0°")).to_be_visible()
+    rest(page)
+    assert series(page, "Frame weights before and after", "before", "y") == before
+    choose(page, "Network", "spatial-video")
+    expect(note(page, "Frame weights before and after")).to_contain_text("spatial-video: weight of frame 60")
+    choose(page, "Changed frame", "+1")
+    expect(page.get_by_text("Frame 61 was blurred by 16 px at 0°")).to_be_visible()
+
+
+def test_the_cursor_goes_along_to_another_page(page, address):  # noqa: F811
+    page.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    expect(note(page, "Frame weights")).to_contain_text("Key frame 41.")
+    rest(page)
+    page.get_by_role("link", name="Blur against energy").click()
+    expect(note(page, "Pose before and after")).to_contain_text("freq-video, key frame 41")
