@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import threading
+import zlib
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from PIL import Image
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_PIECE = 1 << 20  # bytes read together
 _TAIL = 4 << 20  # bytes at the end of a transport stream that are searched for its last frame
 _CHUNK = 32  # frames decoded together; fewer where frames are large
 _OPTIONS = {
@@ -184,9 +186,9 @@ class Clip:
     def damaged(self) -> frozenset[int]:
         """Frames that were found damaged so far, and those that are drawn from them.
 
-        What the container, or the decoder, can know: packets lost or cut off, slices that do not decode. Bytes that
-        were changed within a picture often decode to another picture without an error: VP9, AV1, HEVC, GIF and most
-        of H.264 carry no checksum, so such frames are not among these.
+        What the container or the decoder can know: packets lost or cut off, slices that do not decode. Bytes that
+        were changed within a picture often decode to another picture without an error: no codec here carries a
+        checksum that is looked at, so such frames are among these only where Matroska has one for its cluster.
         """
         return frozenset(self._source.damaged)
 
@@ -426,7 +428,7 @@ class _Video:
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
-        self._torn: int | None = None  # where in the file the packet begins that may be cut off
+        self._torn: list[range] = []  # bytes of the file whose packets may be cut off or changed
         self._open()
         table = self._demux()
         first = next(self._decoded(), None)
@@ -500,7 +502,8 @@ class _Video:
         context = self._stream.codec_context
         for position, packet in enumerate(self._packets()):
             packet.opaque = (position,)  # a new object each: PyAV tells them by identity, small numbers are shared
-            if packet.is_corrupt or (packet.size and packet.pos is not None and packet.pos == self._torn):
+            at = packet.pos
+            if packet.is_corrupt or (packet.size and at is not None and any(at in span for span in self._torn)):
                 self._spoilt.append(position)
             try:
                 frames = packet.decode()
@@ -527,7 +530,7 @@ class _Video:
         stamps: list[int | None] = []
         keys: list[int] = []
         self._open_groups = False  # a frame shown before the key frame that it is stored after
-        total, first, last = 0, None, None
+        total, first, last = 0, None, self._bytes
         for packet in self._packets():
             if packet.size == 0:
                 continue
@@ -551,14 +554,18 @@ class _Video:
         if self._container.format.name == "avi":  # whose count includes slots without a picture
             self._promised = 0
         kind = self._container.format.name
+        half = range(0)
         if kind == "mpegts":
             # the decoder of H.264 notices by itself all but the loss of the last two or three bytes
-            open_end = _ends_within_a_frame(self.path, self._bytes, self._stream.id)
-            self._torn = last if open_end and self._stream.codec_context.name != "h264" else None
+            if self._stream.codec_context.name != "h264" and _ends_within_a_frame(
+                self.path, self._bytes, self._stream.id
+            ):
+                half = range(last, self._bytes)
         elif _is_cut_off(self.path, self._bytes):
             self._broken = True
-            self._torn = None if "matroska" in kind else last  # half of it may be missing; Matroska gives no halves
-        self._broken |= total < self._promised or self._torn is not None
+            half = range(0) if "matroska" in kind else range(last, self._bytes)  # Matroska gives no halves
+        self._broken |= total < self._promised or bool(half)
+        self._torn = [half, *_changed_clusters(self.path)]
         self._open()
         known = [pts for pts in stamps if pts is not None]
         if self._broken or not known or len(set(known)) != len(stamps):
@@ -765,6 +772,40 @@ def _is_cut_off(path: Path, size: int) -> bool:
     mask = (1 << 7 * count) - 1
     length = int.from_bytes(head[at : at + count], "big") & mask
     return length != mask and at + count + length > size  # all ones: unknown, as in a live recording
+
+
+def _changed_clusters(path: Path) -> Iterator[range]:
+    """Bytes of those clusters of a Matroska file that differ from their checksum; FFmpeg writes one, not for webm.
+
+    A cluster holds some seconds, often one group of pictures.
+    """
+    with path.open("rb") as file:
+
+        def number(marked: bool) -> int:
+            """An identity, with the bit that marks its length, or the length of an element; -1 where there is none."""
+            first = file.read(1)
+            count = 9 - first[0].bit_length() if first else 9
+            rest = file.read(count - 1) if count < 9 else b""
+            if count == 9 or len(rest) < count - 1:
+                return -1
+            value = int.from_bytes(first + rest, "big")
+            return value if marked else value & (1 << 7 * count) - 1
+
+        end = path.stat().st_size
+        while file.tell() < end:
+            name, length = number(True), number(False)
+            begin = file.tell()
+            if name == 0x18538067:  # the segment, which holds all others
+                continue
+            if name < 0 or length < 0 or begin + length > end:
+                return
+            if name == 0x1F43B675 and (head := file.read(6))[:2] == b"\xbf\x84":
+                found = 0
+                for at in range(6, length, _PIECE):
+                    found = zlib.crc32(file.read(min(_PIECE, length - at)), found)
+                if found != int.from_bytes(head[2:], "little"):
+                    yield range(begin, begin + length)
+            file.seek(begin + length)
 
 
 def _ends_within_a_frame(path: Path, size: int, pid: int) -> bool:

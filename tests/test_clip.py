@@ -402,6 +402,24 @@ def test_damaged_frames_are_flagged_and_the_others_are_right(tmp_path):
     assert "damaged frames" in said(clip)
 
 
+@pytest.mark.parametrize("options", [B_FRAMES, X265], ids=["H.264", "HEVC"])
+def test_bytes_changed_in_a_cluster_with_a_checksum_are_noticed(options, tmp_path, rng, monkeypatch):
+    monkeypatch.setattr("freqviz.clip._PIECE", 1000)  # clusters here are of a few thousand bytes
+    path = encode(tmp_path / "a.mkv", **options)
+    data, at = path.read_bytes(), ends(path)
+    whole = Clip(path)
+    sound = [frame.copy() for frame in whole]
+    assert not whole.damaged
+    for place in rng.integers(at[13], at[23], 20):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        clip = Clip(path)
+        told = np.round(clip.times * 25).astype(int).tolist()
+        wrong = {i for i, frame in enumerate(clip) if not np.array_equal(frame, sound[told[i]])}
+        assert wrong <= clip.damaged, f"byte {place}"
+        assert not set(range(12)) & clip.damaged, "another cluster"
+        assert 0 < len(clip.damaged) < 26
+
+
 def sound_only(path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000)
