@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 import threading
-import zlib
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,10 +25,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from freqviz import containers
+
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-_PIECE = 1 << 20  # bytes read together
-_TAIL = 4 << 20  # bytes at the end of a transport stream that are searched for its last frame
 _CHUNK = 32  # frames decoded together; fewer where frames are large
 _OPTIONS = {
     # playlists, concat scripts and image patterns would lead to other files, so only plain containers open
@@ -186,9 +185,9 @@ class Clip:
     def damaged(self) -> frozenset[int]:
         """Frames that were found damaged so far, and those that are drawn from them.
 
-        What the container or the decoder can know: packets lost or cut off, slices that do not decode. Bytes that
-        were changed within a picture often decode to another picture without an error: no codec here carries a
-        checksum that is looked at, so such frames are among these only where Matroska has one for its cluster.
+        What the container, the decoder or its bytes can tell: packets lost, cut off or filled with zeros, slices that
+        do not decode. Other bytes within a picture often decode to another picture without an error: no codec here
+        carries a checksum that is looked at, so such frames are among these only where Matroska has one for a cluster.
         """
         return frozenset(self._source.damaged)
 
@@ -425,9 +424,11 @@ class _Video:
         self._pending: tuple[int, Any] | None = None
         self._position = -1  # the frame that comes next
         self._spoilt: list[int] = []  # packets since the last seek that are damaged, in the order of decoding
+        self._concealed = -1  # the last of them whose frame the decoder has mended
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
+        self._sure = limits.frames  # frames from this one on may not be those of their number
         self._torn: list[range] = []  # bytes of the file whose packets may be cut off or changed
         self._open()
         table = self._demux()
@@ -438,6 +439,7 @@ class _Video:
             table = self._decode_all()
         self._adopt(*table)
         if self._broken:
+            self._sure = min(self._sure, len(self._pts) - self._unsure)
             promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
             self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
@@ -469,6 +471,8 @@ class _Video:
         if context.name == "h264":
             context.thread_count = 1  # slice threads switch off the search for slices that are missing
         context.copy_opaque = True  # a frame brings the number of its packet
+        # an avi states no times of presentation, and those that FFmpeg guesses are wrong for these
+        self._timeless = container.format.name == "avi" and context.name in ("h264", "hevc")
         self._coming = self._flagged(self._decoded())
         self._pending = None
         self._position = 0
@@ -492,18 +496,22 @@ class _Video:
     def _packets(self) -> Iterator[Any]:
         """Packets of the video stream; the reading of a damaged file ends where the container gives up."""
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(self._stream):
+                if self._timeless:
+                    packet.pts = None
+                yield packet
         except av.FFmpegError:
             self._broken = True
 
     def _decoded(self) -> Iterator[Any]:
         """Decoded frames in the order of presentation; packets that the decoder refuses are passed over."""
-        self._spoilt = []
+        self._spoilt, self._concealed = [], -1
         context = self._stream.codec_context
+        last = 0
         for position, packet in enumerate(self._packets()):
-            packet.opaque = (position,)  # a new object each: PyAV tells them by identity, small numbers are shared
-            at = packet.pos
-            if packet.is_corrupt or (packet.size and at is not None and any(at in span for span in self._torn)):
+            packet.opaque = (position, packet.is_keyframe)  # a new object each: PyAV tells them by identity
+            last = last if packet.dts is None else packet.dts
+            if packet.size and self._is_spoilt(packet):
                 self._spoilt.append(position)
             try:
                 frames = packet.decode()
@@ -513,10 +521,17 @@ class _Video:
                     self._end_at(context.height, context.width)
                     return
                 continue
-            for frame in frames:
+            for following, frame in zip(range(len(frames) - 1, -1, -1), frames, strict=True):
                 if frame.opaque is None:  # what a damaged packet brought
-                    frame.opaque = (position,)
+                    frame.opaque = (position, False)
+                if self._timeless and frame.dts is None:  # held back until the end
+                    frame.pts = last + context.reorder_depth - following
                 yield frame
+
+    def _is_spoilt(self, packet: Any) -> bool:
+        """Whether the container knows, or its bytes show, that a packet is not as it was written."""
+        torn = packet.pos is not None and any(packet.pos in span for span in self._torn)
+        return packet.is_corrupt or torn or containers.has_hole(bytes(packet), self._stream.codec_context.name)
 
     def _end_at(self, height: int, width: int) -> None:
         line = f"the clip ends where its frames grow to {width}x{height}, more than {self._limits.pixels} pixels"
@@ -531,12 +546,14 @@ class _Video:
         keys: list[int] = []
         self._open_groups = False  # a frame shown before the key frame that it is stored after
         total, first, last = 0, None, self._bytes
+        places = set()
         for packet in self._packets():
             if packet.size == 0:
                 continue
             total += 1
             ticks = 0
             last = packet.pos
+            places.add(last)
             if packet.is_corrupt:
                 self._broken = True
             elif packet.pts is not None:
@@ -550,22 +567,24 @@ class _Video:
                 keys.append(packet.pts)
             elif keys and packet.pts is not None and packet.pts < keys[-1]:
                 self._open_groups = True
-        self._promised = self._stream.frames
-        if self._container.format.name == "avi":  # whose count includes slots without a picture
-            self._promised = 0
-        kind = self._container.format.name
-        half = range(0)
+        kind, context = self._container.format.name, self._stream.codec_context
+        self._promised = 0 if kind == "avi" else self._stream.frames  # an avi counts slots without a picture too
+        half = range(0)  # bytes of a frame whose end may be missing
         if kind == "mpegts":
             # the decoder of H.264 notices by itself all but the loss of the last two or three bytes
-            if self._stream.codec_context.name != "h264" and _ends_within_a_frame(
-                self.path, self._bytes, self._stream.id
-            ):
+            if context.name != "h264" and containers.ends_within_a_frame(self.path, self._stream.id):
                 half = range(last, self._bytes)
-        elif _is_cut_off(self.path, self._bytes):
+        elif containers.is_cut_off(self.path):
             self._broken = True
-            half = range(0) if "matroska" in kind else range(last, self._bytes)  # Matroska gives no halves
+            if "matroska" not in kind:  # whose reader gives no half a frame
+                half = range(last, self._bytes)
+        self._unsure = context.reorder_depth if kind == "avi" else 0  # frames before a loss that it gives other numbers
+        if kind == "avi":  # states no times: where frames are lost, those shown later get another number
+            there = [entry.pos + 8 in places for entry in self._stream.index_entries if entry.size]
+            if any(there) and not all(there):
+                self._broken, self._sure = True, there.index(False) - self._unsure
         self._broken |= total < self._promised or bool(half)
-        self._torn = [half, *_changed_clusters(self.path)]
+        self._torn = [half, *containers.changed_clusters(self.path)]
         self._open()
         known = [pts for pts in stamps if pts is not None]
         if self._broken or not known or len(set(known)) != len(stamps):
@@ -675,7 +694,8 @@ class _Video:
         waiting: deque[Any] = deque()
         for frame in frames:
             if frame.is_corrupt:
-                self._spoilt.extend(frame.opaque)
+                self._concealed = frame.opaque[0]
+                self._spoilt.append(self._concealed)
             waiting.append(frame)
             if len(waiting) > self._stream.codec_context.reorder_depth:
                 yield waiting.popleft()
@@ -690,18 +710,20 @@ class _Video:
         before, gap = None, False
         shown: set[int] = set()
         for frame in self._settled(frames):
-            i, (position,) = self._index.get(_stamp(frame), -1), frame.opaque
+            i, (position, key) = self._index.get(_stamp(frame), -1), frame.opaque
             if i < 0:
                 continue
-            if frame.key_frame:
+            if frame.key_frame and key:  # a damaged AV1 shows old key frames again
                 gap = False
-                self._spoilt = [p for p in self._spoilt if p >= position and p not in shown]
+                # what comes right after a concealed frame was seen drawn wrong by FFmpeg, even a key frame of H.264
+                if self._concealed != position - 1:
+                    self._spoilt = [p for p in self._spoilt if p >= position and p not in shown]
                 shown.clear()
             elif before is not None and i > before + 1:
                 gap = True
             before = i
             shown.add(position)
-            if gap or any(p <= position for p in self._spoilt):
+            if gap or i >= self._sure or any(p <= position for p in self._spoilt):
                 self.damaged.add(i)
             yield i, frame
 
@@ -755,95 +777,6 @@ class _Video:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_cut_off(path: Path, size: int) -> bool:
-    """Whether an avi, mkv, webm or gif says of itself that it is longer than the file; an mp4 counts its frames."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-        file.seek(-min(size, 64), os.SEEK_END)
-        tail = file.read().rstrip(b"\0\r\n")
-    if head.startswith(b"RIFF"):
-        return int.from_bytes(head[4:8], "little") + 8 > size
-    if head.startswith(b"GIF8"):
-        return not tail.endswith(b"\x3b")  # the trailer
-    at = head.find(b"\x18\x53\x80\x67") + 4  # the Matroska segment; its length is a number of 1 to 8 bytes
-    if at < 4 or not head.startswith(b"\x1a\x45\xdf\xa3") or not head[at : at + 1]:
-        return False
-    count = 9 - head[at].bit_length()
-    mask = (1 << 7 * count) - 1
-    length = int.from_bytes(head[at : at + count], "big") & mask
-    return length != mask and at + count + length > size  # all ones: unknown, as in a live recording
-
-
-def _changed_clusters(path: Path) -> Iterator[range]:
-    """Bytes of those clusters of a Matroska file that differ from their checksum; FFmpeg writes one, not for webm.
-
-    A cluster holds some seconds, often one group of pictures.
-    """
-    with path.open("rb") as file:
-
-        def number(marked: bool) -> int:
-            """An identity, with the bit that marks its length, or the length of an element; -1 where there is none."""
-            first = file.read(1)
-            count = 9 - first[0].bit_length() if first else 9
-            rest = file.read(count - 1) if count < 9 else b""
-            if count == 9 or len(rest) < count - 1:
-                return -1
-            value = int.from_bytes(first + rest, "big")
-            return value if marked else value & (1 << 7 * count) - 1
-
-        end = path.stat().st_size
-        while file.tell() < end:
-            name, length = number(True), number(False)
-            begin = file.tell()
-            if name == 0x18538067:  # the segment, which holds all others
-                continue
-            if name < 0 or length < 0 or begin + length > end:
-                return
-            if name == 0x1F43B675 and (head := file.read(6))[:2] == b"\xbf\x84":
-                found = 0
-                for at in range(6, length, _PIECE):
-                    found = zlib.crc32(file.read(min(_PIECE, length - at)), found)
-                if found != int.from_bytes(head[2:], "little"):
-                    yield range(begin, begin + length)
-            file.seek(begin + length)
-
-
-def _ends_within_a_frame(path: Path, size: int, pid: int) -> bool:
-    """Whether the last packet of a transport stream that belongs to `pid` leaves its frame open.
-
-    A frame ends in a packet filled up with stuffing, or after as many bytes as its header says, which FFmpeg compares.
-    A frame that happens to end with its packet, one of 184, cannot be told from one that was cut there.
-    """
-    with path.open("rb") as file:
-        step, start = (188, 0) if file.read(1) == b"\x47" else (192, 4)
-        whole = size // step
-        count = min(whole, _TAIL // step)
-        file.seek((whole - count) * step)
-        tail = file.read(count * step)
-    last = True
-    for at in range(len(tail) - step + start, -1, -step):
-        packet = tail[at : at + 188]
-        if packet[0] != 0x47 or int.from_bytes(packet[1:3], "big") & 0x1FFF != pid or not packet[3] & 0x10:
-            continue
-        room = 5 + packet[4] if packet[3] & 0x20 else 4  # where the payload begins
-        if last and packet[3] & 0x20 and _stuffing(packet):
-            return False
-        last = False
-        if packet[1] & 0x40:  # a frame begins, with its length, or 0 where that is not told
-            return packet[room + 4 : room + 6] == b"\0\0"
-    return not last
-
-
-def _stuffing(packet: bytes) -> bool:
-    """Whether the adaptation field of a transport packet is longer than what it holds."""
-    length, flags = packet[4], packet[5]
-    held = 1 + 6 * bool(flags & 0x10) + 6 * bool(flags & 0x08) + bool(flags & 0x04)  # clocks, countdown
-    for flag in (0x02, 0x01):  # private data and extension begin with their length
-        if flags & flag and 5 + held < len(packet):
-            held += 1 + packet[5 + held]
-    return length == 0 or length > held
-
-
 def _stamp(frame: Any) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts
 
@@ -858,29 +791,9 @@ def _look_at_file(path: Path, limits: Limits) -> None:
     if size > limits.file_bytes:
         raise ClipError(f"{path.name} has {size} bytes, more than {limits.file_bytes}")
     with path.open("rb") as file:
-        head = file.read(1024)
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith((b"#EXTM3U", b"ffconcat", b"[playlist]", b"<MPD", b"<ASX")) or b"<MPD" in text[:200]:
-        raise ClipError(f"{path.name} is a playlist: it leads to other files and is not opened")
-    still = (b"WEBP", b"avif", b"heic", b"heix", b"mif1")
-    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) or head[8:12] in still:
-        raise ClipError(f"{path.name} is a still image; a folder of images can be opened as a clip")
-    if head.startswith((b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3")) or head[8:12] == b"WAVE":
-        raise ClipError(f"{path.name} holds sound, or a container that is not read: there is no video in it")
-    known = (
-        head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-        or head.startswith((b"\x1a\x45\xdf\xa3", b"GIF8"))
-        or (head.startswith(b"RIFF") and head[8:11] == b"AVI")
-        or head[:1] == b"\x47"
-        and head[188:189] in (b"\x47", b"")
-        or head[4:5] == b"\x47"
-        and head[196:197] in (b"\x47", b"")
-    )
-    if not known:
-        kind = "text" if not any(b < 9 or 13 < b < 32 for b in head) else "no known container"
-        raise ClipError(
-            f"{path.name} is not a video (its content is {kind}); mp4, mov, mkv, webm, avi, gif, ts are read"
-        )
+        objection = containers.objection(file.read(1024))
+    if objection:
+        raise ClipError(f"{path.name} {objection}")
 
 
 class _Decord:
