@@ -466,10 +466,9 @@ class _Video:
         context = self._stream.codec_context
         self._check_pixels(context.height or 0, context.width or 0)
         context.options = {"max_pixels": str(self._limits.pixels)}
-        # frame threads hand out a frame before its flags of damage are set, and lose the last frames of damaged files
-        context.thread_type = "SLICE"
-        if context.name == "h264":
-            context.thread_count = 1  # slice threads switch off the search for slices that are missing
+        # frame threads hand out a frame before its flags of damage are set, slice threads do not miss a slice of H.264,
+        # and closing AV1 waits forever for its threads now and then
+        context.thread_count = 1
         context.copy_opaque = True  # a frame brings the number of its packet
         # an avi states no times of presentation, and those that FFmpeg guesses are wrong for these
         self._timeless = container.format.name == "avi" and context.name in ("h264", "hevc")

@@ -335,13 +335,13 @@ def test_what_is_there_of_a_cut_off_file_is_right_or_flagged(name, tmp_path):
         assert file == "a.ts" or "cut off" in said(clip)  # a transport stream does not tell its length
 
 
-def test_the_flags_of_damage_are_set_before_a_frame_is_handed_out(tmp_path):
-    """Frame threads set some of them too late, now and then: what a clip says would depend on the machine."""
-    source = _Video(encode(tmp_path / "a.ts", n=3), Limits())
+@pytest.mark.parametrize("name", ["H.264 with B frames", "HEVC", "VP9", "AV1 mp4", "MPEG-4 avi"])
+def test_one_thread_decodes_whatever_the_machine(name, tmp_path):
+    """More set some flags of damage too late, now and then, and AV1 was seen to hang when it was closed."""
+    file, options = FILES[name]
+    source = _Video(encode(tmp_path / file, **options, n=3), Limits())
     source.read(0, 3)
-    context = source._stream.codec_context
-    assert context.thread_type == av.codec.context.ThreadType.SLICE
-    assert context.thread_count == 1  # slice threads would not miss a slice
+    assert source._stream.codec_context.thread_count == 1
 
 
 @pytest.mark.parametrize("name", ["H.264 with B frames", "H.264 with open groups", "HEVC"])
