@@ -32,7 +32,7 @@ def under_the_cursor() -> None:
             web.show(figures.power_spectrum(pixels, reference=reference), 400)
             web.show(view.radial_profile(frame, region), 330)
         with left, web.sentences():
-            choose_blur, choose_energy = st.columns(2)
+            choose_blur, choose_energy = st.columns([2, 3])
             blur = choose_blur.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             energy = choose_energy.selectbox("Energy", view.energies, key="energy", bind="query-params")
             web.show(figures.blur_against_energy(view.table, blur, energy, view.number(frame)), 330)
