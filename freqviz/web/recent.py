@@ -21,7 +21,7 @@ def offer() -> None:
     if not held.open:
         st.session_state.pop(DOOMED, None)
         return
-    with held:
+    with held, st.container(width=340):
         for name, request, when in found:
             label, told = name.replace("_", r"\_"), f"{_told(request)} · {_ago(time.time() - when)}"
             if st.session_state.get(DOOMED) == name:

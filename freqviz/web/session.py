@@ -21,30 +21,32 @@ AS_IT_IS, ANEW = "The file as it is", "Encoded anew"
 
 def offer(view: View) -> None:
     """The button that saves what the page shows as a file; it is made when it is asked for."""
-    held = st.sidebar.popover("Save session", icon=":material/save:", width="stretch", key="save", on_change="rerun")
-    if not held.open:
-        return
+    if st.sidebar.button("Save session", icon=":material/save:", width="stretch", key="save"):
+        _save(view)
+
+
+@st.dialog("Save session")
+def _save(view: View) -> None:
     state: Any = st.session_state
     clip, first = work.open_clip(view.name), view.clip.first
     frame = min(max(state.get("frame", first) - first, 0), len(view.clip) - 1)
     size = library.clips()[view.name].stat().st_size / 1e6
-    told = [f"{size:.1f} MB.", f"{len(view.clip)} of {len(clip)} frames, smaller; their spectra change a little."]
-    with held:
-        st.caption(
-            "One file with poses, tables, traces, the clip and this view. It opens wherever freqviz runs: upload it in "
-            "the place of a clip."
-        )
-        kept = st.radio("The clip in it", [AS_IT_IS, ANEW], captions=told, key="kept clip")
-        deep = st.checkbox(f"With all that the networks compute for frame {view.number(frame)}", True, key="kept frame")
-        st.download_button(
-            "Download",
-            partial(_file, view, _link(), kept == ANEW, frame if deep else None),
-            f"{Path(view.name).stem}{SUFFIX}",
-            "application/zip",
-            type="primary",
-            on_click="ignore",
-            width="stretch",
-        )
+    told = [f"{size:.1f} MB.", f"{len(view.clip)} of {len(clip)} frames; what is computed from them changes a little."]
+    st.write(
+        "One file with poses, tables, traces, the clip and this view. It opens wherever freqviz runs: upload it in the "
+        "place of a clip."
+    )
+    kept = st.radio("The clip in it", [AS_IT_IS, ANEW], captions=told, key="kept clip")
+    deep = st.checkbox(f"With all that the networks compute for frame {view.number(frame)}", True, key="kept frame")
+    st.download_button(
+        "Download",
+        partial(_file, view, _link(), kept == ANEW, frame if deep else None),
+        f"{Path(view.name).stem}{SUFFIX}",
+        "application/zip",
+        type="primary",
+        on_click="ignore",
+        width="stretch",
+    )
 
 
 def arrive(name: str) -> None:
