@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from freqviz.run import analyse as analyse
     from freqviz.run import load_analysis as load_analysis
     from freqviz.run import predict as predict
+    from freqviz.session import open_session as open_session
+    from freqviz.session import save_session as save_session
 
 __version__ = "0.1.0"
-__all__ = ["Clip", "analyse", "load_analysis", "models", "predict"]
+__all__ = ["Clip", "analyse", "load_analysis", "models", "open_session", "predict", "save_session"]
 
 _HOMES = {
     "Clip": "freqviz.clip",
     "analyse": "freqviz.run",
     "load_analysis": "freqviz.run",
+    "open_session": "freqviz.session",
     "predict": "freqviz.run",
+    "save_session": "freqviz.session",
 }
 
 

@@ -30,7 +30,7 @@ app = typer.Typer(
 out, err = Console(), Console(stderr=True)
 
 Videos = Annotated[list[Path], typer.Argument(help="Clips, or folders of images.")]
-Video = Annotated[Path, typer.Argument(help="Clip, or folder of images.")]
+Video = Annotated[Path, typer.Argument(help="Clip, folder of images, or of a session.")]
 KeyFrame = Annotated[int, typer.Option("--frame", help="The key frame of the window.")]
 WindowBox = Annotated[str, typer.Option("--box", help="x,y,w,h of the person in the key frame, in pixels.")]
 BoxText = Annotated[str | None, typer.Option("--box", help="x,y,w,h of the person in the first frame, in pixels.")]
@@ -93,7 +93,7 @@ def predict(
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
                 table = run.predict(
-                    video, model, first, by_frame, whole_frame, device, progress,
+                    _part(video, None), model, first, by_frame, whole_frame, device, progress,
                     corrections=corrections, frames=part,
                 )  # fmt: skip
             _write(table, target)
@@ -128,7 +128,7 @@ def analyse(
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
                 found = run.analyse(
-                    video, names, first, by_frame, whole_frame, device, progress, keys, target,
+                    _part(video, None), names, first, by_frame, whole_frame, device, progress, keys, target,
                     corrections=corrections, frames=part,
                 )  # fmt: skip
             for line in found.provenance["clip"]["report"]:
@@ -140,8 +140,9 @@ def analyse(
 
 @app.command()
 def window(
-    video: Annotated[Path, typer.Argument(help="A clip, or a folder of images.")],
-    frame: Annotated[int, typer.Option("--frame", help="The key frame.")],
+    video: Video,
+    frame: KeyFrame,
+    frames: Part = None,
     model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
     box: Annotated[
         str | None,
@@ -153,11 +154,10 @@ def window(
     """Write everything that a network computes for one frame: features, offsets, masks, filters, weights, heatmaps."""
     with plain_errors():
         from freqviz import boxes, run
-        from freqviz.clip import Clip
 
-        with Clip(video) as clip:
-            given = _box(box, [video])
-            trace = run.deep_trace(clip, model, frame, boxes.whole_frame(clip.size) if given is None else given, device)
+        given, clip = _box(box, [video]), _part(video, frames)
+        held = boxes.whole_frame(clip.size) if given is None else given
+        trace = run.deep_trace(clip, model, frame - clip.first, held, device)
         to.parent.mkdir(parents=True, exist_ok=True)
         trace.save(to)
         out.print(f"{to}: {', '.join(trace.quantities)}", highlight=False, markup=False)
@@ -219,6 +219,48 @@ def intervene(
         found = exchange.intervene(clip, window, slot, exchange.Change(blur, math.radians(angle), noise, gain))
         _write(found.table(), to)
         out.print(reading.change(found), highlight=False, markup=False)
+
+
+session = typer.Typer(help="Keep an analysis with all that is needed to look at it in one file; open such a file.")
+app.add_typer(session, name="session", no_args_is_help=True)
+
+
+@session.command("save")
+def save_session(
+    folder: Annotated[Path, typer.Argument(help="What `analyse` wrote.", metavar="RUN")],
+    video: Annotated[Path, typer.Argument(help="The clip, or folder of images, that was analysed.")],
+    to: Annotated[Path | None, typer.Option("--out", help="File.", show_default="RUN.freqviz.zip")] = None,
+    small: Annotated[bool, typer.Option("--small", help="Encode the clip anew, and only the frames analysed.")] = False,
+    truth: Annotated[Path | None, typer.Option("--truth", help="True joints: poses as CSV, or JHMDB's .mat.")] = None,
+) -> None:
+    """Write poses, tables, traces and the clip into one file, which the page opens on any machine."""
+    with plain_errors():
+        from freqviz import poses, run
+        from freqviz.clip import Clip
+        from freqviz.session import SUFFIX
+        from freqviz.session import save_session as save
+
+        analysis, clip = run.load_analysis(folder), Clip(video)
+        known = None if truth is None else poses.read_truth(truth, len(clip), clip.size)
+        target = to or folder.with_name(folder.name + SUFFIX)
+        with _bar(video.name) as progress:
+            save(target, analysis, clip, small=small, keypoints=known, progress=progress)
+        out.print(f"{target}: {target.stat().st_size / 1e6:.1f} MB", highlight=False, markup=False)
+
+
+@session.command("open")
+def open_session(
+    file: Annotated[Path, typer.Argument(help="A session file.")],
+    to: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
+) -> None:
+    """Check a session file and unpack it: a run folder with the clip in it, which other commands take for the clip."""
+    with plain_errors():
+        from freqviz.session import open_session as unpack
+
+        found = unpack(file, to)
+        names = ", ".join(found.analysis.traces)
+        told = f"{len(found.analysis.frames)} frames of {found.name or 'a clip'}, analysed by {names}"
+        out.print(f"{to}: {told}", highlight=False, markup=False)
 
 
 @app.command("models")
@@ -404,11 +446,12 @@ def _span(text: str | None) -> tuple[int, int] | None:
 
 
 def _part(video: Path, frames: str | None) -> Any:
-    """A clip, or the part of it that --frames names."""
+    """A clip, or the part of it that --frames names; a session stands for its clip."""
     from freqviz.clip import Clip
+    from freqviz.session import HEADER, open_session
 
-    span = _span(frames)
-    return Clip(video) if span is None else Clip(video).part(*span)
+    span, clip = _span(frames), open_session(video).clip if (video / HEADER).is_file() else Clip(video)
+    return clip if span is None else clip.part(*(number - clip.first for number in span))
 
 
 def _corrections(texts: list[str] | None, videos: list[Path]) -> dict[int, list[float]]:

@@ -141,6 +141,7 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
         (("analyse", "VIDEO", "--out", "RUN", "--deep", "x"), "--deep must be numbers"),
         (("analyse", "VIDEO", "--out", "RUN", "--models", ","), "at least one network"),
         (("analyse", "VIDEO", "--out", "FULL"), "not a run folder"),
+        (("window", "VIDEO", "--frame", "9", "--frames", "3:9"), "it has the frames 3 to 8"),
         (("influence", "VIDEO", "--frame", "12", "--box", BOX), "the frames 0 to 11"),
         (("influence", "VIDEO", "--frame", "4", "--box", BOX, "--models", ","), "--models needs at least one network"),
         (("intervene", "VIDEO", "--frame", "4", "--box", BOX, "--slot", "3"), "slot must be one of -2, -1, 0, 1, 2"),

@@ -12,6 +12,7 @@ from freqviz.__main__ import app as commands
 from freqviz.clip import Clip
 from freqviz.panel import Panel
 from freqviz.trace import Trace
+from freqviz.web import library, work
 
 CHOICES = {  # what every page of the section offers, and another value of it
     "alignment": {"network": "spatial-video", "neighbour": "−2", "point": "head"},
@@ -70,6 +71,26 @@ def test_the_command_writes_the_window_that_is_shown(app, page, tmp_path, monkey
     trace = Trace.load(tmp_path / arguments[arguments.index("--out") + 1])
     assert trace.network == "spatial-video"
     assert {"alignment_offset", "learned_filter", "feature"} <= set(trace.quantities)
+
+
+def test_at_the_ends_of_a_part_the_command_takes_the_neighbours_of_the_page(app, tmp_path, monkeypatch):  # noqa: F811
+    box = library.truth("sample").part(4, 19).box
+    asked = work.Request("sample", work.BOX, box, ("spatial-video", "freq-video"), "cpu", frames=(4, 19))
+    work.analyse(asked.run(), lambda *_: None, lambda: False)
+    app.query_params["part"], app.query_params["frame"] = ["4", "18"], "4"
+    open_page(app, "spectra")
+    assert app.slider(key="frame").value == 4
+    (command,) = set(copied(app, "bash"))
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(command)[3:]
+    given = [float(value) for value in arguments[arguments.index("--box") + 1].split(",")]
+    result = CliRunner().invoke(commands, arguments)
+    assert result.exit_code == 0, result.output
+    written = Trace.load(tmp_path / arguments[arguments.index("--out") + 1]).get("feature").values
+    clip = work.open_clip("sample")
+    inside = run.deep_trace(clip.part(4, 19), "spatial-video", 0, given).get("feature").values
+    assert (written == inside).all()
+    assert (written != run.deep_trace(clip, "spatial-video", 4, given).get("feature").values).any()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ LAYERS = [
     ["compare", "reading", "offsets"],
     ["store", "jobs"],
     ["run"],
-    ["forecast", "influence"],
+    ["forecast", "influence", "session"],
     ["panel", "look", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],
@@ -126,7 +126,8 @@ def test_the_blocking_of_the_test_above_blocks():
 
 def test_the_package_names_its_public_things_and_loads_them_late():
     code = "import sys, freqviz; assert not {'torch', 'av'} & set(sys.modules); print(sorted(freqviz.__all__))"
-    assert run_python(code).stdout.strip() == "['Clip', 'analyse', 'load_analysis', 'models', 'predict']"
+    names = ["Clip", "analyse", "load_analysis", "models", "open_session", "predict", "save_session"]
+    assert run_python(code).stdout.strip() == str(names)
     import freqviz
 
     assert freqviz.Clip.__module__ == "freqviz.clip"

@@ -59,6 +59,8 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(models, "checkpoint_hash", lambda name: f"tiny {name}")
     monkeypatch.setattr(library, "SAMPLE_FILE", walk_file)
     monkeypatch.setattr(library, "CLIPS", tmp_path / "clips")
+    monkeypatch.setattr(library, "SESSIONS", tmp_path / "sessions")
+    monkeypatch.setattr(library, "RECENT", tmp_path / "recent")
     monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
     monkeypatch.setattr(library, "COPIES", analysed / "copies")

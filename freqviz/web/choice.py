@@ -8,7 +8,8 @@ import streamlit as st
 
 from freqviz import run
 from freqviz.clip import ClipError
-from freqviz.web import library, work
+from freqviz.session import SessionError
+from freqviz.web import library, recent, session, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
@@ -41,15 +42,21 @@ def keep(page: str) -> None:
 
 
 def sidebar() -> Request:
-    """Draw the choices that all pages share, and return them."""
-    state: Any = st.session_state
+    """Draw the choices that all pages share, and return them; of a session there is nothing but its name.
+
+    A link to a clip that is not here waits for its upload; the script ends there.
+    """
     with st.sidebar:
-        clips = list(library.clips())
-        asked = st.query_params.get("clip")
-        if asked and asked not in clips and "clip" not in state:
-            st.warning(f"The clip {asked} is not on this machine; upload it to open this link.")
-        clip = st.selectbox("Clip", clips, key="clip", bind="query-params", on_change=_another_clip)
+        awaited = _arrivals()
+    if awaited:
+        st.warning(f"The clip {awaited} is not on this machine; upload it, in the sidebar, to open this link.")
+        st.stop()
+    with st.sidebar:
+        clip = st.selectbox("Clip", list(library.clips()), key="clip", bind="query-params", on_change=_another_clip)
         _uploader()
+        recent.offer()
+        if library.session(clip):
+            return Request(clip, BOX, None, (), "auto")
         frames = _part(clip)
         person = st.pills(  # they wrap
             "Person", list(MEANING), default=BOX, required=True, key="person", bind="query-params"
@@ -269,11 +276,37 @@ def _take_boxes(key: str) -> None:
         state["boxes_refusal"] = f"{str(error).rstrip('.')}."
 
 
+def _arrivals() -> str:
+    """Open what was uploaded, and what a link names; the name of a linked clip that is not here, to wait for it."""
+    state: Any = st.session_state
+    asked, came = st.query_params.get("clip"), state.pop("came", "")
+    session.arrive(came)
+    if not asked or "clip" in state:
+        if came:
+            state["clip"] = came
+            _another_clip()
+        return ""
+    here = library.known(asked)
+    if here is None:
+        _uploader()
+        if came:
+            st.error(f"{came} is another clip than the link names; it is kept.")
+        if st.button("Leave this link", width="stretch"):
+            st.query_params.clear()
+            state["clip"] = library.SAMPLE
+            st.rerun()
+        return library.plain(asked).name[:80]
+    if here != asked:
+        st.query_params["clip"] = here  # the same file under another name
+        st.rerun()
+    return ""
+
+
 def _uploader() -> None:
     turn = st.session_state.setdefault("uploads", 0)  # another key is an empty uploader: the bytes are let go
     st.file_uploader(
-        "Upload a clip",
-        type=list(library.SUFFIXES),
+        "Upload a clip or a session",
+        type=[*library.SUFFIXES, "zip"],
         key=f"upload-{turn}",
         on_change=_take_upload,
         args=(f"upload-{turn}",),
@@ -290,11 +323,9 @@ def _take_upload(key: str) -> None:
         return
     state["uploads"] += 1
     try:
-        state["clip"] = library.add(file.name, file.getvalue())
-    except ClipError as error:
+        state["came"], state["refusal"] = library.add(file.name, file.getvalue()), ""
+    except (ClipError, SessionError, OSError) as error:
         state["refusal"] = f"{str(error).rstrip('.')}."
-    else:
-        _another_clip()
 
 
 def _another_clip() -> None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from freqviz import crops, run
 from freqviz.panel import Panel
+from freqviz.trace import Trace
 from freqviz.web.page import show
 from freqviz.web.recipe import explain
 from freqviz.web.view import View
@@ -35,14 +37,33 @@ class Inside:
     def __post_init__(self) -> None:
         box = self.view.analysis.traces[self.network].boxes[self.frame]
         self.box = [round(float(value), 2) for value in box]
-        clip, name = self.view.clip, self.network
-        self.cuts = run.window_cuts(clip, self.frame, self.box)
         self._keep("box", self.box, f"box = {self.box}  # of frame {self.frame}")
-        self._keep("cuts", self.cuts, f"cuts = run.window_cuts(clip, {self.frame}, box)")
-        self.key = self.cuts[len(self.cuts) // 2]
-        self._keep("key", self.key, f"key = cuts[{len(self.cuts) // 2}]")
-        self.trace = self.view.deep(self.frame, name)
-        self._keep("trace", self.trace, f'trace = run.deep_trace(clip, "{name}", {self.frame}, box)')
+
+    @cached_property
+    def cuts(self) -> NDArray[np.uint8]:
+        """(T, H, W, 3) the frames of the window as the network sees them."""
+        cuts = run.window_cuts(self.view.clip, self.frame, self.box)
+        self._keep("cuts", cuts, f"cuts = run.window_cuts(clip, {self.frame}, box)")
+        return cuts
+
+    @cached_property
+    def key(self) -> NDArray[np.uint8]:
+        """(H, W, 3) the key frame among them."""
+        middle = len(self.cuts) // 2
+        key = self.cuts[middle]
+        self._keep("key", key, f"key = cuts[{middle}]")
+        return key
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Everything that the network computes for the window.
+
+        Raises:
+            LookupError: it is not stored, and the network cannot be run here.
+        """
+        trace = self.view.deep(self.frame, self.network)
+        self._keep("trace", trace, f'trace = run.deep_trace(clip, "{self.network}", {self.frame}, box)')
+        return trace
 
     @property
     def command(self) -> str:
@@ -51,8 +72,8 @@ class Inside:
         number = self.view.number(self.frame)
         file = self.view.file
         out = f"runs/{Path(file).stem}-{number}.npz"
-        words = ["window", file, "--model", self.network, "--frame", str(number), "--box", box, "--out", out]
-        return shlex.join(["python", "-m", "freqviz", *words])
+        words = ["window", file, "--model", self.network, "--frame", str(number), "--box", box]
+        return shlex.join(["python", "-m", "freqviz", *words, *self.view.frames_option, "--out", out])
 
     def frames(self, count: int) -> NDArray[np.uint8]:
         """Cuts of a window of so many frames around the key frame, by its box."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,10 +14,12 @@ import numpy as np
 
 from freqviz import boxes, crops, poses
 from freqviz.clip import Clip, ClipError
+from freqviz.session import SUFFIX, open_session
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
 CLIPS, BOXES, RESULTS, TRUTHS, COPIES = (RUNS / name for name in ("clips", "boxes", "results", "truths", "copies"))
+SESSIONS, RECENT = RUNS / "sessions", RUNS / "recent"
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
@@ -25,10 +28,26 @@ SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
 def clips() -> dict[str, Path]:
     """Every clip that can be chosen, by the name that links have for it: sample, uploads, youngest first.
 
-    The name of an upload is that of its file with eight digits of its SHA-256: `backflip-3fa2c1d4.mp4`.
+    The name of an upload is that of its file with eight digits of its SHA-256: `backflip-3fa2c1d4.mp4`. Opened sessions
+    stand among the uploads, by their folder: `backflip-2b91e07c.session`.
     """
-    uploads = sorted(CLIPS.glob("*-????????.*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    held = [*CLIPS.glob("*-????????.*"), *SESSIONS.glob("*-????????.session")]
+    uploads = sorted(held, key=lambda path: path.stat().st_mtime, reverse=True)
     return {SAMPLE: SAMPLE_FILE} | {path.name: path for path in uploads}
+
+
+def known(name: str) -> str | None:
+    """The clip that a link names: by its name, or under another name of the same content; None: it is not here."""
+    held = clips()
+    if name in held:
+        return name
+    digest = re.search(r"-([0-9a-f]{8})\.\w+$", name)
+    return next((one for one in held if digest and Path(one).stem.endswith(digest[0][:9])), None)
+
+
+def session(name: str) -> Path | None:
+    """The folder of an opened session; None where the name is that of a clip."""
+    return SESSIONS / name if name.endswith(".session") else None
 
 
 def relative(path: Path) -> str:
@@ -37,7 +56,7 @@ def relative(path: Path) -> str:
 
 
 def add(name: str, data: bytes) -> str:
-    """Keep an uploaded clip if it can be opened.
+    """Keep an uploaded clip, or session, if it can be opened.
 
     Args:
         name: of the uploaded file; only its plain characters are used, and only for people.
@@ -46,15 +65,18 @@ def add(name: str, data: bytes) -> str:
         The clip's name in `clips`.
     Raises:
         ClipError: no clip, or beyond the limits of `Clip`; one sentence. Nothing is kept.
+        SessionError: a zip that is no session, or a damaged one; as above.
     """
     digest = hashlib.sha256(data).hexdigest()[:8]
-    for known in CLIPS.glob(f"*-{digest}.*"):
-        return known.name
-    plain = _plain(name)
-    suffix = plain.suffix[:6] or ".mp4"
+    for held in (*CLIPS.glob(f"*-{digest}.*"), *SESSIONS.glob(f"*-{digest}.session")):
+        return held.name
+    named = plain(name)
+    if data.startswith(b"PK"):
+        return _add_session(named, data, digest)
+    suffix = named.suffix[:6] or ".mp4"
     CLIPS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CLIPS) as folder:
-        path = Path(folder) / f"{plain.stem[:50] or 'clip'}{suffix}"  # the name that an error shows
+        path = Path(folder) / f"{named.stem[:50] or 'clip'}{suffix}"  # the name that an error shows
         path.write_bytes(data)
         try:
             with Clip(path) as clip:
@@ -66,7 +88,25 @@ def add(name: str, data: bytes) -> str:
         return path.rename(CLIPS / f"{path.stem}-{digest}{suffix}").name
 
 
-def _plain(name: str) -> Path:
+def _add_session(named: Path, data: bytes, digest: str) -> str:
+    RUNS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RUNS) as folder:
+        path = Path(folder) / named.name[-60:]
+        path.write_bytes(data)
+        stem = named.name.removesuffix(SUFFIX).removesuffix(".zip")[:50] or "session"
+        return open_session(path, SESSIONS / f"{stem}-{digest}.session").folder.name
+
+
+def forget(name: str) -> None:
+    """Remove an uploaded clip and its truth, or an opened session; the sample stays."""
+    if folder := session(name):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif name in clips() and name != SAMPLE:
+        clips()[name].unlink(missing_ok=True)
+        remove_truth(name)
+
+
+def plain(name: str) -> Path:
     """The name of an uploaded file, without folders, in plain characters."""
     return Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
 
@@ -100,10 +140,10 @@ def add_boxes(name: str, data: bytes) -> str:
     Raises:
         ValueError: it cannot; one sentence. Nothing is kept.
     """
-    plain = _plain(name)
+    named = plain(name)
     BOXES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BOXES) as folder:
-        path = Path(folder) / f"{plain.stem[:50] or 'boxes'}{plain.suffix[:6] or '.txt'}"
+        path = Path(folder) / f"{named.stem[:50] or 'boxes'}{named.suffix[:6] or '.txt'}"
         path.write_bytes(data)
         boxes.read_people(path)
         digest = hashlib.sha256(data).hexdigest()[:8]
@@ -149,7 +189,9 @@ class Truth:
 
 
 def truth(name: str) -> Truth | None:
-    """The truth of a clip: the sample has its own, an upload may have been given one; else None."""
+    """The truth of a clip: the sample and sessions have their own, an upload may have been given one; else None."""
+    if folder := session(name):
+        return _session_truth(folder)
     if name == SAMPLE:
         return _sample_truth(SAMPLE_FILE.with_suffix(".json"))
     file = _truth_file(name)
@@ -169,7 +211,7 @@ def add_truth(name: str, clip: Clip, file: str, data: bytes) -> None:
     """
     TRUTHS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=TRUTHS) as folder:
-        path = Path(folder) / (_plain(file).name[-60:] or "truth")
+        path = Path(folder) / (plain(file).name[-60:] or "truth")
         path.write_bytes(data)
         keypoints = poses.read_truth(path, len(clip), clip.size)
         kept = Path(folder) / "kept.npy"
@@ -194,6 +236,15 @@ def _given_truth(file: Path, modified: int) -> Truth:
         crops.around(points) if enough else np.full(4, np.nan) for points, enough in zip(keypoints, seen, strict=True)
     ]
     return Truth(keypoints, None, np.stack(known))
+
+
+@lru_cache(maxsize=8)
+def _session_truth(folder: Path) -> Truth | None:
+    held = open_session(folder).truth
+    if "keypoints" not in held:
+        return None
+    points = held["keypoints"]
+    return Truth(points, held.get("blur"), np.full((len(points), 4), np.nan))
 
 
 @lru_cache(maxsize=1)

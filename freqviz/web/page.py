@@ -15,7 +15,7 @@ from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import to_plotly
-from freqviz.web import choice, truth, work
+from freqviz.web import choice, library, session, truth, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -31,6 +31,7 @@ a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or
 **3 Run.** From then on the box follows the poses; where it loses the person, choose that frame and draw the box
 there. What was analysed once is kept.
 """
+CORRECT = " Go to such a frame and switch the drawing on to put the box right."
 HELP = "Drag, or click and use the arrow keys: every figure shows this frame."
 COLUMN = 560  # of a figure in two columns, about, CSS pixels
 WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
@@ -47,15 +48,21 @@ def open_page(title: str, caption: str) -> View:
     """
     st.html(STYLE)
     choice.keep(title)
-    request = choice.sidebar()
     st.title(title, anchor=False)
+    request = choice.sidebar()
     with sentences():
+        if folder := library.session(request.clip):
+            view = View(request.clip, work.part_of(request.clip, folder), work.loaded(folder), folder)
+            _tell_session(view)
+            st.caption(caption)
+            return view
         planned = None if request.missing else request.run()
         analysis = work.finished(planned.key) if planned else None
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
             view = View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+            session.offer(view)
             truth.ask(request.clip, planned.whole, view.truth_is_far)
             st.caption(caption)
             return view
@@ -153,9 +160,18 @@ def _run_button(
             args=(request,),
         )
         if finished:
-            st.caption(_facts(finished))
+            st.caption(_facts(finished) + (CORRECT if (finished.frames["lost"] != "").any() else ""))
         elif planned and not running:
             st.caption(str(work.forecast_of(planned)))
+
+
+def _tell_session(view: View) -> None:
+    """What came in a session file."""
+    held = work.session(view.name)
+    with st.sidebar:
+        st.caption(f"From a session file. {_facts(view.analysis)}")
+        if held and held.small:
+            st.caption("Its clip was encoded anew: what is computed from pixels here differs a little.")
 
 
 def _start(request: Request) -> None:
@@ -175,8 +191,7 @@ def _facts(analysis: run.Analysis) -> str:
         f"{settings['rung']}. Analysed on {analysis.provenance['device']}."
     )
     if lost := list(analysis.frames["frame"][analysis.frames["lost"] != ""]):
-        facts += f" The person seems lost in {len(lost)} of them: {reading.frames_listed(lost)}. "
-        facts += "Go to such a frame and switch the drawing on to put the box right."
+        facts += f" The person seems lost in {len(lost)} of them: {reading.frames_listed(lost)}."
     return facts
 
 

@@ -53,8 +53,13 @@ class View:
 
     @property
     def file(self) -> str:
-        """Where the clip lies, for lines to copy."""
+        """Where the clip, or the session, lies, for lines to copy."""
         return library.relative(library.clips()[self.name])
+
+    @property
+    def of_session(self) -> bool:
+        """Whether this was analysed elsewhere, and came here in a session file."""
+        return library.session(self.name) is not None
 
     @property
     def span(self) -> tuple[int, int] | None:
@@ -63,10 +68,16 @@ class View:
         return None if count == len(work.open_clip(self.name)) else (first, first + count)
 
     @property
+    def frames_option(self) -> list[str]:
+        """The part of the clip that was analysed, as an option of commands; empty for all of it."""
+        return [] if self.span is None else ["--frames", "{}:{}".format(*self.span)]
+
+    @property
     def clip_python(self) -> str:
         """Python of the clip, or the part of it, that was analysed."""
         part = "" if self.span is None else ".part({}, {})".format(*self.span)
-        return f"clip = freqviz.Clip({self.file!r}){part}"
+        whole = f"open_session({self.file!r}).clip" if self.of_session else f"Clip({self.file!r})"
+        return f"clip = freqviz.{whole}{part}"
 
     @property
     def boxes(self) -> np.ndarray:
@@ -93,7 +104,8 @@ class View:
 
     @cached_property
     def _truth(self) -> library.Truth | None:
-        known, first = library.truth(self.name), self.clip.first
+        known = library.truth(self.name)
+        first = self.clip.first - work.open_clip(self.name).first
         return None if known is None else known.part(first, first + len(self.clip))
 
     @cached_property
@@ -234,8 +246,23 @@ class View:
 
     def deep(self, frame: int, network: str) -> Trace:
         """Everything that a network computes for a frame; its window is run again unless it was kept."""
-        kept, box = self.analysis.deep.get((network, self.number(frame))), self.analysis.traces[network].boxes[frame]
-        return kept or work.deep_trace(self.name, self.folder, network, frame, box)
+        if kept := self.analysis.deep.get((network, self.number(frame))):
+            return kept
+        self.require(network)
+        return work.deep_trace(self.name, self.folder, network, frame, self.analysis.traces[network].boxes[frame])
+
+    def require(self, network: str) -> None:
+        """Say so where what is not stored cannot be computed here.
+
+        Raises:
+            LookupError: this machine has no such network, or one with other parameters than were analysed.
+        """
+        why = "this machine has none"
+        if network in work.trained():
+            if work.checkpoint_hash(network) == self.analysis.provenance["checkpoints"][network]:
+                return
+            why = "the one of this machine has other parameters"
+        raise LookupError(f"this has to be computed by the {network} that analysed the clip, and {why}")
 
     regions = (work.PERSON, work.WHOLE_FRAME)  # what a spectrum can be of
 

@@ -133,6 +133,7 @@ class Weights:
         """Of every network that sees several frames."""
         found = []
         for network in self.view.networks:
+            self.view.require(network)
             try:
                 found.append(self.influence(network))
             except LookupError:  # it sees single frames
@@ -140,7 +141,8 @@ class Weights:
         return found
 
     def influence(self, network: str) -> Influence:
-        """Of one network; a LookupError says that it sees single frames."""
+        """Of one network; a LookupError says that it sees single frames, or cannot be run here."""
+        self.view.require(network)
         return _influence(self.view.folder, network, self.frame, self.view.clip, self._box)
 
     def influence_bars(self) -> None:
@@ -197,6 +199,7 @@ class Weights:
 
     def intervention(self, network: str, slot: int, change: Change) -> Intervention:
         """The window as one network sees it, before and after one of its frames is changed."""
+        self.view.require(network)
         window = _window(self.view.folder, network, self.frame, self.view.clip, self._box)
         return influence.intervene(self.view.clip, window, slot, change)
 
@@ -266,7 +269,7 @@ class Weights:
         """A figure of one window; `command` is a subcommand with the further `words`."""
         show(panel, height, limits)
         line = ["python", "-m", "freqviz", command, self.view.file, "--frame", str(self.number)]
-        line += ["--box", self._typed(self._box), *self._frames_option, *words]
+        line += ["--box", self._typed(self._box), *self.view.frames_option, *words]
         python = f"import freqviz\n\n{self.view.clip_python}\nbox = {self._box.tolist()}"
         explain(panel, shlex.join(line), _python(python, given, call), numbers)
 
@@ -288,17 +291,15 @@ class Weights:
             words += ["--correct", f"{frame}:{self._typed(box)}"]
         option += f", corrections={corrections}" if corrections else ""
         option += f", frames={self.view.span}" if self.view.span else ""
-        words += [*self._frames_option, *(["--deep", str(self.number)] if deep else [])]
+        words += [*self.view.frames_option, *(["--deep", str(self.number)] if deep else [])]
         file = self.view.file
         out = f"runs/{Path(file).stem}"
         command = ["python", "-m", "freqviz", "analyse", file, "--models", ",".join(names), *words, "--out", out]
         reader = "from freqviz.boxes import read_boxes\n" if "read_boxes" in option else ""
         python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({file!r}, {names}{option})"
+        if self.view.of_session:
+            python = f"import freqviz\n\nanalysis = freqviz.open_session({file!r}).analysis"
         return shlex.join(command), python
-
-    @property
-    def _frames_option(self) -> list[str]:
-        return [] if self.view.span is None else ["--frames", "{}:{}".format(*self.view.span)]
 
     def _columns(self, names: list[str]) -> list[str]:
         """Lines that make a table of columns of `table`."""
@@ -307,6 +308,10 @@ class Weights:
 
     def _source(self, column: str) -> str:
         """Python of one column of `table`."""
+        if column == TRUE_BLUR and self.view.of_session:
+            start = self.view.clip.first - work.open_clip(self.view.name).first
+            part = "" if self.view.span is None else f"[{start}:{start + len(self.view.clip)}]"
+            return f"freqviz.open_session({self.view.file!r}).truth['blur']{part}"
         if column == TRUE_BLUR:
             truth = library.relative(library.SAMPLE_FILE.with_suffix(".json"))
             first, stop = self.view.clip.first, self.view.clip.first + len(self.view.clip)

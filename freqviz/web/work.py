@@ -1,8 +1,10 @@
 """What pages wait for and what is kept for them: open clips, running jobs, finished analyses, references."""
 
+import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import streamlit as st
 import models
 from freqviz import crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.clip import Clip
+from freqviz.session import Session, open_session
 from freqviz.store import RunKey, Store
 from freqviz.trace import Trace
 from freqviz.web import library
@@ -90,12 +93,34 @@ def open_clip(name: str) -> Clip:
     path = library.clips().get(name)
     if path is None:
         raise LookupError(f"no clip named '{name}' on this machine")
-    return _opened(path, path.stat().st_mtime)
+    return _session(path).clip if library.session(name) else _opened(path, path.stat().st_mtime)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _session(folder: Path) -> Session:
+    return open_session(folder)
+
+
+def session(name: str) -> Session | None:
+    """An opened session of the library; None where the name is that of a clip."""
+    folder = library.session(name)
+    return _session(folder) if folder else None
 
 
 def trained() -> list[str]:
     """The networks that can run: those with a checkpoint, in the order of the tables."""
     return [name for name in models.names() if models.checkpoint(name).is_file()]
+
+
+def checkpoint_hash(network: str) -> str:
+    """Hash of the parameters of a trained network; read anew when their file changes."""
+    path = models.checkpoint(network)
+    return _checkpoint_hash(network, path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _checkpoint_hash(network: str, path: Path, modified: int) -> str:
+    return models.checkpoint_hash(network)
 
 
 def defaults() -> list[str]:
@@ -109,7 +134,57 @@ def start(request: Request) -> jobs.Ticket:
     digest = planned.key.digest
     scrubbing_copy(request.clip, planned.clip)  # made meanwhile
     _tickets[digest] = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest)
+    library.RECENT.mkdir(parents=True, exist_ok=True)
+    (library.RECENT / f"{digest}.json").write_text(json.dumps(asdict(request)), encoding="utf-8")
     return _tickets[digest]
+
+
+def recent() -> list[tuple[str, Request | None, float]]:
+    """The clips analysed lately, and opened sessions, the newest first: name, what was asked (None: a session), when.
+
+    One entry a clip; when is in seconds since the epoch.
+    """
+    held, found = library.clips(), dict[str, tuple[str, Request | None, float]]()
+    for file in library.RECENT.glob("*.json"):
+        request, when = _asked(file, file.stat().st_mtime_ns), file.stat().st_mtime
+        done = (STORE.root / file.stem / "run.json").is_file()
+        if done and request.clip in held and when > found.get(request.clip, ("", None, 0.0))[2]:
+            found[request.clip] = request.clip, request, when
+    for name, path in held.items():
+        if library.session(name):
+            found[name] = name, None, path.stat().st_mtime
+    return sorted(found.values(), key=lambda one: one[2], reverse=True)
+
+
+@lru_cache(maxsize=256)
+def _asked(file: Path, modified: int) -> Request:
+    held = json.loads(file.read_text(encoding="utf-8"))
+    corrections = tuple((frame, tuple(box)) for frame, box in held.pop("corrections"))
+    tuples = {name: tuple(held.pop(name)) for name in ("box", "frames", "networks") if held[name] is not None}
+    return Request(**held, **tuples, corrections=corrections)
+
+
+def remove(name: str) -> None:
+    """Remove an uploaded clip with all that came from it, or an opened session; a run that goes on is cancelled."""
+    for ticket in (*_tickets.values(), *_copies.values()):
+        if ticket.label == name:
+            ticket.cancel()
+    try:
+        clip = open_clip(name)
+        seen = [clip]
+        for folder in [] if library.session(name) else STORE.folders():
+            known = json.loads((folder / "run.json").read_text(encoding="utf-8"))["clip"]
+            if known["hash"] == clip.hash:
+                seen.append(part_of(name, folder))
+                shutil.rmtree(folder, ignore_errors=True)
+        for one in seen:
+            _copy_of(one).unlink(missing_ok=True)
+    except (LookupError, ValueError, OSError):  # it cannot be read any more: nothing can have come from it
+        pass
+    for file in library.RECENT.glob("*.json"):
+        if _asked(file, file.stat().st_mtime_ns).clip == name:
+            file.unlink(missing_ok=True)
+    library.forget(name)
 
 
 def analyse(
@@ -138,7 +213,7 @@ def scrubbing_copy(name: str, clip: Clip) -> Path | jobs.Ticket:
     The job has a worker of its own beside those of the devices. A copy is made once; one that failed is not
     tried again before the server starts anew.
     """
-    path = library.COPIES / f"{clip.hash[:24]}-{len(clip)}.mp4"
+    path = _copy_of(clip)
     if path.is_file():
         return path
     ticket = _copies.get(path.name)
@@ -147,6 +222,10 @@ def scrubbing_copy(name: str, clip: Clip) -> Path | jobs.Ticket:
         make = partial(_copy, clip, path)
         ticket = _copies[path.name] = jobs.worker("copies").submit(make, name, path.name)
     return ticket
+
+
+def _copy_of(clip: Clip) -> Path:
+    return library.COPIES / f"{clip.hash[:24]}-{len(clip)}.mp4"
 
 
 def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
@@ -166,18 +245,19 @@ def ahead(ticket: jobs.Ticket, device: str) -> int:
 def finished(key: RunKey) -> run.Analysis | None:
     """The stored analysis of a run key; None if there is none."""
     folder = STORE.find(key)
-    return _loaded(folder) if folder else None
+    return loaded(folder) if folder else None
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _loaded(folder: Path) -> run.Analysis:
+def loaded(folder: Path) -> run.Analysis:
+    """The analysis in a folder of the store, or of a session."""
     return run.load_analysis(folder)
 
 
 def part_of(clip: str, folder: Path) -> Clip:
     """What an analysis has seen of a clip of the library: all of it, or the part that was chosen."""
-    opened, known = open_clip(clip), _loaded(folder).provenance["clip"]
-    first, count = known["first"], known["frames"]
+    opened, known = open_clip(clip), loaded(folder).provenance["clip"]
+    first, count = known["first"] - opened.first, known["frames"]
     return opened if count == len(opened) else opened.part(first, first + count)
 
 

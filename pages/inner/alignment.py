@@ -14,8 +14,8 @@ def under_the_cursor() -> None:
     slider, which, where = web.cursor_row(4, 2, 3)
     frame = web.cursor(view, slider)
     network = which.selectbox("Network", view.networks, key="network", bind="query-params")
-    with st.container(key="figures"), st.container(key="thirds"), web.sentences():
-        window = web.Inside(view, frame, network)
+    window, place = web.Inside(view, frame, network), st.container(key="figures")
+    with place, st.container(key="thirds"), web.sentences():
         scales = offsets.scales(window.trace)
         scale, tap, arrows = st.columns(3)
         stage = scales[scale.selectbox("Scale", scales, len(scales) - 1, key="scale", bind="query-params")]
@@ -51,7 +51,8 @@ def under_the_cursor() -> None:
             bind="query-params",
         )
         window.show(alignment.landing, cuts, field, window.point(point), height=390)
-        window.show(alignment.global_shift, cuts, web.median_offsets(view, frame), height=420)
+    with place, web.sentences():
+        window.show(alignment.global_shift, window.cuts, web.median_offsets(view, frame), height=420)
 
 
 under_the_cursor()

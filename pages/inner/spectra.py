@@ -30,7 +30,8 @@ def under_the_cursor() -> None:
         with left:
             window.show(figures.radial_profile, window.key, sharpest, reference, figures.DB_RANGE, names, height=330)
             window.show(spectra.by_direction, window.key, sharpest, names, reference, height=330)
-            window.show(spectra.stages, window.trace, window.key, height=360)
+            with web.sentences():
+                window.show(spectra.stages, window.trace, window.key, height=360)
         with right:
             length, axis = st.columns(2)
             count = length.selectbox("Frames of the window", WINDOWS, key="window", bind="query-params")
