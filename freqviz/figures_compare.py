@@ -132,9 +132,11 @@ def inner(a: "Trace", b: "Trace", quantity: str, part: str = DIFFERENCE, joint: 
         if quantity == HEATMAP and part in (name, DIFFERENCE):
             point = joints_of.decode(one.get("heatmap").values[joint : joint + 1], stride)[0]
             marks.append(Points(*point.T, name=f"{name}: {one.network}", role=roles[one.network]))
-    what = joints_of.JOINTS[joint] if quantity == HEATMAP else f"frame {offsets.signed([slot])}"
-    shown = a.network if part == A else b.network
-    note = f"{what}; {f'{a.network} − {b.network}' if part == DIFFERENCE else shown}: " + _spread(values, unit)
+    shown = {A: a.network, B: b.network, DIFFERENCE: f"{a.network} − {b.network}"}[part]
+    if quantity == HEATMAP:
+        note = f"{joints_of.JOINTS[joint]}; {shown}: {_mass(a, b, joint, part)}"
+    else:
+        note = f"frame {offsets.signed([slot])}; {shown}: {_spread(values, unit)}"
     return Panel(
         f"{quantity[:1].upper()}{quantity[1:]}, {part}",
         Axis("x", "input px", (-0.5, across - 0.5)),
@@ -193,6 +195,18 @@ def _colours(quantity: str, a: "Trace", b: "Trace", joint: int) -> tuple[str, st
     return "Length", "input px", (0.0, longest or 1.0), "magnitude"
 
 
+def _mass(a: "Trace", b: "Trace", joint: int, part: str) -> str:
+    """How certain a network is of a joint, or what two have in common."""
+    densities = [one.get("heatmap").values[joint].astype(np.float64) for one in (a, b)]
+    stride = a.get("heatmap").stride
+    points, scores = joints_of.decode(np.stack(densities), stride)
+    if part != DIFFERENCE:
+        place = PARTS.index(part)
+        return f"score {scores[place]:.2f}, largest cell {100 * densities[place].max():.1f} %."
+    shared = 100 * np.minimum(*densities).sum()
+    return f"{shared:.0f} % of the mass is common, the points lie {np.linalg.norm(points[0] - points[1]):.1f} px apart."
+
+
 def _spread(values: NDArray[np.float64], unit: str) -> str:
     low, middle, high = (signed(float(value), 2) for value in (values.min(), np.median(values), values.max()))
     return f"{low} to {high}, median {middle}{f' {unit}' if unit else ''}."
@@ -211,7 +225,7 @@ def ranking(pair: Pair, key: int) -> Panel:
     top, *_ = records = table.to_dict("records")
     texts = [f"{row['joint']}: worst in frame {row['worst_frame']}" for row in records]
     marks = (
-        Line(spans, np.stack([rows, rows, rows], 1).ravel(), role="extra-2"),
+        Line(spans, np.stack([rows, rows, rows], 1).ravel(), role="data"),
         Points(table["median"], rows, name="median", role="data", texts=texts),
         Points(table["p95"], rows, name="95th percentile", role="extra-2", texts=texts),
         Points(table["worst"], rows, name="worst frame", role="lost", texts=texts),
@@ -243,8 +257,8 @@ def disagreement(pair: Pair, key: int, joint: int | None = None) -> Panel:
     if joint is not None:
         marks.append(Line(numbers, pair.apart[:, joint], name=pair.joints[joint], role="extra-1"))
     marks += [
-        Line(numbers, pair.disagreement, name="mean over the joints", role="extra-2"),
-        Points(numbers, pair.disagreement, role="extra-2", size=0.5),  # a line cannot be clicked
+        Line(numbers, pair.disagreement, name="mean over the joints", role="data"),
+        Points(numbers, pair.disagreement, role="data", size=0.5),  # a line cannot be clicked
         Points(
             numbers[worst : worst + 1], pair.disagreement[worst : worst + 1], name=f"worst: frame {numbers[worst]}",
             role="lost",

@@ -103,10 +103,12 @@ def test_a_heatmap_stands_in_the_pixels_of_the_cut_with_its_own_decoded_point():
     assert cells.values.max() == pytest.approx(10 * np.log10(0.5))
     assert cells.values.min() == -35, "what is less is not seen"
     assert (point.x[0], point.y[0]) == pytest.approx((21.5, 13.5), abs=0.5)
-    assert panel.note.startswith("right hip; alpha: ")
+    assert panel.note == "right hip; alpha: score 0.50, largest cell 50.0 %."
     difference = figures_compare.inner(A, B, HEATMAP, joint=2)
     assert [one.name for one in marks(difference, Points)] == ["A: alpha", "B: beta"]
-    assert difference.note.startswith("right hip; alpha − beta: ")
+    apart = np.hypot(4 * 15, 4 * 27)  # cells (3, 5) and (30, 20)
+    assert difference.note.startswith("right hip; alpha − beta: 0 % of the mass is common, the points lie ")
+    assert float(difference.note.split()[-3]) == pytest.approx(apart, abs=1)
 
 
 def test_weights_offsets_and_energies_are_those_of_the_chosen_neighbour():

@@ -70,18 +70,18 @@ def test_the_cursor_moves_pictures_and_curves(side):
     assert [a["pictures"] != b["pictures"] for a, b in zip(before, told(side), strict=True)] == [True, True]
     assert all("frame 4" in note for note in notes(side)[0][:2])
     moved = [a != b for a, b in zip(shown, figures(side), strict=True)]
-    assert moved == [True, True, False, True, True, False, False], "cost, accuracy and errors are of the whole clip"
+    assert moved == [True, True, True, True, False, False, False], "accuracy, errors and cost are of the whole clip"
 
 
 def test_exchanged_networks_exchange_sides_and_turn_the_sign(side):
-    before, paired = told(side)[0], figures(side)[4]
+    before, paired = told(side)[0], figures(side)[3]
     side.selectbox(key="a").select("freq-video")
     side.selectbox(key="b").select("spatial-video").run()
     assert not side.error
     after = told(side)[0]
     assert after["layers"]["a"]["note"] == before["layers"]["b"]["note"]
     assert after["names"] == ["A: freq-video", "B: spatial-video"]
-    line, turned = (next(t for t in f["data"] if "−" in t.get("name", "")) for f in (paired, figures(side)[4]))
+    line, turned = (next(t for t in f["data"] if "−" in t.get("name", "")) for f in (paired, figures(side)[3]))
     assert sent(turned["y"]) == pytest.approx(-sent(line["y"]), nan_ok=True, abs=1e-6)
 
 

@@ -64,13 +64,13 @@ class Sides:
 
     def poses(self) -> None:
         """The frame with the pose of A, of B, and with both."""
-        picture, number = self.view.clip[self.frame], self.view.number(self.frame)
+        picture = self.view.clip[self.frame]
         panels = [figures_compare.poses(picture, self.pair, self.frame, part) for part in PARTS]
         a, b = (found.keypoints[self.frame] for found in (self.pair.a, self.pair.b))
         columns = {"A x (px)": a[:, 0], "A y (px)": a[:, 1], "B x (px)": b[:, 0], "B y (px)": b[:, 1]}
         apart = {"distance (box sides)": self.pair.apart[self.frame]}
         numbers = pd.DataFrame({"joint": self.pair.joints} | columns | apart)
-        self._swipe("Poses", f"frame {number}", panels, self.view.limits(self.frame, work.PERSON))
+        self._swipe("Poses", panels, "swipe poses", self.view.limits(self.frame, work.PERSON))
         call = (
             f"[figures_compare.poses(clip[{self.frame}], pair, {self.frame}, part) for part in figures_compare.PARTS]"
         )
@@ -96,7 +96,7 @@ class Sides:
         windows = [Inside(self.view, self.frame, network) for network in self.pair.names]
         a, b = (window.trace for window in windows)
         panels = [figures_compare.inner(a, b, quantity, part, joint, slot) for part in PARTS]
-        self._swipe(_capital(quantity), f"frame {self.view.number(self.frame)}", panels)
+        self._swipe(_capital(quantity), panels, "swipe inside")
         lines = [f"box = {windows[0].box}  # of frame {self.frame}"]
         for name, network in zip("ab", self.pair.names, strict=True):
             lines.append(f"{name} = run.deep_trace(clip, {network!r}, {self.frame}, box)")
@@ -105,9 +105,9 @@ class Sides:
         python = in_python(python, lines, f"[{call} for part in figures_compare.PARTS]")
         explain(panels[-1], " && ".join(window.command for window in windows), python)
 
-    def _swipe(self, title: str, what: str, panels: Sequence[Panel], limits: Limits | None = None) -> None:
-        st.markdown(f"**{title}**  \n:small[{_capital(what)}]")
-        swipe(panels, self.pair.names, f"swipe of {title}", STAGE, limits)
+    def _swipe(self, title: str, panels: Sequence[Panel], key: str, limits: Limits | None = None) -> None:
+        st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
+        swipe(panels, self.pair.names, key, STAGE, limits)
         st.caption(panels[0].guide)
 
     # ---- along the clip
@@ -124,7 +124,7 @@ class Sides:
         def move(x: float, y: float) -> None:
             _go(int(table["worst_frame"][int(np.clip(round(y), 0, len(table) - 1))]))
 
-        self._show(figures_compare.ranking, self.frame, height=560, numbers=table, on_click=move)
+        self._show(figures_compare.ranking, self.frame, height=470, numbers=table, on_click=move)
 
     def disagreement(self) -> None:
         """How far the networks are apart along the clip; a clicked frame takes the cursor."""
@@ -136,7 +136,7 @@ class Sides:
         def move(x: float, y: float) -> None:
             _go(int(np.clip(round(x), pair.first, pair.first + len(pair) - 1)))
 
-        self._show(figures_compare.disagreement, self.frame, joint, height=330, numbers=numbers, on_click=move)
+        self._show(figures_compare.disagreement, self.frame, joint, height=430, numbers=numbers, on_click=move)
 
     def quantity(self) -> str:
         """Ask what is compared along the clip; what needs the truth is offered where it is known."""

@@ -26,8 +26,6 @@ def under_the_cursor() -> None:
             sides.ranking()
         with right, web.sentences():
             sides.disagreement()
-        with right, web.sentences():
-            sides.cost()
         quantity = sides.quantity()
         left, right = st.columns(2)
         with left, web.sentences():
@@ -40,6 +38,9 @@ def under_the_cursor() -> None:
                 sides.accuracy()
             with right, web.sentences():
                 sides.error_by_joint()
+        left, _ = st.columns(2)
+        with left, web.sentences():
+            sides.cost()
 
 
 under_the_cursor()
