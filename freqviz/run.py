@@ -253,7 +253,7 @@ def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFra
     cost, device = analysis.provenance["cost"], analysis.provenance["device"]
     rows = []
     for name in analysis.traces if models is None else models:
-        counted = _counted(name, networks.checkpoint_hash(name))
+        counted = _counted(name, analysis.provenance["checkpoints"][name])
         seconds = cost.get("networks", {}).get(name, np.nan) / max(cost["frames"], 1)
         rows.append((name, *counted, seconds, device))
     return pd.DataFrame(rows, columns=["network", "parameters", "multiply_adds", "seconds_per_frame", "device"])

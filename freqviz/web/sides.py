@@ -76,8 +76,8 @@ class Sides:
         )
         self._explain(panels[-1], call, self.view.clip_python, numbers=numbers)
 
-    def inner(self) -> None:
-        """A quantity that both networks have inside, chosen here."""
+    def inside(self) -> tuple[str, int, int]:
+        """Ask for a quantity that both networks have inside, and for its joint (an index) or neighbour (a slot)."""
         which, where = st.columns(2)
         quantity = which.selectbox("Inside", INNER, format_func=_capital, key="inner", bind="query-params")
         joint, slot = int(np.nanargmax(self.pair.apart[self.frame])), 1
@@ -93,6 +93,10 @@ class Sides:
                 "Neighbour", names, default="+1", required=True, key="neighbour", bind="query-params"
             )
             slot = names[name]
+        return quantity, joint, slot
+
+    def inner(self, quantity: str, joint: int, slot: int) -> None:
+        """The chosen quantity in A, in B, and A − B; both windows are run again unless they were kept."""
         windows = [Inside(self.view, self.frame, network) for network in self.pair.names]
         a, b = (window.trace for window in windows)
         panels = [figures_compare.inner(a, b, quantity, part, joint, slot) for part in PARTS]

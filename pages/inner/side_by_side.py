@@ -15,12 +15,12 @@ def under_the_cursor() -> None:
     b = right.selectbox("B", view.networks, min(1, len(view.networks) - 1), key="b", bind="query-params")
     with st.container(key="figures"), web.sentences():
         sides = web.Sides(view, frame, a, b)
-        left, right = st.columns(2)
+        left, maps = st.columns(2)
         with left, web.sentences():
             sides.jumps()
             sides.poses()
-        with right, web.sentences():
-            sides.inner()
+        with maps:
+            chosen = sides.inside()
         left, right = st.columns(2)
         with left, web.sentences():
             sides.ranking()
@@ -41,6 +41,8 @@ def under_the_cursor() -> None:
         left, _ = st.columns(2)
         with left, web.sentences():
             sides.cost()
+        with maps, web.sentences():  # last: networks run for it, and the rest is there by then
+            sides.inner(*chosen)
 
 
 under_the_cursor()
