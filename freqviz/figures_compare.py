@@ -24,7 +24,7 @@ HEATMAP, ALIGNED, WEIGHTS, OFFSETS = INNER = (
     "length of the alignment offsets",
 )
 NEEDED = {HEATMAP: "heatmap", ALIGNED: "aligned_feature", WEIGHTS: "frame_weights", OFFSETS: "alignment_offset"}
-MASS_APART = (-12.0, 12.0)  # dB
+MASS_APART = (-6.0, 6.0)  # dB
 KUENSCH = "Künsch, The jackknife and the bootstrap for general stationary observations, Annals of Statistics 1989"
 APART = "|joint of A − joint of B| / longer side of the person box"
 OWN = "own"

@@ -97,7 +97,7 @@ class Pair:
 
     def __post_init__(self) -> None:
         if self.a.network == self.b.network:
-            raise ValueError(f"A and B are one network, {self.a.network}: all differences are 0; choose two")
+            raise LookupError(f"A and B are one network, {self.a.network}: all differences are 0; choose two")
         shapes = self.a.keypoints.shape, self.b.keypoints.shape
         if shapes[0] != shapes[1] or self.a.joints != self.b.joints:
             raise ValueError(f"A and B must have the same frames and joints, got {shapes[0]} and {shapes[1]}")

@@ -87,7 +87,7 @@ def test_exchanged_networks_exchange_sides_and_turn_the_sign(side):
 
 def test_one_network_twice_is_told_to_be_one(side):
     side.selectbox(key="b").select("spatial-video").run()
-    assert [one.value for one in side.error] == [
+    assert [one.value for one in side.info] == [
         "A and B are one network, spatial-video: all differences are 0; choose two."
     ]
     assert not figures(side)
@@ -98,7 +98,7 @@ def test_a_run_of_one_network_says_that_a_comparison_needs_two(app):
     work.analyse(request.run(), lambda *_: None, lambda: False)
     app.query_params["networks"] = "freq-video"
     at(app, PAGE)
-    (said,) = [one.value for one in app.error]
+    (said,) = [one.value for one in app.info]
     assert said.startswith("a comparison needs two networks, and freq-video alone was run")
 
 
@@ -127,7 +127,7 @@ def test_every_inner_quantity_follows_its_choices(side, quantity):
 
 def test_a_quantity_that_a_network_does_not_have_is_said_to_be_missing(side):
     side.selectbox(key="inner").select("energy of an aligned neighbour").run()
-    (said,) = [one.value for one in side.error]
+    (said,) = [one.value for one in side.info]
     assert said.endswith("both networks have one; spatial-video has no aligned_feature.")
     assert len(told(side)) == 1
     assert len(figures(side)) == 7, "the rest of the page stays"

@@ -66,6 +66,9 @@ function comparison(parent) {
     } else {
       paint(brush, place, mode === "blink" ? shown : "difference", place.left, place.right, ratio);
     }
+    brush.strokeStyle = getComputedStyle(stage).getPropertyValue("--st-border-color");
+    brush.lineWidth = ratio;
+    brush.strokeRect(place.left, place.top, place.right - place.left, place.bottom - place.top);
     divider.hidden = mode !== "swipe";
     divider.style.left = `${edge / ratio}px`;
     describe();
