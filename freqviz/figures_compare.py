@@ -1,6 +1,6 @@
 """Figures of two networks A and B on one clip: one function a figure, as in `figures`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 A, B, DIFFERENCE = PARTS = ("A", "B", "A − B")
 HEATMAP, ALIGNED, WEIGHTS, OFFSETS = INNER = (
     "heatmap of a joint",
-    "energy of an aligned neighbour",
+    "energy after alignment",
     "weight of a frame",
-    "length of the alignment offsets",
+    "length of the offsets",
 )
 NEEDED = {HEATMAP: "heatmap", ALIGNED: "aligned_feature", WEIGHTS: "frame_weights", OFFSETS: "alignment_offset"}
 MASS_APART = (-6.0, 6.0)  # dB
@@ -112,7 +112,7 @@ def inner(a: "Trace", b: "Trace", quantity: str, part: str = DIFFERENCE, joint: 
     for one in (a, b):
         if NEEDED[quantity] not in one.quantities:
             raise LookupError(
-                f"a {quantity} is compared where both networks have one; {one.network} has no {NEEDED[quantity]}"
+                f"the {quantity} is compared where both networks have it; {one.network} has no {NEEDED[quantity]}"
             )
     fields, stride = [_field(one, quantity, joint, slot) for one in (a, b)], a.get(NEEDED[quantity]).stride
     if fields[0].shape != fields[1].shape:
@@ -245,34 +245,39 @@ def ranking(pair: Pair, key: int) -> Panel:
     )
 
 
-def disagreement(pair: Pair, key: int, joint: int | None = None) -> Panel:
+def disagreement(
+    pair: Pair, key: int, joint: int | None = None, marks: Mapping[str, Sequence[int]] | None = None
+) -> Panel:
     """How far A and B are apart along the clip: mean over the joints, and one joint.
 
     Args:
         key: frame to mark.
         joint: index; None: none.
+        marks: frames to point out, "lost" or "damaged"; at the foot of the figure.
     """
     numbers, worst = pair.first + np.arange(len(pair)), pair.worst
-    marks: list[Mark] = []
+    drawn: list[Mark] = []
     if joint is not None:
-        marks.append(Line(numbers, pair.apart[:, joint], name=pair.joints[joint], role="extra-1"))
-    marks += [
+        drawn.append(Line(numbers, pair.apart[:, joint], name=pair.joints[joint], role="extra-1"))
+    drawn += [
         Line(numbers, pair.disagreement, name="mean over the joints", role="data"),
         Points(numbers, pair.disagreement, role="data", size=0.5),  # a line cannot be clicked
         Points(
             numbers[worst : worst + 1], pair.disagreement[worst : worst + 1], name=f"worst: frame {numbers[worst]}",
             role="lost",
         ),
+        *(Points(pair.first + np.asarray(which), np.zeros(len(which)), name=kind, role=kind)
+          for kind, which in (marks or {}).items()),
         Rule(float(numbers[key]), role="cursor"),
     ]  # fmt: skip
     known = pair.disagreement[np.isfinite(pair.disagreement)]
     median, high = np.quantile(known, (0.5, 0.95))
-    highest = max(float(np.nanmax(mark.y)) for mark in marks if isinstance(mark, Line))
+    highest = max(float(np.nanmax(mark.y)) for mark in drawn if isinstance(mark, Line))
     return Panel(
         "Disagreement along the clip",
         _frames(pair),
         Axis("Distance between A and B", "box sides", (0, 1.05 * max(highest, 1e-3))),
-        tuple(marks),
+        tuple(drawn),
         note=f"Median {median:.3f}, 95 % of the frames below {high:.3f}, at worst {pair.disagreement[worst]:.3f} in "
         f"frame {numbers[worst]}.",
         guide="Where the curve is low both see the same pose, which may still be wrong; click to go to a frame.",

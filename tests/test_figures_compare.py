@@ -129,7 +129,7 @@ def test_weights_offsets_and_energies_are_those_of_the_chosen_neighbour():
     [
         (
             lambda: figures_compare.inner(A, Trace("c", A.records[:1]), WEIGHTS),
-            "both networks have one; c has no",
+            "both networks have it; c has no",
         ),
         (lambda: figures_compare.inner(A, B, "mood"), "no quantity 'mood'; known: heatmap of a joint"),
         (lambda: figures_compare.inner(A, B, WEIGHTS, "C"), "no part 'C'; known: A, B, A − B"),
@@ -170,7 +170,11 @@ def test_the_curve_of_disagreement_has_its_worst_frame_where_the_joints_leap():
     (joint,) = marks(panel, Line, poses.JOINTS[3])
     assert joint.y[7] == pytest.approx(28 / SIDE)
     assert [rule.value for rule in marks(panel, Rule)] == [FIRST + 2]
-    assert not marks(figures_compare.disagreement(made(shift_a=shift), 2), Line, poses.JOINTS[3])
+    plain = figures_compare.disagreement(made(shift_a=shift), 2)
+    assert not marks(plain, Line, poses.JOINTS[3])
+    assert not marks(plain, Points, "lost")
+    (lost,) = marks(figures_compare.disagreement(made(), 2, marks={"lost": [4, 9]}), Points, "lost")
+    assert lost.x.tolist() == [FIRST + 4, FIRST + 9]
 
 
 def test_the_band_of_a_paired_difference_is_its_interval_and_the_line_a_minus_b(rng):

@@ -160,7 +160,7 @@ def test_networks_and_quantities_are_exchanged_and_the_chosen_way_stays(page):
     press(page, POSES, "Home")
     assert alike(row(page, POSES), a), "what was A is B"
     press(page, INSIDE, "d")
-    choose(page, "Inside", "Energy of an aligned neighbour")
+    choose(page, "Inside", "Energy after alignment")
     expect(comparison(page, INSIDE).locator(".note")).to_contain_text("frame +1; freq-video − spatial-video")
     choose(page, "Inside", "Heatmap of a joint")
     choose(page, "Joint", "left knee")

@@ -23,7 +23,7 @@ from freqviz.web import library, work
 
 app, walk_file, analysed = test_pages.app, test_pages.walk_file, test_pages.analysed
 PAGE, NETWORKS = "pages/inner/side_by_side.py", ("spatial-video", "freq-video")
-INNER = ("Weight of a frame", "Length of the alignment offsets")
+INNER = ("Weight of a frame", "Length of the offsets")
 
 
 @pytest.fixture
@@ -126,9 +126,9 @@ def test_every_inner_quantity_follows_its_choices(side, quantity):
 
 
 def test_a_quantity_that_a_network_does_not_have_is_said_to_be_missing(side):
-    side.selectbox(key="inner").select("energy of an aligned neighbour").run()
+    side.selectbox(key="inner").select("energy after alignment").run()
     (said,) = [one.value for one in side.info]
-    assert said.endswith("both networks have one; spatial-video has no aligned_feature.")
+    assert said.endswith("both networks have it; spatial-video has no aligned_feature.")
     assert len(told(side)) == 1
     assert len(figures(side)) == 7, "the rest of the page stays"
 

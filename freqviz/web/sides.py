@@ -140,7 +140,8 @@ class Sides:
         def move(x: float, y: float) -> None:
             _go(int(np.clip(round(x), pair.first, pair.first + len(pair) - 1)))
 
-        self._show(figures_compare.disagreement, self.frame, joint, height=430, numbers=numbers, on_click=move)
+        args = (self.frame, joint, self.view.trouble)
+        self._show(figures_compare.disagreement, *args, height=430, numbers=numbers, on_click=move)
 
     def quantity(self) -> str:
         """Ask what is compared along the clip; what needs the truth is offered where it is known."""
