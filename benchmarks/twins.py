@@ -6,7 +6,7 @@ import time
 import torch
 
 import models
-from freqviz.learn.cost import multiply_adds, parameters
+from models.cost import multiply_adds, parameters
 
 
 def main(rounds: int = 15) -> None:

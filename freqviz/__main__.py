@@ -263,6 +263,63 @@ def open_session(
         out.print(f"{to}: {told}", highlight=False, markup=False)
 
 
+@app.command()
+def compare(
+    source: Annotated[Path, typer.Argument(help="A clip, a folder of images, or a run folder of `analyse`.")],
+    models: Annotated[str | None, typer.Option("--models", help="Networks to run; the first moves the box.")] = None,
+    pair: Annotated[str | None, typer.Option("--pair", help="A,B of them.", show_default="the first two")] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="True joints: frame,joint,x,y as CSV, or joint_positions.mat.")
+    ] = None,
+    frame: Annotated[int | None, typer.Option("--frame", help="Adds the distances in this frame.")] = None,
+    box: BoxText = None,
+    boxes: BoxFile = None,
+    person: Person = None,
+    whole_frame: WholeFrame = False,
+    correct: Corrections = None,
+    frames: Part = None,
+    device: DeviceName = "auto",
+    to: Annotated[Path | None, typer.Option("--out", help="Folder for the tables as CSV.", show_default="none")] = None,
+) -> None:
+    """Compare two networks on one clip: where they differ, error and jitter, paired differences, cost."""
+    with plain_errors():
+        from freqviz import pairs, run
+
+        names = [name.strip() for name in (models or "").split(",") if name.strip()]
+        if (source / "run.json").is_file():
+            if any((box, boxes, person is not None, whole_frame, correct, frames)):
+                raise ValueError("a run folder has its boxes and frames already; give these options with a clip")
+            analysis = run.load_analysis(source)
+        else:
+            first, by_frame, corrections = _box(box, [source]), _people(boxes, person), _corrections(correct, [source])
+            with _bar(source.name) as progress:
+                analysis = run.analyse(
+                    source, names or run.DEFAULT_MODELS, first, by_frame, whole_frame, device, progress,
+                    corrections=corrections, frames=_span(frames),
+                )  # fmt: skip
+        chosen = pair.split(",") if pair else (names or list(analysis.traces))[:2]
+        found = pairs.of_analysis(analysis, [name.strip() for name in chosen], truth)
+        tables = {
+            "ranking": pairs.ranking(found, None if frame is None else found.index(frame)),
+            "accuracy": pairs.accuracy(found),
+            "statistics": pairs.statistics(found),
+            "costs": run.costs(analysis, found.names),
+        }
+        if found.truth is not None:
+            tables["error_by_joint"] = pairs.error_by_joint(found)
+        for name, table in tables.items():
+            out.print(f"{name.replace('_', ' ')}, A = {found.names[0]}, B = {found.names[1]}", highlight=False)
+            out.print(table.to_string(index=False, float_format="%.5g"), highlight=False, markup=False, soft_wrap=True)
+            if to is not None:
+                _write(table, to / f"{name}.csv")
+        for quantity in found.quantities:
+            try:
+                line = str(pairs.paired(found, quantity))
+            except ValueError as reason:
+                line = f"{reason}"
+            out.print(f"{quantity}: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
 @app.command("models")
 def list_models() -> None:
     """Show every network: size, what it was trained on, scores; from its card."""

@@ -1,4 +1,5 @@
-"""How strongly two quantities of a clip go together, with intervals that know frames are not independent."""
+"""How strongly two quantities of a clip go together and how large one is on average, with intervals that know that
+frames are not independent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,8 +84,7 @@ def _bootstrap(x: bytes, y: bytes, block: int, resamples: int, level: float, see
     """Rank correlation of two float64 series and the ends of its interval."""
     a, b = np.frombuffer(x), np.frombuffer(y)
     n = len(a)
-    starts = np.random.default_rng(seed).integers(0, n - block + 1, (resamples, -(-n // block)))
-    chosen = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
+    chosen = _resampled(n, block, resamples, seed)
     places = (chosen + n * np.arange(resamples)[:, None]).ravel()
     counts = np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
     low, high = np.nanquantile(_weighted_rho(a, b, counts), [(1 - level) / 2, (1 + level) / 2])
@@ -146,28 +146,94 @@ def spearman_within(
     if n < 8:
         raise ValueError(f"a correlation within windows needs at least 8 windows that vary, got {n}")
     block = max(1, min(block, n // 2))
-    starts = np.random.default_rng(seed).integers(0, n - block + 1, (resamples, -(-n // block)))
-    chosen = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
+    chosen = _resampled(n, block, resamples, seed)
     low, high = np.quantile(inside[chosen].mean(1), [(1 - level) / 2, (1 + level) / 2])
     return Correlation(float(inside.mean()), float(low), float(high), n, block, level, "windows")
 
 
-def block_length(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
-    """Frames per bootstrap block: twice the lag at which the slower series has forgotten itself.
+@dataclass(frozen=True)
+class Mean:
+    """Mean of `n` frames, its interval and block length."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    block: int  # frames
+    level: float  # of the interval, e.g. 0.95
+
+    @property
+    def decided(self) -> bool:
+        """Whether 0 lies outside of the interval."""
+        return self.low > 0 or self.high < 0
+
+
+def mean(x: ArrayLike, block: int | None = None, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> Mean:
+    """Mean of a series over the frames of a clip, with a moving-block bootstrap interval.
+
+    Of paired differences it says whether the pair differs on this clip; other clips are not asked. Of a series that
+    forgets slowly, against the length of the clip, the interval is too narrow even so.
+
+    Args:
+        x: (N,) any unit, in the order of time; values that are not finite are left out.
+        block: frames per run; None: `block_length` of the series.
+        resamples, level, seed: as in `spearman`.
+    Returns:
+        Mean; of a constant series the interval is the value itself.
+    Raises:
+        ValueError: not (N,), fewer than 8 finite values, or block outside 1 ... n.
+    Reference:
+        Künsch, Annals of Statistics 1989.
+    """
+    values = np.asarray(x, np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"x must be (N,), got {values.shape}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n < 8:
+        raise ValueError(f"an interval of a mean needs at least 8 frames, got {n}")
+    block = block_length(values) if block is None else block
+    if not 1 <= block <= n:
+        raise ValueError(f"block must be 1 to {n} frames, got {block}")
+    low, high = _means(values.tobytes(), block, resamples, level, seed)
+    return Mean(float(values.mean()), low, high, n, block, level)
+
+
+@lru_cache(maxsize=64)  # as above
+def _means(x: bytes, block: int, resamples: int, level: float, seed: int) -> tuple[float, float]:
+    """The ends of the interval of the mean of a float64 series."""
+    values = np.frombuffer(x)
+    means = values[_resampled(len(values), block, resamples, seed)].mean(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _resampled(n: int, block: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """(resamples, n) indices into a series of n: whole runs of `block` neighbours, overlapping."""
+    starts = np.random.default_rng(seed).integers(0, n - block + 1, (resamples, -(-n // block)))
+    return (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
+
+
+def block_length(*series: NDArray[np.float64]) -> int:
+    """Frames per bootstrap block: twice the lag at which the slowest series has forgotten itself.
 
     Forgotten means that the autocorrelation of the ranks has fallen to 1/e. At least n^(1/3), the order that
     makes the bootstrap consistent, and at most n / 4, so that there are blocks to choose from.
 
     Args:
-        x, y: (N,) finite, not constant, in the order of time.
+        series: one or more, each (N,) finite, in the order of time; a constant one has nothing to forget.
     Returns:
         Block length in frames, >= 1.
     """
-    n = len(x)
-    lags = []
-    for series in (x, y):
-        ranks = stats.rankdata(series)
+    n = len(series[0])
+    lags = [0]
+    for values in series:
+        ranks = stats.rankdata(values)
         ranks = ranks - ranks.mean()
+        if not ranks.any():
+            continue
         correlation = np.correlate(ranks, ranks, "full")[n - 1 :] / (ranks**2).sum()
         lags.append(int(np.argmax(correlation <= np.exp(-1))))  # lag n - 1 lies always below
     return max(1, min(max(2 * max(lags), round(n ** (1 / 3))), n // 4))

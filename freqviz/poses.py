@@ -5,6 +5,7 @@ sums to 1 over its cells, and the centre of cell i lies at stride · i + (stride
 """
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -107,23 +108,26 @@ def disagreement(keypoints: ArrayLike) -> NDArray[np.float64]:
 
 
 def read_truth(path: Path | str, frames: int, size: tuple[int, int]) -> NDArray[np.float64]:
-    """True joints of every frame of a clip: the CSV that `predict` writes, or JHMDB's joint_positions.mat.
+    """True joints of every frame of a clip: the CSV that `predict` writes, JHMDB's joint_positions.mat, or our own.
 
     Args:
         path: .csv with the columns frame, joint, x, y (others are ignored, but one model and one person only), where
-            frames and joints may be missing; or .mat, where joints outside of the frame are guesses and left out.
+            frames and joints may be missing; .mat, where joints outside of the frame are guesses and left out; the .npy
+            that the page keeps of either; or the .json of the sample clip.
         frames: of the clip.
         size: (height, width) of the clip; pixels.
     Returns:
         (frames, 14, 2) pixels, NaN where unknown.
     Raises:
-        ValueError: neither of the two, or of another clip.
+        ValueError: none of these, or of another clip.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
         return _read_csv(path, frames)
+    if path.suffix.lower() in (".npy", ".json"):
+        return _read_own(path, frames)
     if path.suffix.lower() != ".mat":
-        raise ValueError(f"{path.name} must be a .csv of poses or JHMDB's .mat")
+        raise ValueError(f"{path.name} must be a .csv of poses, JHMDB's .mat, or our own .npy or .json")
     points = read_jhmdb(path, frames)
     return np.where(inside(points, size)[..., None], points, np.nan)
 
@@ -150,6 +154,19 @@ def read_jhmdb(path: Path | str, frames: int | None = None) -> NDArray[np.float6
     except Exception as error:  # SciPy lets through whatever it stumbles over
         raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {error}") from None
     return points.transpose(2, 1, 0)[:, FROM_JHMDB] - 1
+
+
+def _read_own(path: Path, frames: int) -> NDArray[np.float64]:
+    try:
+        if path.suffix.lower() == ".json":
+            points = np.array(json.loads(path.read_text(encoding="utf-8"))["joints"], np.float64)
+        else:
+            points = np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (ValueError, TypeError, KeyError, EOFError) as error:
+        raise ValueError(f"{path.name} is no truth of a clip: {error}") from None
+    if points.shape != (frames, len(JOINTS), 2):
+        raise ValueError(f"{path.name} must hold ({frames}, {len(JOINTS)}, 2) for this clip, got {points.shape}")
+    return points
 
 
 def _read_csv(path: Path, frames: int) -> NDArray[np.float64]:

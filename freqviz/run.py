@@ -31,6 +31,7 @@ from freqviz.jobs import Cancelled, Progress, never, silent, unseen
 from freqviz.poses import Pose
 from freqviz.store import RunKey, Store, write_folder
 from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_rows, trace_window
+from models.cost import multiply_adds, parameters
 from models.network import PoseNetwork
 
 STEP = 8  # windows estimated together at most; the box is looked at between steps
@@ -237,6 +238,33 @@ def window_cuts(clip: Clip, key: int, box: ArrayLike, count: int = SLOTS) -> NDA
     return _cuts(key, len(clip), frames, ladder.checked(box), count)
 
 
+def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFrame:
+    """What networks of an analysis cost: counted, and measured while they ran.
+
+    Args:
+        models: names; None: every network of the analysis.
+    Returns:
+        network; parameters, those of its backbone included; multiply_adds of a window of which every frame is encoded
+        (see `models.cost`); seconds_per_frame that this run spent in the network on `device`, what it shares with
+        others included and decoding left out, NaN where that was not measured.
+    Raises:
+        LookupError: a network without a checkpoint here.
+    """
+    cost, device = analysis.provenance["cost"], analysis.provenance["device"]
+    rows = []
+    for name in analysis.traces if models is None else models:
+        counted = _counted(name, analysis.provenance["checkpoints"][name])
+        seconds = cost.get("networks", {}).get(name, np.nan) / max(cost["frames"], 1)
+        rows.append((name, *counted, seconds, device))
+    return pd.DataFrame(rows, columns=["network", "parameters", "multiply_adds", "seconds_per_frame", "device"])
+
+
+@lru_cache(maxsize=16)
+def _counted(name: str, checkpoint: str) -> tuple[int, float]:
+    network = load_network(name, "cpu")
+    return parameters(network), multiply_adds(network)
+
+
 def choose_device(device: Device = "auto") -> str:
     """The device that work runs on.
 
@@ -419,9 +447,11 @@ class Run:
         rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
+        seconds: dict[str, float] = {}
         started = time.perf_counter()
         progress(0, total - start)
         for part in self._steps(light, cancelled, start):
+            seconds = part.seconds
             for name, more in part.rows.items():
                 rows[name].append(more)
             for key in part.keys:
@@ -450,6 +480,7 @@ class Run:
             "seconds": time.perf_counter() - started,
             "frames": total - start,
             "memory": memory(self.device),
+            "networks": seconds,
         }
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
@@ -505,7 +536,8 @@ class Run:
                 most = max(1, most // 2)
                 torch.cuda.empty_cache()
                 continue
-            yield _Step(keys, box, source, segment, rows, frames, self.clip.first)
+            seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
+            yield _Step(keys, box, source, segment, rows, frames, self.clip.first, seconds)
             leader = rows[next(iter(self.networks))]
             last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
             if stop in self.corrections:
@@ -603,6 +635,7 @@ class _Step:
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
     frames: dict[int, NDArray[np.uint8]]  # around the keys
     first: int  # number of the clip's first frame
+    seconds: dict[str, float]  # so far, by network
 
     @property
     def newest(self) -> Newest:
@@ -619,6 +652,7 @@ class _Backbone:
         self.network = next(iter(members.values()))
         self.reach = max(network.frames // 2 for network in members.values())
         self.encoded: dict[int, _Encoded] = {}
+        self.seconds = dict.fromkeys(members, 0.0)  # in each; what they share counts for each
 
     @torch.inference_mode()
     def estimate(
@@ -639,23 +673,31 @@ class _Backbone:
             self._encode(new, to_tensor(cuts, device), box, light)
         rows = {}
         for name, network in self.members.items():
+            started = time.perf_counter()
             frames_of = [self.encoded[i].maps(name) for key in keys for i in _window(key, network.frames, total)]
             stacked = {
                 part: torch.stack([maps[part] for maps in frames_of]).unflatten(0, (len(keys), network.frames))
                 for part in frames_of[0]
             }
             rows[name] = light_rows(network, stacked, box, light)
+            self.seconds[name] += time.perf_counter() - started
             for part in self.encoded[keys.start].rows[name]:
                 rows[name][part] = np.stack([self.encoded[key].rows[name][part] for key in keys])
         return rows
 
     def _encode(self, new: list[int], cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
+        started = time.perf_counter()
         shared, seen = light_frames(
             self.network, getattr(self.network, "shared", self.network.encode), cuts, box, light
         )
+        if cuts.is_cuda:
+            torch.cuda.synchronize(cuts.device)  # else what is shared would be charged to the first network
+        for_all = time.perf_counter() - started
         own, rows = dict[str, Window](), dict[str, dict[str, NDArray[Any]]]()
         for name, network in self.members.items():
+            started = time.perf_counter()
             own[name], rows[name] = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
+            self.seconds[name] += for_all + time.perf_counter() - started
             if network is self.network:
                 rows[name] |= seen
         for row, i in enumerate(new):

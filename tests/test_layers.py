@@ -13,15 +13,16 @@ LAYERS = [
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
     ["clip", "sample"],
     ["trace"],
-    ["compare", "reading", "offsets"],
+    ["compare", "reading", "offsets", "pairs"],
     ["store", "jobs"],
     ["run"],
     ["forecast", "influence", "session"],
-    ["panel", "look", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
+    ["panel", "look", "figures", "figures_alignment", "figures_compare", "figures_filters", "figures_spectra",
+     "figures_weights"],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],
     ["pages"],
-]
+]  # fmt: skip
 LEARN_MAY = {"models", "crops", "blur", "poses", "spectra", "sharpness", "learn"}
 ONLY = {  # library: layers that may import it
     "streamlit": {"web", "pages", "app"},

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 import models
-from freqviz.learn.cost import multiply_adds, parameters
 from models.align import AlignScale, correlation, deformable, taps
+from models.cost import multiply_adds, parameters
 from models.freq_video import BandEnergy, FrequencyGuide, PhasePrior
 from models.probe import Probe, edit, probes, watch
 from models.video import VideoNetwork

@@ -199,7 +199,7 @@ def test_jhmdb_counts_from_one_and_guesses_outside_the_frame(write, rng):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.txt", "", r"t.txt must be a .csv of poses or JHMDB's .mat"),
+        ("t.txt", "", r"t.txt must be a .csv of poses, JHMDB's .mat, or our own .npy or .json"),
         ("t.csv", "frame,x,y\n0,1,2", "columns frame, joint, x, y are needed; missing: joint"),
         ("t.csv", "", "missing: frame, joint, x, y"),
         ("t.csv", "frame,joint,x,y\n", "holds no joint"),

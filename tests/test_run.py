@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -455,3 +456,52 @@ def test_an_unknown_network_is_told_with_those_known(walk):
 def test_a_folder_that_is_no_run_is_not_loaded(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no run\.json"):
         load_analysis(tmp_path)
+
+
+def test_the_seconds_of_a_network_are_its_own_and_those_that_it_shares(walk, monkeypatch):
+    clock, calls = [0.0], {"shared": 0, "own": 0, "a": 0, "b": 0}
+
+    class Slow(TinyNetwork):
+        backbone_key = "one"
+
+        def __init__(self, seed, name, seconds):
+            super().__init__(seed)
+            self.name, self.seconds = name, seconds
+
+        def passed(self, what, seconds):
+            calls[what] += 1
+            clock[0] += seconds
+
+        def shared(self, frames):
+            self.passed("shared", 10)
+            return super().shared(frames)
+
+        def own(self, frames):
+            self.passed("own", 1)
+            return super().own(frames)
+
+        def estimate(self, window):
+            self.passed(self.name, self.seconds)
+            return super().estimate(window)
+
+    monkeypatch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    held = analyse(walk, {"a": Slow(0, "a", 100), "b": Slow(0, "b", 300)}, whole_frame=True, device="cpu", step=5)
+    cost = held.provenance["cost"]
+    assert calls["shared"] == 4
+    assert calls["own"] == 8
+    assert cost["networks"] == {"a": 40 + 4 + 100 * calls["a"], "b": 40 + 4 + 300 * calls["b"]}
+    assert cost["seconds"] == 40 + 8 + 100 * calls["a"] + 300 * calls["b"]
+
+
+def test_costs_are_counted_and_those_that_a_run_did_not_measure_are_unknown(tiny, walk, monkeypatch):
+    monkeypatch.setattr(run.networks, "checkpoint_hash", lambda name: f"tiny {name}")
+    monkeypatch.setattr(run, "_load", lambda name, checkpoint, device: tiny)
+    held = analyse(walk, ["freq-video", "spatial-video"], whole_frame=True, device="cpu")
+    table = run.costs(held, ["spatial-video", "freq-video"])
+    assert table["network"].tolist() == ["spatial-video", "freq-video"]
+    assert table["parameters"].tolist() == [sum(p.numel() for p in tiny.parameters())] * 2
+    assert (table["seconds_per_frame"] * 20).tolist() == [
+        held.provenance["cost"]["networks"][name] for name in table["network"]
+    ]
+    del held.provenance["cost"]["networks"]
+    assert run.costs(held)["seconds_per_frame"].isna().all()

@@ -12,7 +12,7 @@ import models
 from freqviz import poses
 from freqviz.learn import data, readme
 from freqviz.learn import evaluate as ev
-from freqviz.learn.cost import multiply_adds, parameters
+from models.cost import multiply_adds, parameters
 from models.network import channels_last
 from models.spatial_frame import SpatialFrame
 

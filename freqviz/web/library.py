@@ -198,6 +198,12 @@ def truth(name: str) -> Truth | None:
     return _given_truth(file, file.stat().st_mtime_ns) if file.is_file() else None
 
 
+def truth_path(name: str) -> Path | None:
+    """The file that holds the truth of a clip, as `poses.read_truth` reads it; None where there is none."""
+    file = SAMPLE_FILE.with_suffix(".json") if name == SAMPLE else _truth_file(name)
+    return file if file.is_file() else None
+
+
 def add_truth(name: str, clip: Clip, file: str, data: bytes) -> None:
     """Keep the truth of an uploaded clip, in the place of the one that it had.
 

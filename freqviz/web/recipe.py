@@ -3,10 +3,17 @@
 A page calls `explain(panel, command, python)` right after `show(panel)`; the parts can be had one by one.
 """
 
+import re
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
 from freqviz.panel import Panel
+
+MODULES = (  # of freqviz that lines to copy may need
+    "compare", "figures", "figures_compare", "figures_weights", "influence", "pairs", "poses", "run", "spectra",
+)  # fmt: skip
 
 
 def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
@@ -62,6 +69,32 @@ def copies(command: str, python: str) -> None:
         st.code(command, language="bash", wrap_lines=True)
         st.caption("As Python")
         st.code(python.strip(), language="python", wrap_lines=True)
+
+
+def in_python(start: str, given: Sequence[str], call: str) -> str:
+    """Lines that give a panel, with the imports that they need.
+
+    Args:
+        start: the lines that open the clip or analyse it; the first is an import.
+        given: lines between them and the call.
+        call: what gives the panel.
+    """
+    text = "\n".join([*given, call])
+    modules = (
+        "compare",
+        "figures",
+        "figures_compare",
+        "figures_weights",
+        "influence",
+        "pairs",
+        "poses",
+        "run",
+        "spectra",
+    )
+    used = [name for name in modules if re.search(rf"\b{name}\.", text)]
+    first, _, rest = start.partition("\n")
+    lines = [first, "import pandas as pd"] if "pd." in text else [first]
+    return "\n".join([*lines, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
 
 
 def _numbers(panel: Panel) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from freqviz import crops, figures, look, poses, reading, run, sharpness
 from freqviz.clip import Clip
@@ -78,6 +79,30 @@ class View:
         part = "" if self.span is None else ".part({}, {})".format(*self.span)
         whole = f"open_session({self.file!r}).clip" if self.of_session else f"Clip({self.file!r})"
         return f"clip = freqviz.{whole}{part}"
+
+    def analysing(self) -> tuple[list[str], str]:
+        """How the clip was analysed: the words after a command such as `analyse`, and the Python that does the same."""
+        settings, names = self.analysis.provenance["settings"], self.networks
+        words, option, rung = list[str](), "", settings["rung"]
+        if rung == "drawn":
+            words = ["--box", typed(settings["first_box"])]
+            option = f", box=({words[1].replace(',', ', ')})"
+        elif rung == "whole frame":
+            words, option = ["--whole-frame"], ", whole_frame=True"
+        elif rung == "imported" and (chosen := st.session_state.get("boxes")):
+            known, track = library.relative(library.BOXES / chosen), st.session_state.get("track")
+            words = ["--boxes", known, *(["--person", track] if track else [])]
+            option = f", boxes=read_boxes({known!r}, {track})"
+        corrections = {int(frame): box for frame, box in settings["corrections"].items()}
+        for frame, box in corrections.items():
+            words += ["--correct", f"{frame}:{typed(box)}"]
+        option += f", corrections={corrections}" if corrections else ""
+        option += f", frames={self.span}" if self.span else ""
+        reader = "from freqviz.boxes import read_boxes\n" if "read_boxes" in option else ""
+        python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({self.file!r}, {names}{option})"
+        if self.of_session:
+            python = f"import freqviz\n\nanalysis = freqviz.open_session({self.file!r}).analysis"
+        return [self.file, "--models", ",".join(names), *words, *self.frames_option], python
 
     @property
     def boxes(self) -> np.ndarray:
@@ -283,6 +308,11 @@ class View:
     def reference(self, region: str) -> float:
         """The power that reads 0 dB in every frame of the clip."""
         return work.spectrum_reference(self.name, region, self.folder, self.boxes)
+
+
+def typed(box: Any) -> str:
+    """A box as a command takes it."""
+    return ",".join(f"{value:.7g}" for value in box)
 
 
 _NO_BLUR = ("cepstral_angle", "cepstral_confidence")

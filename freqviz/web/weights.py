@@ -5,7 +5,6 @@ Every figure is shown with the command and the Python that give the same numbers
 
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +20,8 @@ from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
 from freqviz.web import library, work
 from freqviz.web.page import show
-from freqviz.web.recipe import explain
-from freqviz.web.view import TRUE_BLUR, View
+from freqviz.web.recipe import explain, in_python
+from freqviz.web.view import TRUE_BLUR, View, typed
 from models.freq_video import BANDS
 
 FEATURES, WEIGHT = "log variance of the features in ", "frame weight in "  # columns, with a network's name
@@ -257,10 +256,13 @@ class Weights:
     ) -> None:
         """A figure of the analysis; `call` is Python of the same panel after the lines `given`."""
         show(panel, height, **options)
-        command, python = self._analysing(deep)
+        words, python = self.view.analysing()
+        words += ["--deep", str(self.number)] if deep else []
+        words += ["--out", f"runs/{Path(self.view.file).stem}"]
         if re.search(r"\bclip\b", "\n".join([call, *given])):
             python += f"\n{self.view.clip_python}"
-        explain(panel, command, _python(python, given, call), numbers)
+        command = shlex.join(["python", "-m", "freqviz", "analyse", *words])
+        explain(panel, command, in_python(python, given, call), numbers)
 
     def _show_window(
         self, panel: Panel, command: str, words: list[str], call: str, height: int, given: list[str], numbers: Any,
@@ -269,37 +271,9 @@ class Weights:
         """A figure of one window; `command` is a subcommand with the further `words`."""
         show(panel, height, limits)
         line = ["python", "-m", "freqviz", command, self.view.file, "--frame", str(self.number)]
-        line += ["--box", self._typed(self._box), *self.view.frames_option, *words]
+        line += ["--box", typed(self._box), *self.view.frames_option, *words]
         python = f"import freqviz\n\n{self.view.clip_python}\nbox = {self._box.tolist()}"
-        explain(panel, shlex.join(line), _python(python, given, call), numbers)
-
-    def _analysing(self, deep: bool) -> tuple[str, str]:
-        """The command and the Python that analyse the clip as it was analysed here."""
-        settings, names = self.view.analysis.provenance["settings"], self.view.networks
-        words, option, rung = list[str](), "", settings["rung"]
-        if rung == "drawn":
-            words = ["--box", self._typed(settings["first_box"])]
-            option = f", box=({words[1].replace(',', ', ')})"
-        elif rung == "whole frame":
-            words, option = ["--whole-frame"], ", whole_frame=True"
-        elif rung == "imported" and (chosen := st.session_state.get("boxes")):
-            known, track = library.relative(library.BOXES / chosen), st.session_state.get("track")
-            words = ["--boxes", known, *(["--person", track] if track else [])]
-            option = f", boxes=read_boxes({known!r}, {track})"
-        corrections = {int(frame): box for frame, box in settings["corrections"].items()}
-        for frame, box in corrections.items():
-            words += ["--correct", f"{frame}:{self._typed(box)}"]
-        option += f", corrections={corrections}" if corrections else ""
-        option += f", frames={self.view.span}" if self.view.span else ""
-        words += [*self.view.frames_option, *(["--deep", str(self.number)] if deep else [])]
-        file = self.view.file
-        out = f"runs/{Path(file).stem}"
-        command = ["python", "-m", "freqviz", "analyse", file, "--models", ",".join(names), *words, "--out", out]
-        reader = "from freqviz.boxes import read_boxes\n" if "read_boxes" in option else ""
-        python = f"import freqviz\n{reader}\nanalysis = freqviz.analyse({file!r}, {names}{option})"
-        if self.view.of_session:
-            python = f"import freqviz\n\nanalysis = freqviz.open_session({file!r}).analysis"
-        return shlex.join(command), python
+        explain(panel, shlex.join(line), in_python(python, given, call), numbers)
 
     def _columns(self, names: list[str]) -> list[str]:
         """Lines that make a table of columns of `table`."""
@@ -332,20 +306,6 @@ class Weights:
     def _box(self) -> np.ndarray:
         """(4,) the box of the window to a hundredth of a pixel: short enough to copy, and used here too."""
         return np.round(self.view.boxes[self.frame], 2)
-
-    @staticmethod
-    def _typed(box: Any) -> str:
-        return ",".join(f"{value:.7g}" for value in box)
-
-
-def _python(start: str, given: Sequence[str], call: str) -> str:
-    """Lines that give a panel, with the imports that they need."""
-    text = "\n".join([*given, call])
-    modules = ("compare", "figures", "figures_weights", "influence", "run", "spectra")
-    used = [name for name in modules if re.search(rf"\b{name}\.", text)]
-    first, _, rest = start.partition("\n")
-    lines = [first, "import pandas as pd"] if "pd." in text else [first]
-    return "\n".join([*lines, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
