@@ -13,6 +13,7 @@ st.navigation(
             st.Page("pages/inner/alignment.py", title="Alignment"),
             st.Page("pages/inner/learned_filters.py", title="Learned filters"),
             st.Page("pages/inner/spectra.py", title="Spectra"),
+            st.Page("pages/inner/heatmaps.py", title="Heatmaps"),
         ],
     }
 ).run()

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FIGURES = ("", "_alignment", "_filters", "_heatmaps", "_spectra", "_weights")
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes"],
     ["clip", "sample"],
     ["trace"],
-    ["compare", "reading", "offsets"],
+    ["compare", "heatmaps", "reading", "offsets"],
     ["store", "jobs"],
     ["run"],
     ["forecast", "influence"],
-    ["panel", "look", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
+    ["panel", "look", *(f"figures{one}" for one in FIGURES)],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],
     ["pages"],

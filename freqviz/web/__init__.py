@@ -1,7 +1,7 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
 from freqviz.web.frame import scrubber
-from freqviz.web.inside import Inside, choose_point, median_offsets
+from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.view import View
@@ -11,6 +11,7 @@ __all__ = [
     "Inside",
     "View",
     "Weights",
+    "choose_joint",
     "choose_point",
     "copies",
     "cursor",
