@@ -14,6 +14,7 @@ st.navigation(
             st.Page("pages/inner/learned_filters.py", title="Learned filters"),
             st.Page("pages/inner/spectra.py", title="Spectra"),
             st.Page("pages/inner/heatmaps.py", title="Heatmaps"),
+            st.Page("pages/inner/three_claims.py", title="Three claims"),
         ],
     }
 ).run()

@@ -53,7 +53,7 @@ def gallery(maps: Heatmaps, joint: str) -> Panel:
             Heatmap(sheet, np.arange(sheet.shape[1]), np.arange(sheet.shape[0]), MASS),
             *dividers,
             Line([left, right, right, left, left], [top, top, bottom, bottom, top], name=joint, role="box"),
-            Points(found[:, 0], found[:, 1], texts=list(maps.joints), role="lost", size=0.5, name="decoded"),
+            Points(found[:, 0], found[:, 1], texts=list(maps.joints), role="extra-2", size=0.6, name="decoded"),
         ),
         note=f"{maps.network}. Least certain: {maps.least_certain} (score {maps.scores.min():.2f}); most certain: "
         f"{best} ({maps.scores.max():.2f}).",
@@ -109,7 +109,7 @@ def on_the_frame(
         tuple(marks),
         note=note + ".",
         guide=f"A cell is {maps.stride} × {maps.stride} input px; arg-max can only name its centre, decoding reads "
-        f"between cells. Cells below {FAINT:g} dB are left out.".replace("-", "−"),
+        f"between cells. Cells below −{-FAINT:g} dB are left out.",
         formula=f"centre of cell i = {maps.stride} i + {(maps.stride - 1) / 2:g} px; decoded = largest cell of the "
         "smoothed map, then one Newton step on its logarithm",
         source=DARK,
@@ -182,8 +182,8 @@ def errors(maps: Heatmaps, truth: ArrayLike, joint: str) -> Panel:
         tuple(marks),
         note=f"{maps.network}: {before[known].mean():.1f} px by arg-max, {after[known].mean():.1f} px decoded, mean "
         f"of {known.sum()} joints; decoding is nearer for {nearer}.",
-        guide="A point below the line is a joint that decoding brought nearer to the truth. Rounding alone costs a "
-        f"stride of {maps.stride} px {0.3826 * maps.stride:.1f} px in the mean.",
+        guide="A point below the line is a joint that decoding brought nearer to the truth. Rounding to cells of "
+        f"{maps.stride} px alone costs {0.3826 * maps.stride:.1f} px in the mean.",
         formula="|point − truth|; rounding: mean distance of a point of a square from its centre, .383 sides",
         source=DARK,
         equal=True,

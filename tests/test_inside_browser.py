@@ -5,11 +5,17 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
+from test_browser import LARGEST_STEP, PATIENCE, address, runs, window  # noqa: F401 -- fixtures
 
 from freqviz.poses import JOINTS
 
-PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters", "spectra": "Spectra", "heatmaps": "Heatmaps"}
+PAGES = {
+    "alignment": "Alignment",
+    "learned_filters": "Learned filters",
+    "spectra": "Spectra",
+    "heatmaps": "Heatmaps",
+    "three_claims": "Three claims",
+}
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +183,26 @@ def test_heatmaps_follow_joint_cursor_network_and_a_clicked_point(page, address)
     page.mouse.move(*where)
     page.mouse.click(*where)
     expect(place).to_contain_text(f"spatial-video, {JOINTS[joint]}: score")
+
+
+def test_claims_are_measured_once_and_follow_length_and_cursor(page, address):  # noqa: F811
+    page.goto(f"{address}three_claims?frame=41")
+    expect(page.get_by_role("heading", level=3)).to_have_count(3, timeout=4 * PATIENCE)
+    expect(page.get_by_text("Blur is easier to model in frequency")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(note(page, "What blur does to each frequency")).to_contain_text("15 px on frames")
+    names = """n => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[n]
+        return Array.from(plot._fullData, trace => trace.name)
+    }"""
+    assert page.evaluate(names, 2) == ["shift by 4 px", "blur of 9 px", "frame 41 to the next"]
+    choose(page, "Added blur (px)", "31")
+    expect(note(page, "What blur does to each frequency")).to_contain_text("31 px on frames")
+    expect(note(page, "Share of the change that is explained")).to_contain_text("31 px, all bands: whole picture")
+    page.get_by_role("slider", name="Frame").press("ArrowRight")
+    page.wait_for_function(f"({names})(2)[2] === 'frame 42 to the next'")
+    assert parse_qs(urlparse(page.url).query) == {"frame": ["42"], "added": ["31"]}
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_influence_and_intervention_follow_cursor_and_network(page, address):  # noqa: F811

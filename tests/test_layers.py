@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ("", "_alignment", "_filters", "_heatmaps", "_spectra", "_weights")
+FIGURES = ("", "_alignment", "_claims", "_filters", "_heatmaps", "_spectra", "_weights")
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes"],
@@ -17,7 +17,7 @@ LAYERS = [
     ["compare", "heatmaps", "reading", "offsets"],
     ["store", "jobs"],
     ["run"],
-    ["forecast", "influence"],
+    ["claims", "forecast", "influence"],
     ["panel", "look", *(f"figures{one}" for one in FIGURES)],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],

@@ -4,11 +4,13 @@ from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
 from freqviz.web.recipe import copies, explain, formula, table
+from freqviz.web.tested import Tested
 from freqviz.web.view import View
 from freqviz.web.weights import Weights
 
 __all__ = [
     "Inside",
+    "Tested",
     "View",
     "Weights",
     "choose_joint",

@@ -254,7 +254,7 @@ class Weights:
     ) -> None:
         """A figure of the analysis; `call` is Python of the same panel after the lines `given`."""
         show(panel, height, **options)
-        command, python = self._analysing(deep)
+        command, python = self.analysing(deep)
         if re.search(r"\bclip\b", "\n".join([call, *given])):
             python += f"\n{self.view.clip_python}"
         explain(panel, command, _python(python, given, call), numbers)
@@ -270,7 +270,7 @@ class Weights:
         python = f"import freqviz\n\n{self.view.clip_python}\nbox = {self._box.tolist()}"
         explain(panel, shlex.join(line), _python(python, given, call), numbers)
 
-    def _analysing(self, deep: bool) -> tuple[str, str]:
+    def analysing(self, deep: bool = False) -> tuple[str, str]:
         """The command and the Python that analyse the clip as it was analysed here."""
         settings, names = self.view.analysis.provenance["settings"], self.view.networks
         words, option, rung = list[str](), "", settings["rung"]
