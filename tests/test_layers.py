@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FIGURES = ("", "_alignment", "_claims", "_filters", "_heatmaps", "_spectra", "_weights")
 LAYERS = [
     ["models"],
-    ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes"],
+    ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
     ["clip", "sample"],
     ["trace"],
     ["compare", "heatmaps", "reading", "offsets"],
