@@ -13,6 +13,8 @@ st.navigation(
             st.Page("pages/inner/alignment.py", title="Alignment"),
             st.Page("pages/inner/learned_filters.py", title="Learned filters"),
             st.Page("pages/inner/spectra.py", title="Spectra"),
+            st.Page("pages/inner/heatmaps.py", title="Heatmaps"),
+            st.Page("pages/inner/three_claims.py", title="Three claims"),
             st.Page("pages/inner/side_by_side.py", title="Side by side"),
         ],
     }

@@ -320,6 +320,40 @@ def compare(
             out.print(f"{quantity}: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
+@app.command()
+def claims(
+    video: Video,
+    run: Annotated[Path, typer.Option("--run", help="Run folder that `analyse` wrote of this clip.")],
+    frames: Part = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="JSON whose blur_length has every frame's pixels.", show_default="edge width"),
+    ] = None,
+    to: Annotated[Path, typer.Option("--out", help="JSON that `freqviz.claims.Claims.load` reads.")] = Path(
+        "claims.json"
+    ),
+) -> None:
+    """Test three claims about blur and spectra on a clip; write the numbers and say the verdicts."""
+    with plain_errors():
+        from freqviz import claims as three
+        from freqviz.run import load_analysis
+
+        clip, analysis = _part(video, frames), load_analysis(run)
+        with _bar(video.name) as progress:
+            if truth is None:
+                found = three.measure(clip, analysis, progress=progress)
+            else:
+                known = json.loads(truth.read_text(encoding="utf-8")).get("blur_length")
+                if not isinstance(known, list):
+                    raise ValueError(f"{truth.name} has no list blur_length")
+                blurs = known[clip.first : clip.first + len(clip)]
+                found = three.measure(clip, analysis, blurs, "True blur (pixels)", progress)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        found.save(to)
+        for verdict in found.verdicts:
+            out.print(f"{verdict.claim}: {verdict.outcome}. {verdict.reason}", highlight=False, markup=False)
+
+
 @app.command("models")
 def list_models() -> None:
     """Show every network: size, what it was trained on, scores; from its card."""

@@ -166,17 +166,23 @@ class Bars(Mark):
 
 @dataclass(frozen=True, eq=False)
 class Heatmap(Mark):
-    """Values (H, W) of cells centred at x (W,) and y (H,), evenly spaced; `colour` has the colour limits."""
+    """Values (H, W) of cells centred at x (W,) and y (H,), evenly spaced; `colour` has the colour limits.
+
+    `opacity` in (0, 1] lets a picture below show through.
+    """
 
     values: Any
     x: Any
     y: Any
     colour: Axis
     palette: str = "magnitude"
+    opacity: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._keep(values=2, x=1, y=1)
+        if not 0 < self.opacity <= 1:
+            raise ValueError(f"Heatmap.opacity must lie above 0 and be at most 1, got {self.opacity}")
         if self.values.shape != (len(self.y), len(self.x)) or 0 in self.values.shape:
             raise ValueError(
                 f"Heatmap.values must be (len(y), len(x)) = ({len(self.y)}, {len(self.x)}), got {self.values.shape}"

@@ -260,6 +260,27 @@ def cepstral_blur(image: np.ndarray) -> MotionBlur:
     return _motion(power_spectrum(_image(image)))
 
 
+def region(size: tuple[int, ...], box: np.ndarray) -> tuple[slice, slice]:
+    """What of a frame is measured of a person: the pixels whose centres lie in the grown box.
+
+    Args:
+        size: (height, width) of the frame; pixels.
+        box: (4,) as in `measures`.
+    Returns:
+        Rows and columns, which may be empty.
+    Raises:
+        ValueError: `box` is not four finite numbers with w, h > 0.
+    """
+    box = np.asarray(box, float)
+    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= 0).any():
+        raise ValueError(f"box must be x, y, w, h, finite, with w, h > 0, got {box.tolist()}")
+    middle, half = box[:2] + box[2:] / 2, box[2:] * MARGIN / 2
+    limits = np.array(size[::-1])
+    x0, y0 = (int(n) for n in np.clip(np.ceil(middle - half), 0, limits))
+    x1, y1 = (int(n) for n in np.clip(np.floor(middle + half) + 1, 0, limits))
+    return slice(y0, y1), slice(x0, x1)
+
+
 def blurriest(clip: Frames, seconds: float = 2.0, places: int = 24, budget: float = 1.5) -> tuple[int, int]:
     """The part of a clip that looks blurriest, by the edge width of what moves; no network is asked.
 
@@ -309,16 +330,11 @@ def _image(image: np.ndarray) -> np.ndarray:
 
 def _region(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Pixels whose centres lie in the grown box."""
-    frame, box = np.asarray(frame), np.asarray(box, float)
+    frame = np.asarray(frame)
     if frame.ndim != 3:
         raise ValueError(f"frame must be (H, W, 3), got {frame.shape}")
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= 0).any():
-        raise ValueError(f"box must be x, y, w, h, finite, with w, h > 0, got {box.tolist()}")
-    middle, half = box[:2] + box[2:] / 2, box[2:] * MARGIN / 2
-    limits = frame.shape[1::-1]
-    x0, y0 = (int(n) for n in np.clip(np.ceil(middle - half), 0, limits))
-    x1, y1 = (int(n) for n in np.clip(np.floor(middle + half) + 1, 0, limits))
-    return frame[y0:y1, x0:x1]
+    rows, columns = region(frame.shape[:2], box)
+    return frame[rows, columns]
 
 
 def _flat(power: np.ndarray) -> bool:

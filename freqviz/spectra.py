@@ -75,8 +75,21 @@ def power_spectrum(image: ArrayLike, window: str | None = "hann", mean_removed: 
     Reference:
         Harris, On the use of windows for harmonic analysis with the DFT, Proc. IEEE 1978.
     """
-    spectrum = fft.fft2(_prepared(image, window, mean_removed), norm="ortho")
-    return fft.fftshift(spectrum.real**2 + spectrum.imag**2, axes=(-2, -1))
+    spectrum = transform(image, window, mean_removed)
+    return spectrum.real**2 + spectrum.imag**2
+
+
+def transform(image: ArrayLike, window: str | None = "hann", mean_removed: bool = True) -> np.ndarray:
+    """The centred transform itself, of which `power_spectrum` is the squared magnitude.
+
+    Args:
+        image, window, mean_removed: as in `power_spectrum`.
+    Returns:
+        (..., H, W) complex, image unit.
+    Raises:
+        ValueError: as in `power_spectrum`.
+    """
+    return fft.fftshift(fft.fft2(_prepared(image, window, mean_removed), norm="ortho"), axes=(-2, -1))
 
 
 def phase_spectrum(image: ArrayLike) -> np.ndarray:

@@ -247,7 +247,7 @@ def _artist(mark: Mark, axes: Any, gid: str, zorder: int) -> Any:
         extent = (mark.x[0] - dx / 2, mark.x[-1] + dx / 2, mark.y[-1] + dy / 2, mark.y[0] - dy / 2)
         return axes.imshow(
             np.ma.masked_invalid(mark.values), extent=extent, origin="upper", cmap=_colours(mark.palette),
-            norm=_norm(mark.colour), interpolation="nearest", **common,
+            norm=_norm(mark.colour), interpolation="nearest", alpha=mark.opacity, **common,
         )  # fmt: skip
     if isinstance(mark, panel.Image):
         shades = dict(cmap="gray", vmin=0, vmax=255) if mark.pixels.ndim == 2 else {}

@@ -233,7 +233,7 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
         value = _value(mark.colour, "z")
         yield dict(
             type="heatmap", z=_small(small.values), x=_small(small.x), y=_small(small.y), zorder=ground,
-            coloraxis=f"coloraxis{suffix}",
+            coloraxis=f"coloraxis{suffix}", opacity=mark.opacity,
             hovertemplate=f"{value}<br>{hover}", hoverongaps=False,
         )  # fmt: skip
     elif isinstance(mark, panel.Image):

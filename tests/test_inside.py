@@ -18,6 +18,7 @@ CHOICES = {  # what every page of the section offers, and another value of it
     "alignment": {"network": "spatial-video", "neighbour": "−2", "point": "head"},
     "learned_filters": {"network": "spatial-video", "neighbour": "−1"},
     "spectra": {"network": "spatial-video"},
+    "heatmaps": {"network": "spatial-video", "whole": True},
 }
 
 

@@ -5,9 +5,17 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
+from test_browser import LARGEST_STEP, PATIENCE, address, runs, window  # noqa: F401 -- fixtures
 
-PAGES = {"alignment": "Alignment", "learned_filters": "Learned filters", "spectra": "Spectra"}
+from freqviz.poses import JOINTS
+
+PAGES = {
+    "alignment": "Alignment",
+    "learned_filters": "Learned filters",
+    "spectra": "Spectra",
+    "heatmaps": "Heatmaps",
+    "three_claims": "Three claims",
+}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +146,63 @@ def test_the_spectrum_over_time_follows_the_length_of_the_window(page, address):
     choose(page, "Frames of the window", "15")
     expect(note(page, "Spectrum over time")).to_contain_text("15 frames.")
     assert parse_qs(urlparse(page.url).query)["window"] == ["15"]
+
+
+def test_heatmaps_follow_joint_cursor_network_and_a_clicked_point(page, address):  # noqa: F811
+    page.goto(f"{address}heatmaps?frame=41&network=freq-video&joint=left+wrist")
+    place = note(page, "Heatmap on the frame")
+    expect(place).to_contain_text("freq-video, left wrist: score")
+    expect(place).to_contain_text("from the truth the largest cell lies")
+    expect(page.locator(".js-plotly-plot")).to_have_count(7)
+    decoded = "document.querySelectorAll('.js-plotly-plot')[1]._fullData.find(trace => trace.name === 'decoded').x[0]"
+    wrist = page.evaluate(decoded)
+    choose(page, "Joint", "right knee")
+    expect(place).to_contain_text("freq-video, right knee: score")
+    expect(note(page, "Amplitude by frequency")).to_contain_text("right knee: half the amplitude at freq-video")
+    page.wait_for_function(f"{decoded} !== {wrist}")
+    assert parse_qs(urlparse(page.url).query)["joint"] == ["right knee"]
+    choose(page, "Network", "spatial-video")
+    expect(place).to_contain_text("spatial-video, right knee: score")
+    page.get_by_text("Show the whole cut").click()
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot')[1]._fullLayout.yaxis.range[0] === 191.5")
+    before = place.inner_text()
+    page.get_by_role("slider", name="Frame").press("ArrowRight")
+    page.wait_for_url(re.compile("frame=42"))
+    expect(place).not_to_have_text(before)
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    page.wait_for_timeout(1000)
+    joint, *where = page.evaluate("""() => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[6]
+        const {_fullLayout: {xaxis, yaxis}, _fullData: [points]} = plot
+        plot.scrollIntoView({block: 'center'})
+        const {x, y} = plot.getBoundingClientRect()
+        const scores = Array.from(points.x), joint = scores.indexOf(Math.min(...scores))
+        return [joint, x + xaxis._offset + xaxis.d2p(points.x[joint]), y + yaxis._offset + yaxis.d2p(points.y[joint])]
+    }""")
+    assert JOINTS[joint] != "right knee"
+    page.mouse.move(*where)
+    page.mouse.click(*where)
+    expect(place).to_contain_text(f"spatial-video, {JOINTS[joint]}: score")
+
+
+def test_claims_are_measured_once_and_follow_length_and_cursor(page, address):  # noqa: F811
+    page.goto(f"{address}three_claims?frame=41")
+    expect(page.get_by_role("heading", level=3)).to_have_count(3, timeout=4 * PATIENCE)
+    expect(page.get_by_text("Blur is easier to model in frequency")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+    expect(note(page, "What blur does to each frequency")).to_contain_text("15 px on frames")
+    names = """n => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[n]
+        return Array.from(plot._fullData, trace => trace.name)
+    }"""
+    assert page.evaluate(names, 2) == ["shift by 4 px", "blur of 9 px", "frame 41 to the next"]
+    choose(page, "Added blur (px)", "31")
+    expect(note(page, "What blur does to each frequency")).to_contain_text("31 px on frames")
+    expect(note(page, "Share of the change that is explained")).to_contain_text("31 px, all bands: whole picture")
+    page.get_by_role("slider", name="Frame").press("ArrowRight")
+    page.wait_for_function(f"({names})(2)[2] === 'frame 42 to the next'")
+    assert parse_qs(urlparse(page.url).query) == {"frame": ["42"], "added": ["31"]}
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_influence_and_intervention_follow_cursor_and_network(page, address):  # noqa: F811

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+FIGURES = ("", "_alignment", "_claims", "_compare", "_filters", "_heatmaps", "_spectra", "_weights")
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
     ["clip", "sample"],
     ["trace"],
-    ["compare", "reading", "offsets", "pairs"],
+    ["compare", "heatmaps", "reading", "offsets", "pairs"],
     ["store", "jobs"],
     ["run"],
-    ["forecast", "influence", "session"],
-    ["panel", "look", "figures", "figures_alignment", "figures_compare", "figures_filters", "figures_spectra",
-     "figures_weights"],
+    ["claims", "forecast", "influence", "session"],
+    ["panel", "look", *(f"figures{one}" for one in FIGURES)],
     ["to_plotly", "to_matplotlib", "to_video"],
     ["web"],
     ["pages"],

@@ -335,6 +335,15 @@ def decoded(array) -> np.ndarray:
     return np.asarray(array)
 
 
+def test_a_heatmap_lets_the_picture_below_show_through_in_both():
+    panel = Panel("t", *PX, (field(opacity=0.25),))
+    assert to_plotly(panel).data[0].opacity == 0.25
+    assert drawn_on_paper(panel).get_images()[0].get_alpha() == 0.25
+    for opacity in (0, 1.5, np.nan):
+        with pytest.raises(ValueError, match="must lie above 0 and be at most 1, got"):
+            field(opacity=opacity)
+
+
 def test_row_zero_of_a_heatmap_stands_at_its_own_y_in_both():
     panel = Panel("t", Axis("x"), Axis("y", limits=(-0.5, 3.5)), (field(),))  # y up
     trace = to_plotly(panel).data[0]

@@ -5,7 +5,7 @@ A figure is shown by naming its function and what it is given, so that the lines
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from freqviz import crops, run
+from freqviz.heatmaps import Heatmaps
 from freqviz.panel import Panel
 from freqviz.trace import Trace
 from freqviz.web.page import show
@@ -98,6 +99,24 @@ class Inside:
         return crops.to_crop(light.keypoints[self.frame], light.boxes[self.frame]).round(1).tolist()
 
     @property
+    def truth(self) -> list[list[float | None]] | None:
+        """(J, 2) x, y of the true joints in the cut, None for an unknown one; None if none is known."""
+        real = self.view.truth(self.frame)
+        if real is None:
+            return None
+        places = crops.to_crop(real.keypoints, self.box).round(2)
+        return [[float(x), float(y)] if np.isfinite([x, y]).all() else [None, None] for x, y in places]
+
+    def deep(self, network: str) -> Trace:
+        """What another network computes for the same window."""
+        if network == self.network:
+            return self.trace
+        trace, number = self.view.deep(self.frame, network), self.view.networks.index(network)
+        line = f'trace_{number} = run.deep_trace(clip, "{network}", {self.frame}, box)'
+        self._keep(f"trace_{number}", trace, line)
+        return trace
+
+    @property
     def fastest(self) -> str:
         """The joint that the network sees moving most between the frames beside the key frame."""
         light = self.view.analysis.traces[self.network]
@@ -143,7 +162,8 @@ class Inside:
             if name in needed:
                 needed |= _words(line)
                 lines.insert(0, line)
-        modules = sorted({word for word in needed if word.startswith("figures") or word in ("offsets", "run")})
+        named = ("heatmaps", "offsets", "run")
+        modules = sorted({word for word in needed if word.startswith("figures") or word in named})
         return "\n".join(
             [
                 "import freqviz",
@@ -168,7 +188,9 @@ class Inside:
         """An argument as Python: the name of what was made before, or the value itself where it is plain."""
         if id(value) in self._made:
             return self._made[id(value)][0]
-        if not isinstance(value, str | int | float | bool | list | tuple | dict | None):
+        if isinstance(value, list):
+            return f"[{', '.join(map(self._written, value))}]"
+        if not isinstance(value, str | int | float | bool | tuple | dict | None):
             raise TypeError(f"a figure of a page is given plain values or what `take` made, got {type(value).__name__}")
         return repr(value)
 
@@ -189,3 +211,15 @@ def median_offsets(view: View, frame: int) -> dict[str, list[list[float]]]:
 def choose_point(x: float, y: float) -> None:
     """Let a clicked place be the point that the page follows."""
     st.session_state["point"] = f"{x:.0f}, {y:.0f}"
+
+
+def choose_joint(each: Sequence[Heatmaps]) -> Callable[[float, float], None]:
+    """Let the joint whose score and number of cells are clicked be the one that the page shows."""
+    scores, cells = (np.concatenate([getattr(maps, name) for maps in each]) for name in ("scores", "cells"))
+    names = [name for maps in each for name in maps.joints]
+
+    def choose(x: float, y: float) -> None:
+        nearest = np.hypot(scores - x, np.log(cells / y)).argmin()
+        st.session_state["joint"] = names[int(nearest)]
+
+    return choose

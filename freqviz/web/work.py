@@ -11,7 +11,8 @@ import numpy as np
 import streamlit as st
 
 import models
-from freqviz import crops, figures, forecast, jobs, run, sharpness, to_video
+from freqviz import claims, crops, figures, forecast, jobs, run, sharpness, to_video
+from freqviz.claims import Claims
 from freqviz.clip import Clip
 from freqviz.session import Session, open_session
 from freqviz.store import RunKey, Store
@@ -24,6 +25,7 @@ SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 DEEP = 8  # deep traces kept, about 6 MB each
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 _copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
+_tests: dict[Path, jobs.Ticket] = {}  # the last job of the claims of each analysis
 
 
 BOX, WHOLE_FRAME, MOTION, IMPORT = "Box", "Whole frame", "Motion", "Import"  # where the first box comes from
@@ -230,6 +232,42 @@ def _copy_of(clip: Clip) -> Path:
 
 def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
     to_video.scrubbing_copy(path, clip, progress=progress, cancelled=cancelled)
+
+
+def tested(folder: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, name: str) -> Claims | jobs.Ticket:
+    """What three claims come to on an analysed clip; where that is not known yet, the job that measures it.
+
+    It is kept in the folder of the analysis. The job has a worker of its own beside those of the devices.
+
+    Args:
+        folder: of the analysis.
+        clip: what was analysed.
+        analysis: of it.
+        blurs, name: as in `claims.measure`.
+    """
+    file = folder / "claims.json"
+    if file.is_file():
+        return _tested(file)
+    ticket = _tests.get(file)
+    if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
+        measure = partial(_measure, file, clip, analysis, blurs, name)
+        ticket = _tests[file] = jobs.worker("claims").submit(measure, folder.name, str(file))
+    return ticket
+
+
+def _measure(
+    file: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, name: str,
+    progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show,
+) -> None:  # fmt: skip
+    found = claims.measure(clip, analysis, blurs, name, progress, cancelled)
+    aside = file.with_suffix(".aside")
+    found.save(aside)
+    aside.replace(file)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _tested(file: Path) -> Claims:
+    return Claims.load(file)
 
 
 def ticket_of(key: RunKey) -> jobs.Ticket | None:
