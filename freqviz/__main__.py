@@ -368,6 +368,25 @@ def log(
         out.print(str(save(panels, to)), highlight=False, markup=False)
 
 
+@app.command()
+def figure(
+    spec: Annotated[Path, typer.Argument(help="The figure.json of a bundle.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the bundle.")] = Path("figure"),
+) -> None:
+    """Make a figure again: PDF, SVG, PNG, data, LaTeX source, caption; the same bytes as before."""
+    with plain_errors():
+        from freqviz import bundle
+
+        chosen = bundle.read(spec)
+        with _bar(spec.name) as progress:
+            made = chosen.made(progress)
+        for line in bundle.changed(spec, made):
+            err.print(f"Numbers may differ: {line}.", highlight=False, markup=False)
+        folder = bundle.write(chosen, to, made)
+        size = bundle.in_words((folder / "figure.pdf").stat().st_size)
+        out.print(f"{folder}: {len(chosen.panels)} panels, figure.pdf has {size}", highlight=False, markup=False)
+
+
 # ---- what commands share
 
 

@@ -17,8 +17,8 @@ LAYERS = [
     ["store", "jobs"],
     ["run"],
     ["forecast", "influence"],
-    ["panel", "look", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
-    ["to_plotly", "to_matplotlib", "to_video"],
+    ["panel", "look", "paper", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
+    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_video", "again", "bundle"],
     ["web"],
     ["pages"],
 ]
