@@ -14,5 +14,6 @@ st.navigation(
             st.Page("pages/inner/learned_filters.py", title="Learned filters"),
             st.Page("pages/inner/spectra.py", title="Spectra"),
         ],
+        "Paper": [st.Page("pages/paper/figures.py", title="Paper figures")],
     }
 ).run()

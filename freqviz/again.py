@@ -120,6 +120,7 @@ class _Reader:
         self.names: dict[str, Any] = dict(PLAIN)
         self._given = {
             "freqviz": _Module("freqviz", {"Clip": Clip, "analyse": analyse, "load_analysis": run.load_analysis}),
+            "numpy": _Module("numpy", {"array": np.array, "nan": np.nan}),
             "pandas": _Module("pandas", {"DataFrame": pd.DataFrame, "read_json": _read_json}),
             "run": _Module("run", {name: getattr(run, name) for name in RUN}),
         }

@@ -110,6 +110,7 @@ def render(
     paper: Paper = Paper(),  # noqa: B008 -- frozen
     columns: int | None = None,
     provenance: Mapping[str, Any] | None = None,
+    dpi: int = PNG_DPI,
 ) -> bytes:
     """The file's bytes; the same call gives the same bytes, also in another process.
 
@@ -117,6 +118,7 @@ def render(
         figure, paper, columns: as in `to_matplotlib`.
         form: "pdf", "svg" or "png".
         provenance: what made the figure; kept in the file as JSON (PDF Subject, SVG and PNG Description).
+        dpi: dots per inch of a PNG.
     Raises:
         ValueError: another form.
     """
@@ -131,8 +133,7 @@ def render(
     drawn = to_matplotlib(figure, paper, columns)
     with _settings(paper):
         file = io.BytesIO()
-        dpi = PNG_DPI if form == "png" else MAP_DPI
-        drawn.savefig(file, format=form, dpi=dpi, metadata=metadata[form])
+        drawn.savefig(file, format=form, dpi=dpi if form == "png" else MAP_DPI, metadata=metadata[form])
     return file.getvalue()
 
 

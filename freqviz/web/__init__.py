@@ -1,5 +1,6 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
+from freqviz.web.export import arrange, choose_paper, download_bundle, drawn, export
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
@@ -11,11 +12,16 @@ __all__ = [
     "Inside",
     "View",
     "Weights",
+    "arrange",
+    "choose_paper",
     "choose_point",
     "copies",
     "cursor",
     "cursor_row",
+    "download_bundle",
+    "drawn",
     "explain",
+    "export",
     "formula",
     "median_offsets",
     "open_page",

@@ -1,4 +1,4 @@
-"""What stands under a figure: its formula and source, its numbers as a table, and the way to make it elsewhere.
+"""What stands under a figure: its formula and source, its numbers as a table, and the ways to take it elsewhere.
 
 A page calls `explain(panel, command, python)` right after `show(panel)`; the parts can be had one by one.
 """
@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from freqviz.panel import Panel
+from freqviz.web.export import export
 
 
 def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
-    """One row of three buttons under a figure: formula, table, copy.
+    """One row of four buttons under a figure: formula, table, copy, export.
 
     Args:
         panel: the figure shown above; its title tells apart the buttons of one page.
@@ -22,6 +23,7 @@ def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | Non
         formula(panel)
         table(_numbers(panel) if numbers is None else numbers, panel.title)
         copies(command, python)
+        export(panel, python)
 
 
 def formula(panel: Panel) -> None:
