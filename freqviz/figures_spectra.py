@@ -129,7 +129,7 @@ def over_time(cuts: ArrayLike, axis: str = "horizontal") -> Panel:
     weights = means / max(float(means.sum()), 1e-30)
     rate = float((weights * np.abs(omega)[:, None]).sum())
     letter, way = ("u", "right") if across else ("v", "down")
-    end = float(omega[-1] + omega[1] - omega[0]) if count > 1 else 0.5
+    end = float(omega[-1] + (omega[1] - omega[0]) / 2) if count > 1 else 0.5
     return Panel(
         "Spectrum over time",
         Axis(f"{axis.capitalize()} frequency {letter}", "cycles/input px", (-INNER, INNER)),

@@ -14,6 +14,7 @@ from test_browser import ARGUMENTS, CHROMIUM, ROOT, serve
 
 WIDTHS = {1280: 800, 390: 844}  # of the window, with its height
 SCHEMES = ("light", "dark")
+UNFINISHED = ".stStatusWidget, [data-stale=true], [data-testid=stSkeleton]"
 FIRST, SAMPLE = "poses_and_spectra", "?frame=41"  # the page without a path; what all pages show
 VIEWS = {  # what is looked at, besides every page as it opens
     "box": "?draw=true",
@@ -33,10 +34,12 @@ def picture(browser: Browser, address: str, file: Path, width: int, scheme: str)
     page.set_default_timeout(60_000)
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    page.wait_for_function(f"document.querySelector('{UNFINISHED}') === null")
+    expect(page.locator(".waiting")).to_be_hidden(timeout=60_000)  # the frames of the scrubber
     page.wait_for_timeout(1500)  # what fades in
     height = page.evaluate("document.querySelector('.stMain').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(height, WIDTHS[width])})
+    page.wait_for_function(f"document.querySelector('{UNFINISHED}') === null")
     page.wait_for_timeout(500)
     page.screenshot(path=file)
     page.close()

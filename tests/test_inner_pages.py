@@ -162,12 +162,13 @@ def test_a_network_of_single_frames_leaves_sentences_in_the_place_of_its_figures
     )
     app.query_params["networks"] = "spatial-frame"
     at(app, WEIGHTS)
-    said = [error.value for error in app.error]
+    assert not app.error
+    said = [line.value for line in app.info]
     assert "spatial-frame has no frame weights." in words(app)
     assert "Influence needs a network that sees several frames." in [line[:1].upper() + line[1:] for line in said]
     assert any("spatial-frame sees a single frame" in line for line in said)
     at(app, ENERGY)
-    assert any("spatial-frame sees a single frame" in error.value for error in app.error)
+    assert any("spatial-frame sees a single frame" in line.value for line in app.info)
 
 
 def test_a_slider_changes_one_frame_and_the_sentence_says_what_that_did(energy):

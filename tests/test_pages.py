@@ -138,7 +138,7 @@ def test_the_page_opens(app, page):
 
 def test_the_sample_shows_skeletons_truth_weights_spectrum_profile_and_scatter(app):
     app.run()
-    poses, strip, weights, spectrum, radial, scatter = figures(app)
+    poses, strip, weights, scatter, spectrum, radial = figures(app)
     assert {"spatial-video", "freq-video", "truth"} <= {trace.get("name") for trace in poses["data"]}
     assert spectrum["data"][0]["type"] == strip["data"][0]["type"] == "heatmap"
     assert [trace["name"] for trace in radial["data"]] == ["frame 0, the sharpest", "frame 0"]
@@ -151,7 +151,7 @@ def test_the_slider_moves_what_every_figure_shows(app):
     before = figures(app.run())
     after = figures(app.slider(key="frame").set_value(11).run())
     assert [a != b for a, b in zip(before, after, strict=True)] == [True] * 6
-    assert any(trace.get("name") == "frame 11" for trace in after[5]["data"])
+    assert any(trace.get("name") == "frame 11" for trace in after[3]["data"])
     assert "Key frame 11" in words(app)
     assert "Frame 11 is neither among the blurriest nor the sharpest (true blur 5.2 px)" in words(app)
 
@@ -239,7 +239,7 @@ def test_a_joint_brings_its_heatmap_under_limits_that_all_networks_share(app, mo
     for network in ("freq-video", "spatial-video", "freq-video"):
         app.selectbox(key="network").select(network).run()
         assert f"{network}, left wrist: score" in words(app)
-        shown.append(figures(app)[1])
+        shown.append(figures(app)[4])
     assert ran == ["spatial-video", "freq-video"]
     assert shown[0]["data"] == shown[2]["data"] != shown[1]["data"]
     ranges = {(one["layout"]["coloraxis"]["cmin"], one["layout"]["coloraxis"]["cmax"]) for one in shown}
@@ -510,7 +510,7 @@ def test_a_part_of_the_clip_is_analysed_and_shown_with_the_numbers_of_the_whole(
     app.slider(key="frame").set_value(11).run()
     assert "Key frame 11." in words(app)
     assert "(true blur 5.2 px)" in words(app)
-    _, strip, _, _, radial, scatter = figures(app)
+    _, strip, _, scatter, _, radial = figures(app)
     assert strip["layout"]["xaxis"]["range"] == [4.5, 14.5]
     assert [trace["name"] for trace in radial["data"]] == ["frame 5, the sharpest", "frame 11"]
     assert any(trace.get("name") == "frame 11" for trace in scatter["data"])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import models
-from freqviz.learn import evaluate, report
+from freqviz.learn import evaluate, readme, report
 
 KEYS = np.array([[0, 0], [0, 1], [0, 2], [1, 0]])  # three frames of a clip, one of another; each its own source
 SOURCES = np.array([0, 1])
@@ -157,9 +157,31 @@ def test_switches_are_compared_with_the_seed_that_was_switched(found):
     assert [alignment["R0"], alignment["R2"], alignment["R5 fast"]] == pytest.approx([0, 4 / 54, -2 / 6])
 
 
+def test_out_of_range_compares_twins_of_one_training_and_needs_both(found, folder, assets, cheap):
+    assert report.out_of_range_table(found, SOURCES).row.to_list() == ["spatial-video", "freq-video"] * 4
+    for regime in evaluate.REGIMES:
+        found[regime]["pose/freq-video 15px seed 0"] = off((0, slice(2, 5)))
+        found[regime]["pose/spatial-video seed 1"] = off(slice(None))  # seed 0 alone was trained both ways
+    assert set(report.out_of_range_table(found, SOURCES)["trained up to px"]) == {47}
+    for regime in evaluate.REGIMES:
+        found[regime]["pose/spatial-video 15px seed 0"] = off((0, slice(7, 8)), 8.0)
+        np.savez_compressed(folder / f"{regime}.npz", **found[regime])
+    table = report.out_of_range_table(found, SOURCES)
+    assert set(table.regime) == {"R0", "R1", "R2", "R3"}
+    line = only(table, **{"regime": "R2", "row": "freq-video", "trained up to px": 15})
+    assert (line["difference"], line["pck@0.05"], line["low"]) == pytest.approx((-2 / 54, 51 / 54, -2 / 42))
+    assert only(table, **{"regime": "R2", "row": "freq-video", "trained up to px": 47})["difference"] == 0
+    page = folder / "README.md"
+    page.write_text("<!-- tables --><!-- /tables -->")
+    report.write(folder, page, assets, say=lambda _: None)
+    lines = page.read_text().splitlines()
+    assert "| `freq-video`, up to 15 px |" + " 94.4 / 94.4 / 94.4 |" * 4 in lines
+    assert "| difference of the two, PCK@.05 |" + " -3.7 [-4.8, +0.0] |" * 4 in lines
+
+
 def test_a_table_in_markdown():
-    table = pd.DataFrame({"row": ["mean", "`freq-video`"], "PCK": ["1.0", "–"]})
-    assert report.markdown(table) == "| row | PCK |\n|---|--:|\n| mean | 1.0 |\n| `freq-video` | – |"
+    table = [{"row": "mean", "PCK": 1.0}, {"row": "`freq-video`", "PCK": "–"}]
+    assert readme.markdown(table) == "| row | PCK |\n|---|--:|\n| mean | 1.0 |\n| `freq-video` | – |"
 
 
 @pytest.fixture
@@ -181,10 +203,10 @@ def cheap(monkeypatch):
 def test_the_readme_changes_between_its_markers_alone(folder, found, assets, cheap):
     found["R3"]["pose/mean"] = off(0, 8.0)
     np.savez_compressed(folder / "R3.npz", **found["R3"])
-    readme = folder / "README.md"
-    readme.write_text("# Title\n\nbefore\n<!-- tables -->\nold | table\n<!-- /tables -->\n\nafter | it\n")
-    tables = report.write(folder, readme, assets, say=lambda _: None)
-    text = readme.read_text()
+    page = folder / "README.md"
+    page.write_text("# Title\n\nbefore\n<!-- tables -->\nold | table\n<!-- /tables -->\n\nafter | it\n")
+    tables = report.write(folder, page, assets, say=lambda _: None)
+    text = page.read_text()
     inside = text.removeprefix("# Title\n\nbefore\n<!-- tables -->\n").removesuffix(
         "\n<!-- /tables -->\n\nafter | it\n"
     )
@@ -198,18 +220,18 @@ def test_the_readme_changes_between_its_markers_alone(folder, found, assets, che
     )
     assert models.card("freq-video")["scores"]["R3"] == [1, 1, 1]
     models.write_card("freq-video", seeds=[0, 1])
-    report.write(folder, readme, assets, say=lambda _: None)
-    assert readme.read_text() == text
+    report.write(folder, page, assets, say=lambda _: None)
+    assert page.read_text() == text
     assert models.card("freq-video").keys() == {"scores", "seeds"}
 
 
 @pytest.mark.parametrize("text", ["nothing\n", "<!-- tables -->\nbegin alone\n", "end alone\n<!-- /tables -->\n"])
 def test_a_readme_without_markers_is_refused_and_left_alone(folder, assets, cheap, text):
-    readme = folder / "README.md"
-    readme.write_text(text)
+    page = folder / "README.md"
+    page.write_text(text)
     with pytest.raises(ValueError, match="README.md has no <!-- tables --> … <!-- /tables -->"):
-        report.write(folder, readme, assets, say=lambda _: None)
-    assert readme.read_text() == text
+        report.write(folder, page, assets, say=lambda _: None)
+    assert page.read_text() == text
 
 
 def test_a_folder_without_predictions_says_how_to_make_them(tmp_path):

@@ -34,6 +34,8 @@ from models.video import LUMA, VideoNetwork
 SEED = 0  # of the draws
 KEYS = 8  # every 8th frame for the tables of blur
 SYNTHETIC = ("R0", "R1", "R2", "R3", "R4")
+OUT_OF_RANGE = ("R0", "R1", "R2", "R3")  # also of heads that were trained with blur up to 15 px
+VARIANT = "15px"
 LIMBS = ("limb x1", "limb x2", "limb x4")
 REGIMES = (*SYNTHETIC, "R5", *LIMBS, "jitter")
 FIXED = (0.1, 0.25, 0.3, 0.25, 0.1)  # PoseWarper's weights
@@ -442,14 +444,14 @@ def write_manifest(clips: data.Clips, path: Path) -> None:
                 lines.write(f"{name},{key.frame},{regime},{lengths},{angles},{trap}\n")
 
 
-def load_heads(names: list[str]) -> Iterator[tuple[str, VideoNetwork]]:
-    """Every trained seed of the video networks, as "name seed n"."""
+def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork]]:
+    """Every trained seed of the video networks, as "name seed n", or "name variant seed n"."""
     for name in names:
         for seed in range(10):
-            if models.NETWORKS[name] is not SpatialFrame and models.checkpoint(name, seed).is_file():
-                network = models.load(name, seed=seed)
+            if models.NETWORKS[name] is not SpatialFrame and models.checkpoint(name, seed, variant).is_file():
+                network = models.load(name, seed=seed, variant=variant)
                 assert isinstance(network, VideoNetwork)
-                yield f"{name} seed {seed}", network
+                yield " ".join(filter(None, [name, variant, f"seed {seed}"])), network
 
 
 def run(
@@ -473,6 +475,7 @@ def run(
     frame = channels_last(models.load("spatial-frame"))
     assert isinstance(frame, SpatialFrame)
     heads = dict(load_heads(names or models.names()))
+    variants = dict(load_heads(names or models.names(), VARIANT))
     folder = part_folder(runs, part)
     folder.mkdir(parents=True, exist_ok=True)
     for regime in regimes:
@@ -480,7 +483,8 @@ def run(
         if regime in ("R0", "R2", "R5") and "freq-video seed 0" in heads:
             network = heads["freq-video seed 0"]
             switches = {f"freq-video without {part_}": (network, edits) for part_, edits in SWITCHES.items()}
-        found: dict[str, Any] = predict(heads, frame, Windows(clips, regime, limit), switches, say)
+        asked = heads | variants if regime in OUT_OF_RANGE else heads
+        found: dict[str, Any] = predict(asked, frame, Windows(clips, regime, limit), switches, say)
         np.savez_compressed(folder / f"{regime}.npz", **found)
     sources = sorted({c.source for c in clips.infos})
     (folder / "clips.json").write_text(

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 import models
 from freqviz import poses
-from freqviz.learn import data
+from freqviz.learn import data, readme
 from freqviz.learn import evaluate as ev
 from freqviz.learn.cost import multiply_adds, parameters
 from models.network import channels_last
 from models.spatial_frame import SpatialFrame
 
 FAST = 0.9  # quantile of true speed above which a joint is fast
-NETWORKS = ("spatial-frame", "spatial-video", "freq-video")
 
 
 def load(folder: Path) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
@@ -37,7 +36,7 @@ def load(folder: Path) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
 def rows_of(found: dict[str, NDArray]) -> list[str]:
     """Networks that are there, then rivals, then oracles."""
     held = {name.removeprefix("pose/").split(" seed ")[0] for name in found if name.startswith("pose/")}
-    return [row for row in (*NETWORKS, *ev.RIVALS, *ev.ORACLES) if row in held]
+    return [row for row in (*readme.NETWORKS, *ev.RIVALS, *ev.ORACLES) if row in held]
 
 
 def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
@@ -177,6 +176,29 @@ def switches_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd
     return pd.DataFrame(lines)
 
 
+def out_of_range_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """Heads trained with blur up to 15 px beside those of the same seed trained up to 47 px; empty without them.
+
+    A line a regime and row; `difference`, `low` and `high` of PCK@0.05 are against the twin trained alike.
+    """
+    lines = []
+    for regime in ev.OUT_OF_RANGE:
+        arrays = found.get(regime, {})
+        for trained in (f" {ev.VARIANT}", ""):
+            twins = {name: f"{name}{trained} seed 0" for name in ("spatial-video", "freq-video")}
+            if any(f"pose/{row}" not in arrays for row in twins.values()):
+                continue
+            scores = {name: ev.scored(arrays, row, sources) for name, row in twins.items()}
+            apart = ev.bootstrap(scores["freq-video"], scores["spatial-video"], 0)
+            for name, score in scores.items():
+                line: dict[str, object] = {"regime": regime, "row": name, "trained up to px": 15 if trained else 47}
+                line |= {f"pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
+                if name == "freq-video":
+                    line |= {key: apart[key] for key in ("difference", "low", "high")}
+                lines.append(line)
+    return pd.DataFrame(lines)
+
+
 def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     """Frame weights: rank correlation with true blur within windows, effective number of frames, by regime."""
     lines = []
@@ -246,128 +268,8 @@ def card_scores(regimes: pd.DataFrame, name: str) -> dict[str, object]:
 ASSETS = Path(__file__).parents[2] / "assets" / "evaluation"
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def points(difference: float, low: float, high: float) -> str:
-    return f"{100 * difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A table in Markdown; its cells are text."""
-    head = "| " + " | ".join(table.columns) + " |"
-    rule = "|" + "|".join("---" if i == 0 else "--:" for i in range(len(table.columns))) + "|"
-    return "\n".join([head, rule, *("| " + " | ".join(map(str, row)) + " |" for row in table.to_numpy())])
-
-
-def readme_tables(tables: dict[str, pd.DataFrame]) -> str:
-    """The text between the markers of the README."""
-    main = tables["regimes"]
-    shown = []
-    for row in [r for r in (*NETWORKS, *ev.RIVALS, *ev.ORACLES) if r in set(main.row)]:
-        line = {"PCK@.05 / .1 / .2, %": f"`{row}`" if row in NETWORKS else row}
-        for regime in ev.SYNTHETIC:
-            one = main[(main.row == row) & (main.regime == regime)]
-            line[regime] = " / ".join(percent(one[f"pck@{a}"].iloc[0]) for a in poses.ALPHAS) if len(one) else "–"
-        shown.append(line)
-    parts = [
-        "**Added blur** (516 key frames, all 115 full-body test clips, true boxes, box norm, no flip)",
-        markdown(pd.DataFrame(shown)),
-    ]
-    speed = tables["speed"]
-    pivot = [
-        {
-            "PCK@.1, %": row,
-            **{
-                s: percent(speed[(speed.row == row) & (speed.speed == s)]["pck@0.1"].iloc[0])
-                for s in speed.speed.unique()
-            },
-        }
-        for row in speed.row.unique()
-    ]
-    parts += [
-        "**Natural motion** (R5, every frame of the exact-scale clips; joints by true speed per frame and box side)",
-        markdown(pd.DataFrame(pivot)),
-    ]
-    goals = tables["goals"].copy()
-    shown = [
-        {"`freq-video` minus …": g["question"], "PCK@": g["pck"],
-         "points [95 %]": points(g["difference"], g["low"], g["high"]),
-         "p": f"{g['p (Holm)']:.4f}", "each seed": g["per seed"]}
-        for _, g in goals.iterrows()
-    ]  # fmt: skip
-    parts += [
-        "**Goals, named before the run** (paired over source videos, 10,000 draws; all but the first Holm-corrected)",
-        markdown(pd.DataFrame(shown)),
-    ]
-    off = tables["switches"]
-    shown = [
-        {"switched off": o["switched off"], **{
-            f"{label}, PCK@{alpha}": points(o[label], o[f"{label} low"], o[f"{label} high"])
-            for label, alpha in (("R0", ".1"), ("R2", ".05"), ("R5 fast", ".1"))}}
-        for _, o in off.iterrows()
-    ]  # fmt: skip
-    parts += [
-        "**Parts of `freq-video` switched off** at inference, nothing trained again (seed 0; points against the whole)",
-        markdown(pd.DataFrame(shown)),
-    ]
-    weights, columns = tables["weights"], ["rank correlation", "effective frames"]
-    shown = [
-        {"frame weights": row, **{
-            f"{r}: ρ / frames": " / ".join(
-                "–" if pd.isna(v) else f"{v:.2f}"
-                for v in weights[(weights.row == row) & (weights.regime == r)][columns].iloc[0]
-            ) for r in (*ev.SYNTHETIC, "R5")}}
-        for row in ("spatial-video", "freq-video")
-    ]  # fmt: skip
-    parts += [
-        "**Frame weights**: rank correlation ρ with true blur within windows, and effective number of frames",
-        markdown(pd.DataFrame(shown)),
-    ]
-    jitter = tables["jitter"].set_index("row")["acceleration error"]
-    extra = main[main.regime.isin(["jitter", *ev.LIMBS])]
-    shown = [
-        {"PCK@.1, %": row, **{r: percent(extra[(extra.row == row) & (extra.regime == r)]["pck@0.1"].iloc[0])
-                                for r in extra.regime.unique()},
-         "acceleration error, R5": f"{100 * jitter[row]:.2f} %"}
-        for row in [r for r in (*NETWORKS, *ev.RIVALS) if r in set(extra.row)]
-    ]  # fmt: skip
-    parts += [
-        "**One limb blurred; boxes jittered by ± 10 %; jitter of whole clips** (of the box side)",
-        markdown(pd.DataFrame(shown)),
-    ]
-    cost = tables["cost"]
-    shown = [
-        {
-            "network": f"`{c['network']}`",
-            "parameters": f"{c['parameters'] / 1e6:.2f} M",
-            "multiply-adds a window": f"{c['multiply-adds'] / 1e9:.2f} G",
-        }
-        for _, c in cost.iterrows()
-    ]
-    parts += [
-        "**Cost** (real FFT 2.5·N·log2 N, bilinear sample 4 per tap and channel, every frame of a window encoded)",
-        markdown(pd.DataFrame(shown)),
-    ]
-    if "references" in tables:
-        refs = tables["references"]
-        shown = [
-            {
-                "`spatial-frame`": name,
-                **{c: percent(refs[(refs.setting == name)][c].iloc[0]) for c in refs.columns if c != "setting"},
-            }
-            for name in refs.setting
-        ]
-        parts += [
-            "**Single frames, nothing but motion blur** (comparable with published references)",
-            markdown(pd.DataFrame(shown)),
-        ]
-    return "\n\n".join(parts)
-
-
 def write(
-    folder: Path, readme: Path | None = None, assets: Path = ASSETS, say: Callable = print
+    folder: Path, page: Path | None = None, assets: Path = ASSETS, say: Callable = print
 ) -> dict[str, pd.DataFrame]:
     """All tables of a folder of predictions, as csv files and in the README."""
     found, sources = load(folder)
@@ -382,18 +284,20 @@ def write(
         "jitter": jitter_table(found),
         "cost": cost_table(),
     }
+    if len(beyond := out_of_range_table(found, sources)):
+        tables["out_of_range"] = beyond
     if (assets / "references.csv").is_file():
         tables["references"] = pd.read_csv(assets / "references.csv")
     for name in models.names():
         models.write_card(name, scores=card_scores(tables["regimes"], name))
     for name, table in tables.items():
         table.to_csv(assets / f"{name}.csv", index=False, float_format="%.5g")
-    if readme is not None:
-        text = readme.read_text()
+    if page is not None:
+        text = page.read_text()
         begin, end = "<!-- tables -->", "<!-- /tables -->"
         if begin not in text or end not in text:
-            raise ValueError(f"{readme} has no {begin} … {end}")
+            raise ValueError(f"{page} has no {begin} … {end}")
         before, after = text.split(begin)[0], text.split(end)[1]
-        readme.write_text(f"{before}{begin}\n{readme_tables(tables)}\n{end}{after}")
+        page.write_text(f"{before}{begin}\n{readme.text(tables)}\n{end}{after}")
     say(f"tables written to {assets}")
     return tables

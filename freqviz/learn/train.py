@@ -367,7 +367,7 @@ def write_card(
     }
     command = f"python -m freqviz train {run.name}"
     if recipe.variant:  # heads of the same network, trained otherwise
-        models.write_card(name, **{recipe.variant: {"budget": budget, "seeds": seeds, "command": command}})
+        models.write_card(name, **{f"heads {recipe.variant}": {"budget": budget, "seeds": seeds, "command": command}})
         return
     models.write_card(
         name,

@@ -129,11 +129,12 @@ def _clicked(key: str, call: Callable[[float, float], None]) -> None:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """What cannot be done or shown is said in one sentence, where it would have stood."""
+    """What cannot be done or shown is said in one sentence, where it would have stood; quietly where nothing is."""
     try:
         yield
     except (LookupError, ValueError, OSError) as error:
-        st.error(f"{str(error).strip(chr(39)).rstrip('.')}.")
+        say = st.info if isinstance(error, LookupError) else st.error
+        say(f"{str(error).strip(chr(39)).rstrip('.')}.")
 
 
 def _run_button(

@@ -352,13 +352,14 @@ function scrubber(parent) {
       if (end > start) brush.fillRect(x, MARKS / 2 - 2, across(end, place) - x, 4);
       brush.globalAlpha = 1;
       symbol(brush, look.marker, x, MARKS / 2, 4, look.right, text);
-      // Its name stands on the side that has more room, if there is enough.
+      // Its name stands on the side that has more room, if there is enough; on the right it follows the run.
+      const after = Math.max(across(end, place), x + 4) + 4;
       const until = next ? across(next.start, place) - 8 : place.left + place.width;
-      const width = brush.measureText(kind).width, right = until - x - 8, left = x - 8 - free;
-      free = x + 8;
+      const width = brush.measureText(kind).width, right = until - after, left = x - 8 - free;
+      free = after;
       if (Math.max(left, right) < width) return;
       brush.fillStyle = text;
-      brush.fillText(kind, right >= left ? x + 8 : x - 8 - width, MARKS / 2);
+      brush.fillText(kind, right >= left ? after : x - 8 - width, MARKS / 2);
       if (right >= left) free += width + 8;
     });
   }

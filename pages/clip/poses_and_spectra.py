@@ -17,24 +17,24 @@ def under_the_cursor() -> None:
     with st.container(key="figures"):
         left, right = st.columns(2)
         with left, web.sentences():
-            choose_network, choose_joint = st.columns(2)
-            network = choose_network.selectbox("Network", view.networks, key="network", bind="query-params")
-            joint = choose_joint.selectbox(
-                "Heatmap", view.joints, None, placeholder="Choose a joint", key="joint", bind="query-params"
-            )
-            if joint:
-                web.show(view.heatmap(frame, network, joint), 400)
+            network = st.selectbox("Network", view.networks, key="network", bind="query-params")
             weights = figures.frame_weights_over_clip(view.analysis.traces[network], frame, marks=view.trouble)
             web.show(weights, 240 + 20 * len(view.trouble))
         with left, web.sentences():
             web.show(figures.frame_weights(view.traces, frame), 330)
         with right, web.sentences():
+            joint = st.selectbox(
+                "Heatmap", view.joints, None, placeholder="Choose a joint", key="joint", bind="query-params"
+            )
+            if joint:
+                web.show(view.heatmap(frame, network, joint), 400)
             pixels, reference = view.region(frame, region), view.reference(region)
             web.show(figures.power_spectrum(pixels, reference=reference), 400)
             web.show(view.radial_profile(frame, region), 330)
-        with right, web.sentences():
-            blur = st.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
-            energy = st.selectbox("Energy", view.energies, key="energy", bind="query-params")
+        with left, web.sentences():
+            choose_blur, choose_energy = st.columns([2, 3])
+            blur = choose_blur.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
+            energy = choose_energy.selectbox("Energy", view.energies, key="energy", bind="query-params")
             web.show(figures.blur_against_energy(view.table, blur, energy, view.number(frame)), 330)
 
 
