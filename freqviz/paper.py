@@ -1,7 +1,7 @@
 """Settings of figures on paper: how wide, in which type, in colour or in grey; widths and sizes that venues ask for.
 
 Lengths are inches, sizes of type points (1/72 inch). Widths as their makers publish them:
-- CVPR, ICCV, WACV: author guidelines of the CVF template, "6 7/8 inches wide" text, columns "3 1/4 inches wide"
+- CVPR, ICCV (and WACV): author guidelines of the CVF template, "6 7/8 inches wide" text, columns "3 1/4 inches wide"
   with 5/16 inch between them;
 - ECCV: `llncs.cls` of Springer's Lecture Notes in Computer Science, `\\textwidth` 12.2 cm;
 - NeurIPS, ICLR: `neurips.sty` and `iclr_conference.sty`, `\\textwidth` 5.5 in, one column;
@@ -28,7 +28,7 @@ class Venue:
 
 
 VENUES = {
-    "CVPR, ICCV, WACV": Venue({"column": 3.25, "text": 6.875}),
+    "CVPR, ICCV": Venue({"column": 3.25, "text": 6.875}),
     "ECCV, LNCS": Venue({"text": 12.2 / 2.54}),
     "NeurIPS": Venue({"text": 5.5}),
     "ICLR": Venue({"text": 5.5}),

@@ -32,7 +32,7 @@ clip = freqviz.Clip('assets/sample.mp4')
 cuts = run.window_cuts(clip, 41, [150, 60, 110, 215])
 panel = figures.power_spectrum(cuts[2])
 """
-TWO = Figure((RUN, SPECTRUM), 2, paper("CVPR, ICCV, WACV", "text"))
+TWO = Figure((RUN, SPECTRUM), 2, paper("CVPR, ICCV", "text"))
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def test_a_page_is_as_wide_as_the_venue_asks(venue, width):
 @pytest.mark.parametrize(
     ("venue", "width", "inches"),
     [
-        ("CVPR, ICCV, WACV", "column", 3.25), ("CVPR, ICCV, WACV", "text", 6.875), ("ECCV, LNCS", "text", 4.803),
+        ("CVPR, ICCV", "column", 3.25), ("CVPR, ICCV", "text", 6.875), ("ECCV, LNCS", "text", 4.803),
         ("NeurIPS", "text", 5.5), ("ICLR", "column", 5.5), ("IEEE", "column", 3.5), ("IEEE", "text", 7.16),
         ("Nature", "column", 3.504), ("Nature", "text", 7.205),
     ],
@@ -88,7 +88,7 @@ def test_a_photo_has_no_more_pixels_than_paper_takes_and_only_the_part_shown():
     rng = np.random.default_rng(3)
     photo = rng.integers(0, 255, (1200, 2000, 3), dtype=np.uint8)
     shown = Panel("t", Axis("x", "px", (499.5, 1499.5)), Axis("y", "px", (899.5, 299.5)), (Image(photo),), equal=True)
-    page, data = read(shown, paper("CVPR, ICCV, WACV"))
+    page, data = read(shown, paper("CVPR, ICCV"))
     (picture,) = page.images
     assert picture.image.size == (975, 585)  # 3.25 in of 300 dots
     assert len(data) < 2_000_000
@@ -112,7 +112,7 @@ def test_a_png_has_600_dots_an_inch():
 
 
 def test_panels_of_a_sheet_are_lettered_and_share_their_legend():
-    drawn = to_matplotlib.to_matplotlib(Sheet((CURVE, BARS, CURVE), 2), paper("CVPR, ICCV, WACV", "text"))
+    drawn = to_matplotlib.to_matplotlib(Sheet((CURVE, BARS, CURVE), 2), paper("CVPR, ICCV", "text"))
     assert [axes.texts[-1].get_text() for axes in drawn.axes] == [
         "(a) A curve of some length", "(b) Bars", "(c) A curve of some length",
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
-from freqviz.web.export import arrange, choose_paper, download_bundle, drawn, export
+from freqviz.web.export import arrange, choose_paper, download_bundle, drawn, exports
+from freqviz.web.first import First
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
@@ -9,6 +10,7 @@ from freqviz.web.view import View
 from freqviz.web.weights import Weights
 
 __all__ = [
+    "First",
     "Inside",
     "View",
     "Weights",
@@ -21,7 +23,7 @@ __all__ = [
     "download_bundle",
     "drawn",
     "explain",
-    "export",
+    "exports",
     "formula",
     "median_offsets",
     "open_page",

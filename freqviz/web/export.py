@@ -42,7 +42,7 @@ def settings() -> Paper:
     return st.session_state.get(PAPER, Paper())
 
 
-def export(panel: Panel, python: str) -> None:
+def exports(panel: Panel, python: str) -> None:
     """A button that opens the ways out of the page: files of this figure, the bundle, the sheet.
 
     Args:

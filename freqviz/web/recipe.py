@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from freqviz.panel import Panel
-from freqviz.web.export import export
+from freqviz.web.export import exports
 
 
 def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
@@ -23,7 +23,7 @@ def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | Non
         formula(panel)
         table(_numbers(panel) if numbers is None else numbers, panel.title)
         copies(command, python)
-        export(panel, python)
+        exports(panel, python)
 
 
 def formula(panel: Panel) -> None:

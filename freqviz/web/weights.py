@@ -66,10 +66,12 @@ class Weights:
         panel = figures.frame_weights(self.view.traces, self.frame)
         self._show(panel, f"figures.frame_weights(list(analysis.traces.values()), {self.frame})", 330)
 
-    def over_clip(self, network: str) -> None:
-        """The weights of every window of the clip."""
-        panel = figures.frame_weights_over_clip(self.view.analysis.traces[network], self.frame)
-        self._show(panel, f"figures.frame_weights_over_clip(analysis.traces[{network!r}], {self.frame})", 250)
+    def over_clip(self, network: str, marks: dict[str, list[int]] | None = None) -> None:
+        """The weights of every window of the clip; `marks` are frames worth a look, by kind."""
+        panel = figures.frame_weights_over_clip(self.view.analysis.traces[network], self.frame, marks=marks or {})
+        more = f", marks={marks}" if marks else ""
+        call = f"figures.frame_weights_over_clip(analysis.traces[{network!r}], {self.frame}{more})"
+        self._show(panel, call, 250 + 20 * len(marks or {}))
 
     def effective(self) -> None:
         """The effective number of frames along the clip."""
@@ -229,7 +231,7 @@ class Weights:
         words += ["--gain", f"{change.gain:g}"] if change.gain != 1 else []
         told = ", ".join(f"{name}={value!r}" for name, value in parts.items() if value != getattr(Change(), name))
         given = [
-            f"window = influence.encode_window(clip, run.load_network({found.network!r}), {self.frame}, box)",
+            f"window = influence.encode_window(clip, run.load_network({found.network!r}), {self.frame}, box, {found.network!r})",
             f"found = influence.intervene(clip, window, {found.slot}, influence.Change({told}))",
         ]
         call = f"figures_weights.{call}"
@@ -254,10 +256,14 @@ class Weights:
     ) -> None:
         """A figure of the analysis; `call` is Python of the same panel after the lines `given`."""
         show(panel, height, **options)
+        self.explain(panel, call, *given, numbers=numbers, deep=deep)
+
+    def explain(self, panel: Panel, call: str, *given: str, numbers: Any = None, deep: bool = False) -> None:
+        """What stands under a figure of the analysis."""
         command, python = self._analysing(deep)
         if re.search(r"\bclip\b", "\n".join([call, *given])):
             python += f"\n{self.view.clip_python}"
-        explain(panel, command, _python(python, given, call), numbers)
+        explain(panel, command, lines(python, given, call), numbers)
 
     def _show_window(
         self, panel: Panel, command: str, words: list[str], call: str, height: int, given: list[str], numbers: Any,
@@ -268,7 +274,12 @@ class Weights:
         line = ["python", "-m", "freqviz", command, self.view.file, "--frame", str(self.number)]
         line += ["--box", self._typed(self._box), *self._frames_option, *words]
         python = f"import freqviz\n\n{self.view.clip_python}\nbox = {self._box.tolist()}"
-        explain(panel, shlex.join(line), _python(python, given, call), numbers)
+        explain(panel, shlex.join(line), lines(python, given, call), numbers)
+
+    @property
+    def analysing(self) -> str:
+        """The command that analyses the clip as it was analysed here."""
+        return self._analysing(deep=False)[0]
 
     def _analysing(self, deep: bool) -> tuple[str, str]:
         """The command and the Python that analyse the clip as it was analysed here."""
@@ -333,14 +344,14 @@ class Weights:
         return ",".join(f"{value:.7g}" for value in box)
 
 
-def _python(start: str, given: Sequence[str], call: str) -> str:
+def lines(start: str, given: Sequence[str], call: str) -> str:
     """Lines that give a panel, with the imports that they need."""
     text = "\n".join([*given, call])
-    modules = ("compare", "figures", "figures_weights", "influence", "run", "spectra")
+    modules = ("compare", "crops", "figures", "figures_weights", "influence", "poses", "run", "spectra")
     used = [name for name in modules if re.search(rf"\b{name}\.", text)]
     first, _, rest = start.partition("\n")
-    lines = [first, "import pandas as pd"] if "pd." in text else [first]
-    return "\n".join([*lines, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
+    imports = [first] + [f"import {name}" for name in ("numpy as np", "pandas as pd") if f"{name[-2:]}." in text]
+    return "\n".join([*imports, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

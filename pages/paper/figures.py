@@ -8,16 +8,16 @@ from freqviz import bundle, web
 from freqviz.paper import VENUES
 
 web.open_page("Paper figures", __doc__)
-left, right = st.columns([2, 3], gap="large")
+paper, warning = web.choose_paper()
+left, right = st.columns([3, 2], gap="large")
 with left:
     figure = web.arrange()
 if figure is None:
     st.stop()
+preview = st.container(key="preview")
 with right, web.sentences():
-    paper, warning = web.choose_paper()
     figure = replace(figure, paper=paper)
     screen, pdf, height = web.drawn(figure)
-with right, web.sentences():
     size = bundle.in_words(len(pdf))
     st.caption(f"True size: {paper.width:.3g} × {height:.2f} in. The PDF has {size}.")
     tallest = VENUES[venue].tallest if (venue := st.session_state.get("venue")) in VENUES else None
@@ -28,5 +28,4 @@ with right, web.sentences():
     with st.container(horizontal=True):
         st.download_button("PDF", pdf, "figure.pdf", "application/pdf", on_click="ignore")
         web.download_bundle(figure)
-with st.container(key="preview"):
-    st.image(screen, width=round(96 * paper.width))
+    preview.image(screen, width=round(96 * paper.width))
