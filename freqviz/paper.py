@@ -137,6 +137,23 @@ def paper(venue: str, width: str = "column", **changes: Any) -> Paper:
     return Paper(**(settings | changes))
 
 
+def objections(settings: Paper, height: float, venue: str) -> list[str]:
+    """Sentences about what a venue would not print; a venue that is not known has no wishes.
+
+    Args:
+        height: inches of the figure.
+        venue: a key of `VENUES`, or any other name.
+    """
+    if venue not in VENUES:
+        return []
+    known, found = VENUES[venue], []
+    if height > known.tallest:
+        found.append(f"The sheet is taller than the {known.tallest:.1f} in that {venue} leaves; use more columns.")
+    if venue == "Nature" and (settings.font != known.font or settings.size > 7 or settings.small < 5):
+        found.append("Nature asks for type of 5 to 7 points without serifs; ticks are one point smaller than labels.")
+    return found
+
+
 def grey(colour: str) -> str:
     """ "#rrggbb" of the same lightness without colour, never so light that a thin line is lost on white."""
     linear = [((int(colour[i : i + 2], 16) / 255 + 0.055) / 1.055) ** 2.4 for i in (1, 3, 5)]

@@ -12,7 +12,7 @@ from test_panel import everything
 
 from freqviz import look, to_matplotlib
 from freqviz.panel import Axis, Bars, Heatmap, Image, Line, Panel, Points, Rule, Sheet
-from freqviz.paper import FONTS, PALETTES, VENUES, Paper, paper
+from freqviz.paper import FONTS, PALETTES, VENUES, Paper, objections, paper
 
 CURVE = Panel(
     "A curve of some length",
@@ -177,6 +177,15 @@ def test_in_grey_every_mark_stays_darker_than_the_paper_and_sides_differ():
 def test_nonsense_is_refused_with_what_was_expected_and_what_came(make, message):
     with pytest.raises((ValueError, LookupError), match=message):
         make()
+
+
+def test_a_venue_objects_to_what_it_would_not_print():
+    fits = paper("Nature", "text")
+    assert objections(fits, 6.6, "Nature") == []
+    assert "taller than the 6.7 in" in objections(fits, 6.8, "Nature")[0]
+    assert "5 to 7 points" in objections(paper("Nature", size=8), 3, "Nature")[0]
+    assert "5 to 7 points" in objections(paper("Nature", font="Times"), 3, "Nature")[0]
+    assert objections(Paper(4), 99, "Free") == []
 
 
 def test_settings_survive_as_plain_data():

@@ -120,7 +120,7 @@ def stored(**given: Any) -> run.Analysis:
 
 
 def choose_paper() -> tuple[Paper, str]:
-    """Widgets for the paper; what is chosen, and a warning about it, or nothing."""
+    """Widgets for the paper; what is chosen, and the name of the venue."""
     bound: Any = {"bind": "query-params", "persist_state": "session"}
     where, how, type_, points, look = st.container(key="controls").columns(5, gap="medium")
     venue = where.selectbox("Venue", [*VENUES, FREE], key="venue", **bound)
@@ -146,10 +146,7 @@ def choose_paper() -> tuple[Paper, str]:
     chosen = Paper(known.width, font, size, palette, titles, notes)
     state: Any = st.session_state
     state[PAPER] = chosen
-    warning = ""
-    if venue == "Nature" and not (chosen.small >= 5 and size <= 7 and font == "Sans"):
-        warning = "Nature asks for type of 5 to 7 points without serifs; ticks are one point smaller than labels."
-    return chosen, warning
+    return chosen, venue
 
 
 def arrange() -> Figure | None:

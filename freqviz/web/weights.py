@@ -230,8 +230,9 @@ class Weights:
         words += [word for name, value in options.items() if value for word in (f"--{name}", f"{value:g}")]
         words += ["--gain", f"{change.gain:g}"] if change.gain != 1 else []
         told = ", ".join(f"{name}={value!r}" for name, value in parts.items() if value != getattr(Change(), name))
+        network = f"run.load_network({found.network!r})"
         given = [
-            f"window = influence.encode_window(clip, run.load_network({found.network!r}), {self.frame}, box, {found.network!r})",
+            f"window = influence.encode_window(clip, {network}, {self.frame}, box, {found.network!r})",
             f"found = influence.intervene(clip, window, {found.slot}, influence.Change({told}))",
         ]
         call = f"figures_weights.{call}"

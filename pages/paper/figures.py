@@ -5,10 +5,10 @@ from dataclasses import replace
 import streamlit as st
 
 from freqviz import bundle, web
-from freqviz.paper import VENUES
+from freqviz.paper import objections
 
 web.open_page("Paper figures", __doc__)
-paper, warning = web.choose_paper()
+paper, venue = web.choose_paper()
 left, right = st.columns([3, 2], gap="large")
 with left:
     figure = web.arrange()
@@ -20,11 +20,8 @@ with right, web.sentences():
     screen, pdf, height = web.drawn(figure)
     size = bundle.in_words(len(pdf))
     st.caption(f"True size: {paper.width:.3g} × {height:.2f} in. The PDF has {size}.")
-    tallest = VENUES[venue].tallest if (venue := st.session_state.get("venue")) in VENUES else None
-    if tallest and height > tallest:
-        warning += f" The sheet is taller than the {tallest:.1f} in of a page there; fewer rows fit."
-    if warning:
-        st.warning(warning.strip())
+    for objection in objections(paper, height, venue):
+        st.warning(objection)
     with st.container(horizontal=True):
         st.download_button("PDF", pdf, "figure.pdf", "application/pdf", on_click="ignore")
         web.download_bundle(figure)
