@@ -4,6 +4,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import both_renderers
 import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import analysed, app, figures, walk_file  # noqa: F401 -- fixtures
@@ -42,6 +43,7 @@ def test_the_lines_of_every_figure_give_it_again_from_what_is_stored(app, page, 
         if panel.title != "Poses":  # drawn by the scrubber
             assert f"**{panel.title}**" in shown
             assert panel.note in shown
+        both_renderers.agree(panel)
 
 
 def one_figure():

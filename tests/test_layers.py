@@ -18,7 +18,7 @@ LAYERS = [
     ["run"],
     ["forecast", "influence"],
     ["panel", "look", "paper", "figures", "figures_alignment", "figures_filters", "figures_spectra", "figures_weights"],
-    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_video", "again", "bundle"],
+    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_video", "again", "bundle", "tables"],
     ["web"],
     ["pages"],
 ]
