@@ -174,11 +174,6 @@ def layout(figure: Drawable, paper: Paper = Paper(), columns: int | None = None)
     return Layout(float(drawn.get_figheight()), tuple(places), tuple(key for key in once if key in shared))
 
 
-def above(one: Panel, width: float, paper: Paper, letter: str) -> tuple[list[str], list[str]]:
-    """Lines of the title and of the note that stand above a panel of a width in inches."""
-    return _title(one, width, paper, letter), _note(one, width, paper)
-
-
 def picture(mark: panel.Image | panel.Heatmap, one: Panel, width: float, paper: Paper) -> tuple[Any, Extent]:
     """A picture or a map as pixels, uint8 (H, W, 3) or (H, W), and its left, right, bottom and top in data units.
 

@@ -169,16 +169,20 @@ def _share(one: Panel, name: str, value: float) -> float:
 def _axis(
     one: Panel, place: Place, paper: Paper, part: str, cell: float, shared: Sequence[tuple[str, str]]
 ) -> list[str]:
-    title, notes = to_matplotlib.above(one, cell, paper, place.letter)
+    title = f"{place.letter} {one.title if paper.titles else ''}".strip()
+    note = one.note if paper.notes else ""
+    right = cell * (int(place.left / cell) + 1) - 0.03
     options = [
         f"at={{({place.left:.4f}in,{place.bottom:.4f}in)}}, anchor=south west, scale only axis",
         f"width={place.width:.4f}in, height={place.height:.4f}in",
-        "tick align=outside, tick pos=left, axis on top, clip mode=individual, unbounded coords=jump",
+        "tick align=outside, tick pos=left, clip mode=individual, unbounded coords=jump",
         f"every tick label/.append style={{font={_small(paper)}}}, major tick length=2.5pt, minor tick length=1.5pt",
         "xlabel shift=-2pt, ylabel shift=-3pt",
         "scaled ticks=false, tick label style={/pgf/number format/fixed, /pgf/number format/1000 sep={}}",
     ]
-    if not one.equal and not any(isinstance(mark, PIXELS) for mark in one.marks):
+    if any(isinstance(mark, PIXELS) for mark in one.marks):
+        options.append("axis on top")
+    elif not one.equal:
         options.append("grid=major, grid style={line width=0.4pt, black!11}")
     for name in "xy":
         options += _scale(getattr(one, name), name, one.limits(name))
@@ -197,15 +201,15 @@ def _axis(
     for (_, name), mark in own.items():
         lines.append(rf"\addlegendimage{{{_key(mark, paper)}}}\addlegendentry{{{tex(name)}}}")
     lines.append(r"\end{axis}")
-    corner = f"({place.left:.4f}in,{place.bottom + place.height:.4f}in)"
-    if notes:
-        text = r"\\".join(map(tex, notes))
-        lines.append(rf"\node[anchor=south west, align=left, inner sep=0, yshift=2.5pt, font={_small(paper)}, "
-                     rf"text=black!67] at {corner} {{{text}}};")  # fmt: skip
-    if title:
-        text = r"\\".join(map(tex, title))
-        lines.append(rf"\node[anchor=south west, align=left, inner sep=0, font=\bfseries, "
-                     rf"yshift={2.5 + 1.3 * paper.small * len(notes):g}pt] at {corner} {{{text}}};")  # fmt: skip
+    head = [rf"{{\bfseries {tex(title)}}}"] if title else []
+    head += [rf"{{{_small(paper)}\color{{black!67}}{tex(note)}}}"] if note else []
+    if head:  # LaTeX breaks the lines: its type may be another one
+        corner = f"({place.left:.4f}in,{place.bottom + place.height:.4f}in)"
+        text = r"\\".join(head)
+        lines.append(
+            rf"\node[anchor=south west, align=left, inner sep=0, yshift=2.5pt, text width={right - place.left:.4f}in] "
+            rf"at {corner} {{{text}}};"
+        )
     return lines
 
 

@@ -205,3 +205,11 @@ def test_a_single_panel_has_no_letter(made):
     words = bundle.caption(bundle.sheet_of(Figure((RUN,)), made[:1]), Paper())
     assert words.startswith("Frame weights.")
     assert to_matplotlib.layout(made[0].panel).places[0].letter == ""
+
+
+def test_the_figure_of_the_readme_can_be_made():
+    made = bundle.read(ROOT / "assets" / "figure.json").made()
+    assert [one.panel.title for one in made] == [
+        "Poses", "Radial power", "Frame weights, freq-video", "Frame weight against blur",
+    ]  # fmt: skip
+    assert bundle.facts(made)["clips"]["sample.mp4"]["first"] == 0

@@ -20,6 +20,10 @@ from freqviz.web import work
 SHEET, PAPER, COLUMNS = "sheet", "paper", "sheet columns"  # keys of the session's state
 FREE = "Free"  # a width of one's own
 FORMS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
+FILES = {
+    "Data": "CSV of curves and points, NPZ of maps and pictures",
+    "Bundle": "PDF, SVG, PNG, data, LaTeX source, caption, interactive page, and what makes them again",
+}
 SCREEN_DPI = 192  # of the preview; 96 CSS pixels are an inch
 
 
@@ -78,7 +82,7 @@ def exports(panel: Panel, python: str) -> None:
 
 
 def _download(label: str, make: Callable[[], bytes], file: str, mime: str, of: str) -> None:
-    st.download_button(label, make, file, mime, key=f"{label} of {of}", on_click="ignore")
+    st.download_button(label, make, file, mime, key=f"{label} of {of}", on_click="ignore", help=FILES.get(label))
 
 
 def _file(title: str) -> str:
@@ -96,7 +100,7 @@ def _data(panel: Panel, name: str) -> bytes:
 
 def download_bundle(figure: Figure) -> None:
     """A button that makes and hands out every file of a figure."""
-    _download("Bundle: PDF, SVG, PNG, data, LaTeX, words", partial(zipped, figure), "figure.zip", "application/zip", "")
+    _download("Bundle", partial(zipped, figure), "figure.zip", "application/zip", "the sheet")
 
 
 def zipped(figure: Figure, name: str = "figure") -> bytes:
