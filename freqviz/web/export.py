@@ -163,7 +163,7 @@ def arrange() -> Figure | None:
         )
         return None
     for number, entry in enumerate(picked):
-        name, up, down, away = st.columns([8, 1, 1, 1], vertical_alignment="center")
+        name, up, down, away = st.columns([6, 2, 2, 2], vertical_alignment="center")
         name.markdown(f"({to_matplotlib.letters(number)}) {entry.title}")
         for place, icon, move, off, what in (
             (up, "arrow_upward", -1, number == 0, "Earlier"),
@@ -171,13 +171,14 @@ def arrange() -> Figure | None:
             (away, "delete", 0, False, "Remove"),
         ):
             place.button(
-                "", key=f"{what} {number}", icon=f":material/{icon}:", type="tertiary", disabled=off,
+                what, key=f"{what} {number}", icon=f":material/{icon}:", type="tertiary", disabled=off,
                 help=f"{what}: {entry.title}", on_click=_move, args=(number, move),
             )  # fmt: skip
-    state: Any = st.session_state
-    most = len(picked)
-    state[COLUMNS] = min(state.get(COLUMNS, min(2, most)), most)
-    columns = 1 if most == 1 else st.slider("Columns", 1, most, key=COLUMNS, persist_state="session")
+    columns, most = 1, len(picked)
+    if most > 1:
+        state: Any = st.session_state
+        state[COLUMNS] = min(state.get(COLUMNS, 2), most)  # of a sheet that may have been longer
+        columns = st.slider("Columns", 1, most, key=COLUMNS, persist_state="session")
     return Figure(tuple(entry.python for entry in picked), columns)
 
 
