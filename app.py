@@ -17,5 +17,6 @@ st.navigation(
             st.Page("pages/inner/three_claims.py", title="Three claims"),
             st.Page("pages/inner/side_by_side.py", title="Side by side"),
         ],
+        "Paper": [st.Page("pages/paper/figures.py", title="Paper figures")],
     }
 ).run()

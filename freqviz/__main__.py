@@ -501,6 +501,49 @@ def log(
         out.print(str(save(panels, to)), highlight=False, markup=False)
 
 
+@app.command()
+def figure(
+    spec: Annotated[Path, typer.Argument(help="The figure.json of a bundle.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the bundle.")] = Path("figure"),
+) -> None:
+    """Make a figure again: PDF, SVG, PNG, data, LaTeX source, caption; the same bytes as before."""
+    with plain_errors():
+        from freqviz import bundle
+
+        chosen = bundle.read(spec)
+        with _bar(spec.name) as progress:
+            made = chosen.made(progress)
+        for line in bundle.changed(spec, made):
+            err.print(f"Numbers may differ: {line}.", highlight=False, markup=False)
+        folder = bundle.write(chosen, to, made)
+        size = bundle.in_words((folder / "figure.pdf").stat().st_size)
+        out.print(f"{folder}: {len(chosen.panels)} panels, figure.pdf has {size}", highlight=False, markup=False)
+
+
+@app.command()
+def table(
+    scores: Annotated[Path, typer.Argument(help="CSV of scores, such as assets/evaluation/regimes.csv.")],
+    measure: Annotated[str, typer.Option("--measure", help="Column to compare.")] = "pck@0.1",
+    to: Annotated[Path, typer.Option("--out", help="LaTeX file; .md and .csv are written beside it.")] = Path(
+        "table.tex"
+    ),
+) -> None:
+    """Write a comparison for a paper: LaTeX (booktabs), Markdown, CSV; the best marked, intervals shown."""
+    with plain_errors():
+        import pandas as pd
+
+        from freqviz import tables
+        from freqviz.learn.evaluate import ORACLES
+
+        if to.with_suffix(".csv").resolve() == scores.resolve():
+            raise ValueError(f"--out {to} would overwrite {scores}; give another name")
+        found = tables.comparison(pd.read_csv(scores), measure, ORACLES)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        for suffix, text in ((".tex", found.latex()), (".md", found.markdown()), (".csv", found.csv())):
+            to.with_suffix(suffix).write_text(text, encoding="utf-8")
+        out.print(f"{to}: {len(found.rows)} rows, {len(found.columns)} columns", highlight=False, markup=False)
+
+
 # ---- what commands share
 
 

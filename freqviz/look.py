@@ -65,11 +65,6 @@ MAPS = {
     ),
 }  # fmt: skip
 
-WIDTHS = {  # inches on paper
-    "CVPR column": 3.25, "CVPR text": 6.875, "IEEE column": 3.5, "IEEE text": 7.16, "NeurIPS text": 5.5,
-    "ECCV text": 4.8,
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Ground:
@@ -87,8 +82,8 @@ TEXT, GRID = LIGHT.text, LIGHT.grid
 CASING = "#1a1a1a"  # around the lines of a skeleton: they lie on pictures
 LINE_WIDTH, MARKER_SIZE, BAND_OPACITY = 2.0, 7.0, 0.25  # screen pixels; opacity of bands and fields
 DASHES = {"solid": [], "dash": [7, 4], "dot": [1, 4], "dashdot": [7, 4, 1, 4]}  # drawn and left out, screen pixels
-PAPER_LINE_WIDTH, PAPER_MARKER_SIZE, PAPER_FONT_SIZE = 1.1, 3.6, 7.5  # points
-SCREEN_FONTS, PAPER_FONTS = "Inter, Helvetica, Arial, sans-serif", ("STIXGeneral", "DejaVu Serif")
+PAPER_LINE_WIDTH, PAPER_MARKER_SIZE = 1.1, 3.6  # points
+SCREEN_FONTS = "Inter, Helvetica, Arial, sans-serif"
 
 
 def role(name: str, dark: bool = False) -> Role:
@@ -108,8 +103,11 @@ def colours(name: str) -> tuple[str, ...]:
 def shade(name: str, side: str = "right", dark: bool = False) -> str:
     """The colour "#rrggbb" of a role for a person's "right", "left" (half way to white) or neither ("")."""
     colour = role(name, dark).colour
-    if side != "left":
-        return colour
+    return lighter(colour) if side == "left" else colour
+
+
+def lighter(colour: str) -> str:
+    """A colour "#rrggbb" half way to white."""
     return "#" + "".join(f"{(int(colour[i : i + 2], 16) + 255) // 2:02x}" for i in (1, 3, 5))
 
 

@@ -426,6 +426,10 @@ class Panel:
         """The colour axis, if a mark has one."""
         return next((axis for axis in map(_colour, self.marks) if axis), None)
 
+    def within(self, x: Limits, y: Limits) -> "Panel":
+        """The same panel, showing another part: `x` left and right, `y` bottom and top."""
+        return replace(self, x=replace(self.x, limits=x), y=replace(self.y, limits=y))
+
     @property
     def palette(self) -> str:
         """The colour map that goes with the colour axis."""

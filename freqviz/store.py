@@ -33,32 +33,35 @@ class RunKey:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:24]
 
 
-def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
+def write_folder(folder: Path, write: Callable[[Path], None], mark: str = "run.json") -> Path:
     """Let `write` fill a new folder, then put it in the place of `folder` in one step.
 
     What was there is replaced; when `write` fails it stays as it was and nothing else is left.
 
+    Args:
+        mark: a file that every such folder holds, and no other one.
     Raises:
-        FileExistsError: `folder` is a file, or holds other things than a run: it is not ours.
+        FileExistsError: `folder` is a file, or has no `mark` but other things: it is not ours.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and ((folder / "run.json").exists() or not any(folder.iterdir()))):
-        raise FileExistsError(f"{folder} is not a run folder (no run.json); it is left as it is")
+    if folder.exists() and not (folder.is_dir() and ((folder / mark).exists() or not any(folder.iterdir()))):
+        raise FileExistsError(f"{folder} is not a {mark.partition('.')[0]} folder (no {mark}); it is left as it is")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=folder.parent))
     try:
         aside.chmod(0o755)
         write(aside)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=folder.parent))
-            os.replace(folder, old / "old")
-            os.replace(aside, folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(aside, folder)
-    except OSError:
-        if not (folder / "run.json").exists():  # not: another writer was first
-            raise
+        try:
+            if folder.exists():
+                old = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=folder.parent))
+                os.replace(folder, old / "old")
+                os.replace(aside, folder)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.replace(aside, folder)
+        except OSError:
+            if not (folder / mark).exists():  # not: another writer was first
+                raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder

@@ -2,11 +2,12 @@
 
 from types import SimpleNamespace
 
+import both_renderers
 import numpy as np
 import pandas as pd
 import pytest
 
-from freqviz import crops, figures, look, poses, spectra, to_matplotlib
+from freqviz import crops, figures, look, poses, spectra
 from freqviz.panel import Bars, Heatmap, Image, Line, Panel, Points, Rule, Skeleton
 from freqviz.to_plotly import to_plotly
 from freqviz.trace import Record, Trace
@@ -352,24 +353,7 @@ def test_every_figure_is_in_the_list():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_screen_and_paper_show_the_same(name, rng):
-    panel = FIGURES[name](rng)
-    screen, axes = to_plotly(panel), to_matplotlib.to_matplotlib(panel).axes[0]
-    layout, shapes = screen.layout, screen.layout.shapes
-    on_paper = {artist.get_gid() for artist in axes.get_children()} - {None}
-    assert len(on_paper) == len({trace.meta["mark"] for trace in screen.data}) + len(shapes) == len(panel.marks)
-    assert axes.get_xlabel() == layout.xaxis.title.text == panel.x.title
-    assert axes.get_ylabel() == layout.yaxis.title.text == panel.y.title
-    power = 10 if panel.y.scale == "log" else None
-    limits = [power**value if power else value for value in layout.yaxis.range]
-    assert axes.get_xlim() == pytest.approx(layout.xaxis.range)
-    assert axes.get_ylim() == pytest.approx(limits)
-    listed = [part.name for part in (*screen.data, *shapes) if getattr(part, "showlegend", False)]
-    legend = axes.get_legend()
-    assert sorted(listed) == sorted(text.get_text() for text in legend.get_texts() if legend) if listed else not legend
-    if panel.colour:
-        assert (layout.coloraxis.cmin, layout.coloraxis.cmax) == panel.colour.limits
-        assert axes.child_axes[0].get_ylim() == pytest.approx(panel.colour.limits)
-        assert axes.child_axes[0].get_ylabel() == layout.coloraxis.colorbar.title.text == panel.colour.title
+    both_renderers.agree(FIGURES[name](rng))
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -18,8 +18,8 @@ LAYERS = [
     ["store", "jobs"],
     ["run"],
     ["claims", "forecast", "influence", "session"],
-    ["panel", "look", *(f"figures{one}" for one in FIGURES)],
-    ["to_plotly", "to_matplotlib", "to_video"],
+    ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],
+    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_video", "again", "bundle", "tables"],
     ["web"],
     ["pages"],
 ]  # fmt: skip

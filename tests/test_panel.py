@@ -29,6 +29,7 @@ from freqviz.panel import (
     Skeleton,
     Span,
 )  # fmt: skip
+from freqviz.paper import Paper
 from freqviz.to_plotly import to_plotly
 
 PX = (Axis("x", "px", (-0.5, 5.5)), Axis("y", "px", (3.5, -0.5)))
@@ -431,7 +432,7 @@ def test_what_is_no_panel_is_refused():
     with pytest.raises(TypeError, match="expected panels, got str"):
         to_plotly(["a"])
     with pytest.raises(ValueError, match="positive inches, got 0"):
-        to_matplotlib.to_matplotlib(everything(), 0)
+        Paper(0)
     with pytest.raises(ValueError, match="one of pdf, svg, png, got 'gif'"):
         to_matplotlib.render(everything(), "gif")
 
@@ -452,7 +453,7 @@ def _inflated(part: bytes) -> bytes:
 
 
 def test_pdf_text_is_text_in_type_42_fonts_at_the_asked_width():
-    data = to_matplotlib.render(everything(), "pdf", width=3.25, provenance={"clip": "abc"})
+    data = to_matplotlib.render(everything(), "pdf", Paper(3.25), provenance={"clip": "abc"})
     assert b"/Type3" not in data
     assert b"/FontFile2" in data  # TrueType, that is Type 42
     assert b"/ToUnicode" in data  # so that it can be searched and copied
@@ -464,7 +465,7 @@ def test_pdf_text_is_text_in_type_42_fonts_at_the_asked_width():
 
 
 def test_svg_text_is_text(tmp_path: Path):
-    path = to_matplotlib.save_svg(everything(), tmp_path / "a.svg", width=4.8)
+    path = to_matplotlib.save_svg(everything(), tmp_path / "a.svg", paper=Paper(4.8))
     written = path.read_text()
     assert re.search(r"<text[^>]*>All marks</text>", written)
     assert 'id="mark-5"' in written
@@ -472,9 +473,9 @@ def test_svg_text_is_text(tmp_path: Path):
 
 
 def test_png_has_the_asked_size(tmp_path: Path):
-    path = to_matplotlib.save_png(everything(), tmp_path / "a.png", width=2)
-    assert cv2.imread(str(path)).shape[1] == 2 * to_matplotlib.DPI
-    pdf = to_matplotlib.save_pdf([everything(), everything()], tmp_path / "a.pdf", width=6.875)
+    path = to_matplotlib.save_png(everything(), tmp_path / "a.png", paper=Paper(2))
+    assert cv2.imread(str(path)).shape[1] == 2 * to_matplotlib.PNG_DPI
+    pdf = to_matplotlib.save_pdf([everything(), everything()], tmp_path / "a.pdf", paper=Paper(6.875))
     assert pdf.read_bytes().startswith(b"%PDF")
 
 

@@ -1,5 +1,7 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
+from freqviz.web.export import arrange, choose_paper, download_bundle, drawn, exports
+from freqviz.web.first import First
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
 from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
@@ -10,17 +12,23 @@ from freqviz.web.view import View
 from freqviz.web.weights import Weights
 
 __all__ = [
+    "First",
     "Inside",
     "Sides",
     "Tested",
     "View",
     "Weights",
+    "arrange",
+    "choose_paper",
     "choose_joint",
     "choose_point",
     "copies",
     "cursor",
     "cursor_row",
+    "download_bundle",
+    "drawn",
     "explain",
+    "exports",
     "formula",
     "median_offsets",
     "open_page",

@@ -107,8 +107,7 @@ def show(
         on_click: called with x and y of a clicked point, in a new script run.
     """
     if limits is not None:
-        x, y = limits
-        panel = replace(panel, x=replace(panel.x, limits=x), y=replace(panel.y, limits=y))
+        panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
     dark = st.context.theme.type == "dark"
     figure = to_plotly(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture

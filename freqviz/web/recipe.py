@@ -1,4 +1,4 @@
-"""What stands under a figure: its formula and source, its numbers as a table, and the way to make it elsewhere.
+"""What stands under a figure: its formula and source, its numbers as a table, and the ways to take it elsewhere.
 
 A page calls `explain(panel, command, python)` right after `show(panel)`; the parts can be had one by one.
 """
@@ -9,15 +9,13 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from freqviz.again import COMPUTING
 from freqviz.panel import Panel
-
-MODULES = (  # of freqviz that lines to copy may need
-    "compare", "figures", "figures_compare", "figures_weights", "influence", "pairs", "poses", "run", "spectra",
-)  # fmt: skip
+from freqviz.web.export import exports
 
 
 def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
-    """One row of three buttons under a figure: formula, table, copy.
+    """One row of four buttons under a figure: formula, table, copy, export.
 
     Args:
         panel: the figure shown above; its title tells apart the buttons of one page.
@@ -29,6 +27,7 @@ def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | Non
         formula(panel)
         table(_numbers(panel) if numbers is None else numbers, panel.title)
         copies(command, python)
+        exports(panel, python)
 
 
 def formula(panel: Panel) -> None:
@@ -80,21 +79,13 @@ def in_python(start: str, given: Sequence[str], call: str) -> str:
         call: what gives the panel.
     """
     text = "\n".join([*given, call])
-    modules = (
-        "compare",
-        "figures",
-        "figures_compare",
-        "figures_weights",
-        "influence",
-        "pairs",
-        "poses",
-        "run",
-        "spectra",
-    )
-    used = [name for name in modules if re.search(rf"\b{name}\.", text)]
+    used = [
+        name for name in set(re.findall(r"\b(\w+)\.", text)) if name in (*COMPUTING, "run") or name[:7] == "figures"
+    ]
     first, _, rest = start.partition("\n")
-    lines = [first, "import pandas as pd"] if "pd." in text else [first]
-    return "\n".join([*lines, f"from freqviz import {', '.join(used)}", rest, *given, f"panel = {call}"])
+    imports = [f"import {name}" for name in ("numpy as np", "pandas as pd") if re.search(rf"\b{name[-2:]}\.", text)]
+    lines = [first, *imports, f"from freqviz import {', '.join(sorted(used))}", rest, *given, f"panel = {call}"]
+    return "\n".join(lines)
 
 
 def _numbers(panel: Panel) -> pd.DataFrame:

@@ -68,12 +68,11 @@ class Tested:
 
     @property
     def _command(self) -> str:
-        (analyse, _), out = self.view.analysing(), f"runs/{Path(self.view.file).stem}"
-        words = [self.view.file, "--run", out, *self.view.frames_option]
+        out = f"runs/{Path(self.view.file).stem}"
+        words = ["claims", self.view.file, "--run", out, *self.view.frames_option]
         words += ["--truth", self._truth] if self._true else []
-        program = ["python", "-m", "freqviz"]
-        lines = ([*program, "analyse", *analyse, "--out", out], [*program, "claims", *words, "--out", f"{out}-claims.json"])
-        return " && ".join(map(shlex.join, lines))
+        line = ["python", "-m", "freqviz", *words, "--out", f"{out}-claims.json"]
+        return f"{self.view.analyse_command()} && {shlex.join(line)}"
 
     @property
     def _python(self) -> str:

@@ -1,5 +1,6 @@
 """A finished analysis as pages see it: per frame, with the truth where it is known."""
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +104,11 @@ class View:
         if self.of_session:
             python = f"import freqviz\n\nanalysis = freqviz.open_session({self.file!r}).analysis"
         return [self.file, "--models", ",".join(names), *words, *self.frames_option], python
+
+    def analyse_command(self, *further: str) -> str:
+        """The command that analyses the clip as it was analysed, with further words."""
+        out = f"runs/{Path(self.file).stem}"
+        return shlex.join(["python", "-m", "freqviz", "analyse", *self.analysing()[0], *further, "--out", out])
 
     @property
     def boxes(self) -> np.ndarray:
@@ -250,18 +256,22 @@ class View:
         blur = self.table[self.blurs[0]].to_numpy(np.float64)
         return int(np.nanargmin(blur)) if np.isfinite(blur).any() else None
 
-    def radial_profile(self, frame: int, region: str) -> Panel:
-        """The radial profile of a frame beside that of the sharpest one, which is named."""
-        pixels, reference, best = self.region(frame, region), self.reference(region), self.sharpest
-        name = f"frame {self.number(frame)}"
+    def profile_words(self, frame: int) -> tuple[tuple[str, str], str]:
+        """How the curves of a frame and of the sharpest one are named, and why that is the sharpest."""
+        name, best = f"frame {self.number(frame)}", self.sharpest
         if best is None:
-            return figures.radial_profile(pixels, reference=reference, names=(name, ""))
+            return (name, ""), ""
         measure = figures.quantity(self.blurs[0])
         why = (
             f"Sharpest by {measure.label.lower()}: frame {self.number(best)}, {self.table[self.blurs[0]][best]:.1f} px."
         )
-        names = name, f"frame {self.number(best)}, the sharpest"
-        return figures.radial_profile(pixels, self.region(best, region), reference, names=names, why=why)
+        return (name, f"frame {self.number(best)}, the sharpest"), why
+
+    def radial_profile(self, frame: int, region: str) -> Panel:
+        """The radial profile of a frame beside that of the sharpest one, which is named."""
+        best, (names, why) = self.sharpest, self.profile_words(frame)
+        other = None if best is None else self.region(best, region)
+        return figures.radial_profile(self.region(frame, region), other, self.reference(region), names=names, why=why)
 
     def heatmap(self, frame: int, network: str, joint: str) -> Panel:
         """Where a network sees a joint; the window of the frame is run again unless it was kept."""

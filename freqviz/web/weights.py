@@ -65,10 +65,12 @@ class Weights:
         panel = figures.frame_weights(self.view.traces, self.frame)
         self._show(panel, f"figures.frame_weights(list(analysis.traces.values()), {self.frame})", 330)
 
-    def over_clip(self, network: str) -> None:
-        """The weights of every window of the clip."""
-        panel = figures.frame_weights_over_clip(self.view.analysis.traces[network], self.frame)
-        self._show(panel, f"figures.frame_weights_over_clip(analysis.traces[{network!r}], {self.frame})", 250)
+    def over_clip(self, network: str, marks: dict[str, list[int]] | None = None) -> None:
+        """The weights of every window of the clip; `marks` are frames worth a look, by kind."""
+        panel = figures.frame_weights_over_clip(self.view.analysis.traces[network], self.frame, marks=marks or {})
+        more = f", marks={marks}" if marks else ""
+        call = f"figures.frame_weights_over_clip(analysis.traces[{network!r}], {self.frame}{more})"
+        self._show(panel, call, 250 + 20 * len(marks or {}))
 
     def effective(self) -> None:
         """The effective number of frames along the clip."""
@@ -230,8 +232,9 @@ class Weights:
         words += [word for name, value in options.items() if value for word in (f"--{name}", f"{value:g}")]
         words += ["--gain", f"{change.gain:g}"] if change.gain != 1 else []
         told = ", ".join(f"{name}={value!r}" for name, value in parts.items() if value != getattr(Change(), name))
+        network = f"run.load_network({found.network!r})"
         given = [
-            f"window = influence.encode_window(clip, run.load_network({found.network!r}), {self.frame}, box)",
+            f"window = influence.encode_window(clip, {network}, {self.frame}, box, {found.network!r})",
             f"found = influence.intervene(clip, window, {found.slot}, influence.Change({told}))",
         ]
         call = f"figures_weights.{call}"
@@ -256,12 +259,14 @@ class Weights:
     ) -> None:
         """A figure of the analysis; `call` is Python of the same panel after the lines `given`."""
         show(panel, height, **options)
-        words, python = self.view.analysing()
-        words += ["--deep", str(self.number)] if deep else []
-        words += ["--out", f"runs/{Path(self.view.file).stem}"]
+        self.explain(panel, call, *given, numbers=numbers, deep=deep)
+
+    def explain(self, panel: Panel, call: str, *given: str, numbers: Any = None, deep: bool = False) -> None:
+        """What stands under a figure of the analysis."""
+        _, python = self.view.analysing()
         if re.search(r"\bclip\b", "\n".join([call, *given])):
             python += f"\n{self.view.clip_python}"
-        command = shlex.join(["python", "-m", "freqviz", "analyse", *words])
+        command = self.view.analyse_command(*(["--deep", str(self.number)] if deep else []))
         explain(panel, command, in_python(python, given, call), numbers)
 
     def _show_window(

@@ -162,7 +162,7 @@ def recent() -> list[tuple[str, Request | None, float]]:
 def _asked(file: Path, modified: int) -> Request:
     held = json.loads(file.read_text(encoding="utf-8"))
     corrections = tuple((frame, tuple(box)) for frame, box in held.pop("corrections"))
-    tuples = {name: tuple(held.pop(name)) for name in ("box", "frames", "networks") if held[name] is not None}
+    tuples: dict[str, Any] = {name: tuple(held.pop(name)) for name in ("box", "frames", "networks") if held[name] is not None}
     return Request(**held, **tuples, corrections=corrections)
 
 
