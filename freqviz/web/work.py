@@ -162,8 +162,8 @@ def recent() -> list[tuple[str, Request | None, float]]:
 def _asked(file: Path, modified: int) -> Request:
     held = json.loads(file.read_text(encoding="utf-8"))
     corrections = tuple((frame, tuple(box)) for frame, box in held.pop("corrections"))
-    tuples: dict[str, Any] = {name: tuple(held.pop(name)) for name in ("box", "frames", "networks") if held[name] is not None}
-    return Request(**held, **tuples, corrections=corrections)
+    held |= {name: tuple(held[name]) for name in ("box", "frames", "networks") if held[name] is not None}
+    return Request(**held, corrections=corrections)
 
 
 def remove(name: str) -> None:
