@@ -124,3 +124,11 @@ def test_rho_alone_is_that_of_the_correlation(rng):
     x, y = rng.normal(size=30), rng.normal(size=30)
     assert compare.rho(x, y) == compare.spearman(x, y, resamples=2).rho
     assert np.isnan(compare.rho(x, np.ones(30)))
+
+
+def test_samples_are_made_of_whole_runs_of_neighbours():
+    chosen = compare._resampled(23, 5, 40, 0)
+    assert chosen.shape == (40, 23)
+    assert (np.diff(chosen[:, :20].reshape(40, 4, 5)) == 1).all()
+    assert (np.diff(chosen[:, 20:]) == 1).all(), "the last run is cut off"
+    assert (chosen.min(), chosen.max()) == (0, 22)
