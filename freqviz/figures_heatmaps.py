@@ -214,7 +214,8 @@ def spectrum(maps: Heatmaps, joint: str) -> Panel:
         ),
         note=f"{maps.network}, {joint}: half the amplitude at {_cycles(ours)}, the target at {_cycles(aim)}.",
         guide="A round hill is one round spot: the narrower the hill, the wider the spot. An oval is a smear across "
-        "it, stripes are rivals at a distance of 1 / their period, grain far out is noise.",
+        "it, stripes are rivals at a distance of 1 / their period, a cross is a spot that ends at the edge of the cut, "
+        "grain far out is noise.",
         formula="20 log10 |Σ p exp(−2πi f · x)|, no window; 0 dB is the sum of the density, 1; whole plane",
         source=CHARACTERISTIC,
         equal=True,
