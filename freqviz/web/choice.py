@@ -280,11 +280,12 @@ def _arrivals() -> str:
     """Open what was uploaded, and what a link names; the name of a linked clip that is not here, to wait for it."""
     state: Any = st.session_state
     asked, came = st.query_params.get("clip"), state.pop("came", "")
-    session.arrive(came)
     if not asked or "clip" in state:
         if came:
             state["clip"] = came
             _another_clip()
+            if library.session(came):
+                state["frame"] = session.first_frame(came)
         return ""
     here = library.known(asked)
     if here is None:
