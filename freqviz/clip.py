@@ -12,10 +12,11 @@ import os
 import re
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ import av
 import cv2
 import numpy as np
 from PIL import Image
+
+from freqviz import containers
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -180,7 +183,12 @@ class Clip:
 
     @property
     def damaged(self) -> frozenset[int]:
-        """Frames that the decoder found damaged so far."""
+        """Frames that were found damaged so far, and those that are drawn from them.
+
+        What the container, the decoder or its bytes can tell: packets lost, cut off or filled with zeros, slices that
+        do not decode. Other bytes within a picture often decode to another picture without an error: no codec here
+        carries a checksum that is looked at, so such frames are among these only where Matroska has one for a cluster.
+        """
         return frozenset(self._source.damaged)
 
     @property
@@ -412,15 +420,16 @@ class _Video:
         self.damaged: set[int] = set()
         self._container: Any = None
         self._stream: Any = None
-        self._frames_ahead: Iterator[Any] = iter(())
-        self._pending: Any = None
+        self._coming: Iterator[tuple[int, Any]] = iter(())
+        self._pending: tuple[int, Any] | None = None
         self._position = -1  # the frame that comes next
-        self._before: int | None = None  # the frame that came last
-        self._tainted = False  # it, or one that it is drawn from, is damaged
+        self._spoilt: list[int] = []  # packets since the last seek that are damaged, in the order of decoding
+        self._concealed = -1  # the last of them whose frame the decoder has mended
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
-        self._torn: set[int | None] = set()  # time stamps of incomplete packets
+        self._sure = limits.frames  # frames from this one on may not be those of their number
+        self._torn: list[range] = []  # bytes of the file whose packets may be cut off or changed
         self._open()
         table = self._demux()
         first = next(self._decoded(), None)
@@ -430,6 +439,7 @@ class _Video:
             table = self._decode_all()
         self._adopt(*table)
         if self._broken:
+            self._sure = min(self._sure, len(self._pts) - self._unsure)
             promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
             self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
@@ -456,12 +466,15 @@ class _Video:
         context = self._stream.codec_context
         self._check_pixels(context.height or 0, context.width or 0)
         context.options = {"max_pixels": str(self._limits.pixels)}
-        # frame threads hand out a frame before its flags of damage are set, and lose the last frames of damaged files
-        context.thread_type = "SLICE"
-        self._frames_ahead = self._decoded()
+        # frame threads hand out a frame before its flags of damage are set, slice threads do not miss a slice of H.264,
+        # and closing AV1 waits forever for its threads now and then
+        context.thread_count = 1
+        context.copy_opaque = True  # a frame brings the number of its packet
+        # an avi states no times of presentation, and those that FFmpeg guesses are wrong for these
+        self._timeless = container.format.name == "avi" and context.name in ("h264", "hevc")
+        self._coming = self._flagged(self._decoded())
         self._pending = None
         self._position = 0
-        self._before, self._tainted = None, False
 
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
@@ -472,28 +485,57 @@ class _Video:
         if self._container is not None:
             self._container.close()
         self._container = self._stream = self._pending = None
-        self._frames_ahead = iter(())
+        self._coming = iter(())
         self._position = -1
 
     def __getstate__(self) -> dict[str, Any]:
         gone = dict.fromkeys(("_container", "_stream", "_pending"))
-        return {**vars(self), **gone, "_frames_ahead": iter(()), "_position": -1}
+        return {**vars(self), **gone, "_coming": iter(()), "_position": -1}
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the video stream; the reading of a damaged file ends where the container gives up."""
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(self._stream):
+                if self._timeless:
+                    packet.pts = None
+                yield packet
         except av.FFmpegError:
             self._broken = True
 
     def _decoded(self) -> Iterator[Any]:
         """Decoded frames in the order of presentation; packets that the decoder refuses are passed over."""
-        for packet in self._packets():
+        self._spoilt, self._concealed = [], -1
+        context = self._stream.codec_context
+        last = 0
+        for position, packet in enumerate(self._packets()):
+            packet.opaque = (position, packet.is_keyframe)  # a new object each: PyAV tells them by identity
+            last = last if packet.dts is None else packet.dts
+            if packet.size and self._is_spoilt(packet):
+                self._spoilt.append(position)
             try:
                 frames = packet.decode()
             except av.FFmpegError:
+                self._spoilt.append(position)
+                if context.width * context.height > self._limits.pixels:
+                    self._end_at(context.height, context.width)
+                    return
                 continue
-            yield from frames
+            for following, frame in zip(range(len(frames) - 1, -1, -1), frames, strict=True):
+                if frame.opaque is None:  # what a damaged packet brought
+                    frame.opaque = (position, False)
+                if self._timeless and frame.dts is None:  # held back until the end
+                    frame.pts = last + context.reorder_depth - following
+                yield frame
+
+    def _is_spoilt(self, packet: Any) -> bool:
+        """Whether the container knows, or its bytes show, that a packet is not as it was written."""
+        torn = packet.pos is not None and any(packet.pos in span for span in self._torn)
+        return packet.is_corrupt or torn or containers.has_hole(bytes(packet), self._stream.codec_context.name)
+
+    def _end_at(self, height: int, width: int) -> None:
+        line = f"the clip ends where its frames grow to {width}x{height}, more than {self._limits.pixels} pixels"
+        if line not in self.report:
+            self.report.append(line)
 
     # -- the packet table
 
@@ -502,14 +544,17 @@ class _Video:
         stamps: list[int | None] = []
         keys: list[int] = []
         self._open_groups = False  # a frame shown before the key frame that it is stored after
-        total, first = 0, None
+        total, first, last = 0, None, self._bytes
+        places = set()
         for packet in self._packets():
             if packet.size == 0:
                 continue
             total += 1
             ticks = 0
+            last = packet.pos
+            places.add(last)
             if packet.is_corrupt:
-                self._torn.add(packet.pts)
+                self._broken = True
             elif packet.pts is not None:
                 first = packet.pts if first is None else min(first, packet.pts)
                 ticks = packet.pts - first
@@ -521,13 +566,24 @@ class _Video:
                 keys.append(packet.pts)
             elif keys and packet.pts is not None and packet.pts < keys[-1]:
                 self._open_groups = True
-        self._promised = self._stream.frames
-        if self._container.format.name == "avi":  # whose count includes slots without a picture
-            self._promised = 0
-        if _is_cut_off(self.path, self._bytes):
+        kind, context = self._container.format.name, self._stream.codec_context
+        self._promised = 0 if kind == "avi" else self._stream.frames  # an avi counts slots without a picture too
+        half = range(0)  # bytes of a frame whose end may be missing
+        if kind == "mpegts":
+            # the decoder of H.264 notices by itself all but the loss of the last two or three bytes
+            if context.name != "h264" and containers.ends_within_a_frame(self.path, self._stream.id):
+                half = range(last, self._bytes)
+        elif containers.is_cut_off(self.path):
             self._broken = True
-            self._torn.update(stamps[-1:])  # half of it may be missing
-        self._broken |= total < self._promised or bool(self._torn)
+            if "matroska" not in kind:  # whose reader gives no half a frame
+                half = range(last, self._bytes)
+        self._unsure = context.reorder_depth if kind == "avi" else 0  # frames before a loss that it gives other numbers
+        if kind == "avi":  # states no times: where frames are lost, those shown later get another number
+            there = [entry.pos + 8 in places for entry in self._stream.index_entries if entry.size]
+            if any(there) and not all(there):
+                self._broken, self._sure = True, there.index(False) - self._unsure
+        self._broken |= total < self._promised or bool(half)
+        self._torn = [half, *containers.changed_clusters(self.path)]
         self._open()
         known = [pts for pts in stamps if pts is not None]
         if self._broken or not known or len(set(known)) != len(stamps):
@@ -538,7 +594,7 @@ class _Video:
         self._adopt(stamps, keys)
         last = len(stamps) - 1
         self._seek(last)
-        return any(i == last for i, _ in self._ahead())
+        return any(i == last for i, _ in self._coming)
 
     def _adopt(self, stamps: list[int], keys: list[int]) -> None:
         self._pts, self._keys = stamps, keys
@@ -632,25 +688,41 @@ class _Video:
 
     # -- reading
 
-    def _ahead(self) -> Iterator[tuple[int, Any]]:
-        """Frames of the table from here on, with their index; notes the damaged ones.
+    def _settled(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """The same frames, each once all that it may be drawn from have come: some are shown after it."""
+        waiting: deque[Any] = deque()
+        for frame in frames:
+            if frame.is_corrupt:
+                self._concealed = frame.opaque[0]
+                self._spoilt.append(self._concealed)
+            waiting.append(frame)
+            if len(waiting) > self._stream.codec_context.reorder_depth:
+                yield waiting.popleft()
+        yield from waiting
 
-        What follows a damaged or missing frame is drawn from it, up to the next key frame.
+    def _flagged(self, frames: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """Frames of the table with their index; notes the damaged ones.
+
+        A frame may be drawn from all that were decoded before it, back to the last key frame shown before it.
+        So it is damaged if one of them is, or if one that should be shown before it did not come.
         """
-        while True:
-            frame, self._pending = self._pending, None
-            if frame is None:
-                frame = next(self._frames_ahead, None)
-            if frame is None:
-                return
-            i = self._index.get(_stamp(frame), -1)
+        before, gap = None, False
+        shown: set[int] = set()
+        for frame in self._settled(frames):
+            i, (position, key) = self._index.get(_stamp(frame), -1), frame.opaque
             if i < 0:
                 continue
-            torn = frame.is_corrupt or self._pts[i] in self._torn
-            follows = self._before is None or i <= self._before + 1
-            self._tainted = torn or not frame.key_frame and (self._tainted or not follows)
-            self._before = i
-            if self._tainted:
+            if frame.key_frame and key:  # a damaged AV1 shows old key frames again
+                gap = False
+                # what comes right after a concealed frame was seen drawn wrong by FFmpeg, even a key frame of H.264
+                if self._concealed != position - 1:
+                    self._spoilt = [p for p in self._spoilt if p >= position and p not in shown]
+                shown.clear()
+            elif before is not None and i > before + 1:
+                gap = True
+            before = i
+            shown.add(position)
+            if gap or i >= self._sure or any(p <= position for p in self._spoilt):
                 self.damaged.add(i)
             yield i, frame
 
@@ -662,11 +734,10 @@ class _Video:
                 self._container.seek(key, stream=self._stream)
             except av.FFmpegError:
                 break
-            self._frames_ahead = self._decoded()
-            landing = next((f for f in self._frames_ahead if f.key_frame), None)
+            frames = self._decoded()
+            landing = next((f for f in frames if f.key_frame), None)
             if landing is not None and (_stamp(landing) or 0) <= target:
-                self._pending = landing
-                self._before, self._tainted = None, False
+                self._coming, self._pending = self._flagged(chain([landing], frames)), None
                 return
         self._open()
 
@@ -678,9 +749,10 @@ class _Video:
         self._position = -1  # until all has gone well
         frames = np.empty((stop - start, *self.size, 3), np.uint8)
         there = np.zeros(stop - start, bool)
-        for i, frame in self._ahead():
+        for i, frame in chain([self._pending] if self._pending else [], self._coming):
+            self._pending = None
             if i >= stop:
-                self._pending = frame
+                self._pending = i, frame
                 break
             if i >= start:
                 frames[i - start] = self._upright(frame)
@@ -704,25 +776,6 @@ class _Video:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_cut_off(path: Path, size: int) -> bool:
-    """Whether an avi, mkv, webm or gif says of itself that it is longer than the file; an mp4 counts its frames."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-        file.seek(-min(size, 64), os.SEEK_END)
-        tail = file.read().rstrip(b"\0\r\n")
-    if head.startswith(b"RIFF"):
-        return int.from_bytes(head[4:8], "little") + 8 > size
-    if head.startswith(b"GIF8"):
-        return not tail.endswith(b"\x3b")  # the trailer
-    at = head.find(b"\x18\x53\x80\x67") + 4  # the Matroska segment; its length is a number of 1 to 8 bytes
-    if at < 4 or not head.startswith(b"\x1a\x45\xdf\xa3") or not head[at : at + 1]:
-        return False
-    count = 9 - head[at].bit_length()
-    mask = (1 << 7 * count) - 1
-    length = int.from_bytes(head[at : at + count], "big") & mask
-    return length != mask and at + count + length > size  # all ones: unknown, as in a live recording
-
-
 def _stamp(frame: Any) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts
 
@@ -737,29 +790,9 @@ def _look_at_file(path: Path, limits: Limits) -> None:
     if size > limits.file_bytes:
         raise ClipError(f"{path.name} has {size} bytes, more than {limits.file_bytes}")
     with path.open("rb") as file:
-        head = file.read(1024)
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith((b"#EXTM3U", b"ffconcat", b"[playlist]", b"<MPD", b"<ASX")) or b"<MPD" in text[:200]:
-        raise ClipError(f"{path.name} is a playlist: it leads to other files and is not opened")
-    still = (b"WEBP", b"avif", b"heic", b"heix", b"mif1")
-    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) or head[8:12] in still:
-        raise ClipError(f"{path.name} is a still image; a folder of images can be opened as a clip")
-    if head.startswith((b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3")) or head[8:12] == b"WAVE":
-        raise ClipError(f"{path.name} holds sound, or a container that is not read: there is no video in it")
-    known = (
-        head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-        or head.startswith((b"\x1a\x45\xdf\xa3", b"GIF8"))
-        or (head.startswith(b"RIFF") and head[8:11] == b"AVI")
-        or head[:1] == b"\x47"
-        and head[188:189] in (b"\x47", b"")
-        or head[4:5] == b"\x47"
-        and head[196:197] in (b"\x47", b"")
-    )
-    if not known:
-        kind = "text" if not any(b < 9 or 13 < b < 32 for b in head) else "no known container"
-        raise ClipError(
-            f"{path.name} is not a video (its content is {kind}); mp4, mov, mkv, webm, avi, gif, ts are read"
-        )
+        objection = containers.objection(file.read(1024))
+    if objection:
+        raise ClipError(f"{path.name} {objection}")
 
 
 class _Decord:

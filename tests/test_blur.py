@@ -115,9 +115,7 @@ def test_noise_has_the_named_deviation_and_is_drawn_from_the_generator():
     assert (first.astype(float) - 128).std() == pytest.approx(0.05 * 255, rel=0.02)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-    assert (
-        blur.noise(np.full((9, 9, 3), 255, np.uint8), 0.2, np.random.default_rng(1)) > 100
-    ).all()  # no wrap
+    assert (blur.noise(np.full((9, 9, 3), 255, np.uint8), 0.2, np.random.default_rng(1)) > 100).all()  # no wrap
 
 
 def test_compression_loses_more_at_lower_quality_and_keeps_the_colours(rng):
@@ -154,9 +152,7 @@ def test_only_the_masked_limb_is_blurred(rng):
     mask[:, :48] = 1
     found = blur.degrade(frame, 11, 0.2, sigma=0, quality=90, mask=mask)
     blurred, sharp = blur.jpeg(blur.motion_blur(frame, 11, 0.2), 90), blur.jpeg(frame, 90)
-    assert np.array_equal(
-        found[:, :46], blurred[:, :46]
-    )  # two columns off the border: chroma is interpolated
+    assert np.array_equal(found[:, :46], blurred[:, :46])  # two columns off the border: chroma is interpolated
     assert np.array_equal(found[:, 50:], sharp[:, 50:])
     assert not np.array_equal(blurred[:, 50:], sharp[:, 50:])
 

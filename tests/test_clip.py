@@ -1,11 +1,13 @@
 """Does every index show its own frame, whatever the file? Frames carry their number as blocks."""
 
+import itertools
 import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
+import types
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -45,7 +47,10 @@ def number(frame):
 
 
 def encode(path, codec="libx264", n=50, pix_fmt="yuv420p", size=(HEIGHT, WIDTH), b_frames=2, **more):
-    """A clip of frames numbered from `start`; `stamps` in ms for a variable rate, `sar`, `faststart`, `options`."""
+    """A clip of frames numbered from `start`; `stamps` in ms for a variable rate, `sar`, `faststart`, `options`.
+
+    `threads` of x264 cut a frame into as many slices: one, so that a file is the same on every machine.
+    """
     stamps, sar, start = more.get("stamps"), more.get("sar"), more.get("start", 0)
     flags = {"movflags": "faststart"} if more.get("faststart") else {}
     with av.open(str(path), "w", container_options=flags) as container:
@@ -53,6 +58,7 @@ def encode(path, codec="libx264", n=50, pix_fmt="yuv420p", size=(HEIGHT, WIDTH),
         stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.gop_size = 12
         stream.codec_context.max_b_frames = b_frames
+        stream.codec_context.thread_count = more.get("threads", 1)
         if sar:
             stream.codec_context.sample_aspect_ratio = Fraction(*sar)
         if stamps:
@@ -125,6 +131,7 @@ FILES = {
     "GIF": ("a.gif", GIF),
     "MPEG-4 avi": ("a.avi", {"codec": "mpeg4", "options": {"qscale": "3"}}),
     "MPEG-4 mp4": ("b.mp4", {"codec": "mpeg4"}),
+    "H.264 avi": ("h.avi", {}),
     "transport stream": ("a.ts", {}),
     "variable frame rate": ("v.mp4", {"stamps": VARIABLE}),
     "variable frame rate mkv": ("v.mkv", {"stamps": VARIABLE}),
@@ -146,6 +153,48 @@ def test_every_index_shows_its_own_frame_in_any_order(name, tmp_path, rng):
         frame = small[i]
         assert number(frame) == i
         assert np.array_equal(frame, clip[i])  # random access equals sequential reading, to the byte
+
+
+REORDERED = {"H.264 with B frames", "H.264 with open groups", "HEVC", "HEVC, 10 bit", "MPEG-4 avi", "MPEG-4 mp4"}
+
+
+@pytest.mark.parametrize("name", sorted(REORDERED) + ["H.264 avi", "transport stream", "variable frame rate"])
+def test_the_files_hold_frames_that_are_shown_in_another_order_than_stored(name, tmp_path):
+    file, options = FILES[name]
+    with av.open(str(encode(tmp_path / file, **options))) as container:
+        assert container.streams.video[0].codec_context.reorder_depth > 0
+
+
+@pytest.mark.parametrize(("name", "expected"), [("H.264 with open groups", True), ("HEVC", True), ("VP9", False)])
+def test_open_groups_of_pictures_are_known(name, expected, tmp_path):
+    file, options = FILES[name]
+    assert _Video(encode(tmp_path / file, **options), Limits())._open_groups is expected
+
+
+def hevc_avi(path, n):
+    """FFmpeg writes none, but cameras do: packets of a transport stream under the name of HEVC."""
+    with av.open(str(encode(path.with_suffix(".ts"), **X265, n=n))) as old, av.open(str(path), "w") as new:
+        stream = new.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        new.start_encoding()
+        for i, packet in enumerate(packet for packet in old.demux(video=0) if packet.size):
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, i, i, Fraction(1, 25)
+            new.mux(packet)
+    path.write_bytes(path.read_bytes().replace(b"H264", b"HEVC"))
+    return path
+
+
+@pytest.mark.parametrize("n", [1, 2, 48, 49, 50])  # with 49, a key frame stands alone at the end
+@pytest.mark.parametrize("write", [lambda path, n: encode(path, n=n, **B_FRAMES), hevc_avi], ids=["H.264", "HEVC"])
+def test_an_avi_without_times_of_presentation_is_in_order_to_its_last_frame(write, n, tmp_path, rng):
+    path = write(tmp_path / "a.avi", n=n)
+    clip, small = Clip(path), Clip(path, cache_bytes=100_000)
+    assert [number(frame) for frame in clip] == list(range(n))
+    order = rng.permutation(n).tolist()
+    assert [number(small[i]) for i in order] == order
+    assert clip.times == pytest.approx(np.arange(n) / 25)
+    assert not clip.damaged | small.damaged
+    assert clip.report == []
 
 
 def test_an_edit_list_hides_the_frames_before_the_cut(tmp_path):
@@ -236,13 +285,21 @@ def test_a_cut_off_file_gives_what_is_there_and_says_so(tmp_path):
     assert len(sound) > 20
 
 
-B_FRAMES = {"options": {"threads": "1", "x264-params": "keyint=12:scenecut=0:b-adapt=0"}}  # as many as are allowed
+B_FRAMES = {"options": {"x264-params": "keyint=12:scenecut=0:b-adapt=0"}}  # as many as are allowed
+SLICES = B_FRAMES | {"threads": 4}
+CAVLC = {"options": {"x264-params": "keyint=12:scenecut=0:b-adapt=0:cabac=0"}}
+MPEG2 = {"codec": "mpeg2video"}
 CUT = {  # cut off anywhere, how many frames may be flagged
-    "H.264 transport stream": ("a.ts", {}, 2),
-    "H.264 transport stream with B frames": ("a.ts", B_FRAMES, 3),
-    "H.264 mkv with B frames": ("a.mkv", B_FRAMES, 3),
-    "H.264 mp4 with B frames": ("a.mp4", B_FRAMES | {"faststart": True}, 3),
-    "VP9": ("a.webm", VP9, 1),
+    "H.264 transport stream": ("a.ts", {}, 1),
+    "H.264 transport stream with B frames": ("a.ts", B_FRAMES, 1),
+    "H.264 transport stream with slices": ("a.ts", SLICES, 1),
+    "HEVC transport stream": ("a.ts", X265, 1),
+    "MPEG-2 transport stream": ("a.ts", MPEG2, 1),
+    "H.264 mkv with B frames": ("a.mkv", B_FRAMES, 0),
+    "H.264 mp4 with B frames": ("a.mp4", B_FRAMES | {"faststart": True}, 1),
+    "VP9": ("a.webm", VP9, 0),
+    "H.264 avi with B frames": ("a.avi", B_FRAMES, 3),  # where B frames are missing, the last have no sure number
+    "MPEG-4 avi": ("a.avi", {"codec": "mpeg4"}, 2),
     "MJPEG avi": ("a.avi", MJPEG, 1),
     "GIF": ("a.gif", GIF, 1),
 }
@@ -258,25 +315,68 @@ def ends(path):
 def test_what_is_there_of_a_cut_off_file_is_right_or_flagged(name, tmp_path):
     file, options, most = CUT[name]
     path = encode(tmp_path / file, **options)
+    whole = Clip(path)
+    sound = [frame.copy() for frame in whole]
+    assert not whole.damaged
     data, at = path.read_bytes(), ends(path)
-    cuts = {int(len(data) * part) for part in np.arange(0.3, 0.95, 0.05)}
+    rows = HEIGHT - 20 if "H.264 transport" in name else HEIGHT  # two bytes less: its last blocks can differ, unnoticed
+    cuts = {int(at[3] + (at[-1] - at[3]) * part) for part in np.arange(0.25, 0.95, 0.05)}
     cuts |= {end + more for end in at[25:29] for more in (-188, -1, 0, 1, 4, 188)}
+    if file == "a.ts":
+        cuts |= set(range(at[25], at[30], 188))  # between its packets: nothing is torn but the frame
     for cut in sorted(cuts):
         path.write_bytes(data[:cut])
         clip = Clip(path)
         told = np.round(clip.times * 25).astype(int).tolist()  # of missing B frames only the time is left
-        shown = [number(frame) for frame in clip]
-        assert {i for i in range(len(clip)) if shown[i] != told[i]} <= clip.damaged, f"cut at {cut}"
+        wrong = {i for i, frame in enumerate(clip) if not np.array_equal(frame[:rows], sound[told[i]][:rows])}
+        assert wrong <= clip.damaged, f"cut at {cut}"
         assert len(clip.damaged) <= most, f"cut at {cut}"
         assert sum(begin < cut for begin in at) - 2 <= len(clip) < 50, f"cut at {cut}"
         assert file == "a.ts" or "cut off" in said(clip)  # a transport stream does not tell its length
 
 
-def test_the_flags_of_damage_are_set_before_a_frame_is_handed_out(tmp_path):
-    """Frame threads set some of them too late, now and then: what a clip says would depend on the machine."""
-    source = _Video(encode(tmp_path / "a.ts", n=3), Limits())
+@pytest.mark.parametrize("name", ["H.264 with B frames", "HEVC", "VP9", "AV1 mp4", "MPEG-4 avi"])
+def test_one_thread_decodes_whatever_the_machine(name, tmp_path):
+    """More set some flags of damage too late, now and then, and AV1 was seen to hang when it was closed."""
+    file, options = FILES[name]
+    source = _Video(encode(tmp_path / file, **options, n=3), Limits())
     source.read(0, 3)
-    assert source._stream.codec_context.thread_type == av.codec.context.ThreadType.SLICE
+    assert source._stream.codec_context.thread_count == 1
+
+
+@pytest.mark.parametrize("name", ["H.264 with B frames", "H.264 with open groups", "HEVC"])
+def test_a_damaged_frame_spoils_what_is_decoded_after_it_even_what_is_shown_before(name, tmp_path):
+    file, options = {
+        "H.264 with B frames": ("a.mp4", B_FRAMES),
+        "H.264 with open groups": ("a.mp4", {"options": {"x264-params": "open-gop=1:keyint=12:scenecut=0:b-adapt=0"}}),
+        "HEVC": ("h.mp4", X265),
+    }[name]
+    path = encode(tmp_path / file, **options)
+    data = path.read_bytes()
+    sound = [frame.copy() for frame in Clip(path)]
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    order = [round(packet.pts * packet.time_base * 25) for packet in packets]
+    keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
+    before = 0
+    for n, kept in itertools.product(range(13, 36), (4, 60)):
+        body = bytes(packets[n])
+        at = data.index(body) + kept
+        path.write_bytes(data[:at] + bytes(len(body) - kept) + data[at + len(body) - kept :])
+        clip = Clip(path)
+        told = np.round(clip.times * 25).astype(int).tolist()
+        wrong = {told[i] for i, frame in enumerate(clip) if not np.array_equal(frame, sound[told[i]])}
+        flagged = {told[i] for i in clip.damaged}
+        assert wrong <= flagged, f"frame {order[n]}, packet {n} from byte {kept}"
+        assert flagged or len(clip) < 50, "damage is told, or the frame is missing"
+        before += any(frame < order[n] for frame in wrong)
+        last = max(key for key in keys if key <= n)
+        shown_before_it = order[n] < order[last] and kept > 4  # and comes, though concealed
+        after = (
+            last if shown_before_it else next((key for key in keys if key > n + 1), 49)
+        )  # one right after is suspect
+        assert max(flagged, default=0) <= order[after], "a frame after the next key frame is drawn from none before it"
+    assert before  # the sweep met a frame that is spoilt though shown earlier
 
 
 def damage(path):
@@ -308,6 +408,73 @@ def test_damaged_frames_are_flagged_and_the_others_are_right(tmp_path):
     assert wrong <= clip.damaged
     assert len(clip.damaged) < 25
     assert "damaged frames" in said(clip)
+
+
+def told_wrong(clip, sound):
+    """Indices of the frames that differ from the sound one of their time."""
+    told = np.round(clip.times * 25).astype(int).tolist()
+    return {i for i, frame in enumerate(clip) if not np.array_equal(frame, sound[told[i]])}
+
+
+DENSE = {"H.264": B_FRAMES, "H.264 with slices": SLICES, "HEVC": X265, "VP9": VP9, "AV1": AV1}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_holes_of_zeros_are_noticed_though_the_decoder_takes_them(name, tmp_path, rng):
+    path = encode(tmp_path / "a.mp4", **DENSE[name], faststart=True)
+    data, at = path.read_bytes(), ends(path)
+    sound = [frame.copy() for frame in Clip(path)]
+    for n in rng.integers(13, 35, 12):
+        begin = at[n] + (at[n + 1] - at[n]) // 3
+        path.write_bytes(data[:begin] + bytes(60) + data[begin + 60 :])
+        clip = Clip(path)
+        assert told_wrong(clip, sound) <= clip.damaged, f"packet {n}"
+        assert 0 < len(clip.damaged) < 27
+
+
+@pytest.mark.parametrize("options", [B_FRAMES, MPEG2, MJPEG], ids=["H.264", "MPEG-2", "MJPEG"])
+def test_frames_after_a_loss_in_an_avi_have_no_sure_number(options, tmp_path):
+    path = encode(tmp_path / "a.avi", **options)
+    data, at = path.read_bytes(), ends(path)
+    sound = [frame.copy() for frame in Clip(path)]
+    for n in (1, 20, 30):
+        path.write_bytes(data[: at[n] - 8] + bytes(60) + data[at[n] + 52 :])  # the name and length of a frame
+        clip = Clip(path)
+        assert 1 < len(clip) < 50
+        assert told_wrong(clip, sound) <= clip.damaged, f"packet {n}"
+        assert min(clip.damaged) >= n - 3
+        assert "cut off or damaged" in said(clip)
+
+
+def test_a_key_frame_right_after_a_damaged_frame_is_not_trusted(tmp_path, rng):
+    """FFmpeg draws it wrong, without a word, where the frame before it broke off in the middle of a picture."""
+    path = encode(tmp_path / "a.mp4", size=(256, WIDTH), **CAVLC)
+    sound = [frame.copy() for frame in Clip(path)]
+    data, at = path.read_bytes(), ends(path)
+    spread = 0
+    for place in rng.integers(at[23] + 200, at[24] - 200, 12):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) * 40 + data[place + 40 :])
+        clip = Clip(path)
+        wrong = told_wrong(clip, sound)
+        if 22 in clip.damaged or 23 in clip.damaged:  # the decoder has noticed
+            assert wrong <= clip.damaged, f"byte {place}"
+            spread += 24 in wrong
+    assert spread
+
+
+@pytest.mark.parametrize("options", [B_FRAMES, X265], ids=["H.264", "HEVC"])
+def test_bytes_changed_in_a_cluster_with_a_checksum_are_noticed(options, tmp_path, rng):
+    path = encode(tmp_path / "a.mkv", **options)
+    data, at = path.read_bytes(), ends(path)
+    whole = Clip(path)
+    sound = [frame.copy() for frame in whole]
+    assert not whole.damaged
+    for place in rng.integers(at[13], at[23], 20):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        clip = Clip(path)
+        assert told_wrong(clip, sound) <= clip.damaged, f"byte {place}"
+        assert not set(range(11)) & clip.damaged, "another cluster"
+        assert 0 < len(clip.damaged) < 38
 
 
 def sound_only(path):
@@ -438,8 +605,8 @@ def test_frames_that_grow_beyond_the_limit_are_not_decoded(tmp_path):
     assert [number(frame) for frame in both] == list(range(40))
     assert "frame size changes" in said(both)
     held = Clip(tmp_path / "a.ts", limits=Limits(pixels=10_000))
-    assert [number(frame) for frame in held][:20] == list(range(20))
-    assert len(held) == 20
+    assert [number(frame) for frame in held] == list(range(20))
+    assert held.report.count("the clip ends where its frames grow to 192x128, more than 10000 pixels") == 1
 
 
 def claims(mark, offset, layout, *values):
@@ -648,6 +815,53 @@ def test_decord_is_refused_where_an_edit_list_hides_frames(tmp_path):
     pytest.importorskip("decord")
     path = cut_copy(tmp_path / "cut.mp4", encode(tmp_path / "a.mp4"), 17)
     with pytest.raises(ClipError, match="use reader='pyav'"):
+        Clip(path, reader="decord")
+
+
+def play_decord(monkeypatch, path, times, show=lambda i: i):
+    """A module in decord's place that shows the frames `show(i)` of a clip at `times`."""
+    ours = Clip(path)
+
+    class Batch(list):
+        def asnumpy(self):
+            return np.stack(self)
+
+    class VideoReader:
+        def __init__(self, file, num_threads):
+            assert file == str(path)
+
+        def __len__(self):
+            return len(times)
+
+        def get_frame_timestamp(self, indices):
+            return np.array([(times[i], times[i] + 0.04) for i in indices])
+
+        def get_batch(self, indices):
+            return Batch(ours[show(i)] for i in indices)
+
+    logging = types.SimpleNamespace(QUIET=0, set_level=lambda level: None)
+    monkeypatch.setitem(sys.modules, "decord", types.SimpleNamespace(VideoReader=VideoReader, logging=logging))
+
+
+def test_a_decord_that_agrees_with_the_packets_is_let_read(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4")
+    play_decord(monkeypatch, path, 7 + np.arange(50) / 25)  # another zero is no other time
+    assert [number(frame) for frame in Clip(path, reader="decord")] == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("times", "show", "words"),
+    [
+        (np.arange(50) / 25 + 0.04 * (np.arange(50) > 30), int, "times in a.mp4 differ by 0.040 s"),
+        (np.arange(50) / 25 * 1.01, int, "times in a.mp4 differ by 0.020 s"),
+        (np.arange(49) / 25, int, "49 frames in a.mp4, its packets hold 50"),
+        (np.arange(50) / 25, lambda i: max(i - 1, 0), "another frame 25 of a.mp4"),
+    ],
+)
+def test_a_decord_that_disagrees_with_the_packets_is_refused(times, show, words, tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4")
+    play_decord(monkeypatch, path, times, show)
+    with pytest.raises(ClipError, match=f"{words}.*use reader='pyav'"):
         Clip(path, reader="decord")
 
 

@@ -126,9 +126,7 @@ def test_augmentation_means_what_its_words_say():
     assert moved["flip"].tolist() == pytest.approx([143 - plain[0], plain[1]])
     assert moved["zoom"][0] - 71.5 == pytest.approx((plain[0] - 71.5) / 2)
     assert moved["shift"].tolist() == pytest.approx([plain[0] - 36, plain[1]])
-    assert moved["rotation"].tolist() == pytest.approx(
-        [71.5, 95.5 + plain[0] - 71.5]
-    )  # from x towards y: down
+    assert moved["rotation"].tolist() == pytest.approx([71.5, 95.5 + plain[0] - 71.5])  # from x towards y: down
 
 
 def test_a_box_is_the_smallest_around_finite_points():

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["models"],
-    ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes"],
+    ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
     ["clip", "sample"],
     ["trace"],
     ["compare", "reading", "offsets"],

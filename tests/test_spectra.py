@@ -41,9 +41,7 @@ def test_a_grating_peaks_at_its_own_frequency(u, v):
     power = spectra.power_spectrum(grating(height, width, u / width, v / height))
     peak = np.unravel_index(np.argmax(power), power.shape)
     found = np.array([spectra.frequencies(width)[peak[1]], spectra.frequencies(height)[peak[0]]])
-    distances = [
-        np.abs(sign * found - (u / width, v / height)).max() for sign in (1, -1)
-    ]  # a real image: both
+    distances = [np.abs(sign * found - (u / width, v / height)).max() for sign in (1, -1)]  # a real image: both
     assert min(distances) < 1e-12
 
 
@@ -89,9 +87,7 @@ def test_zero_frequency_stands_where_the_module_says(shape):
 def test_no_mean_comes_back_through_the_window(rng):
     image = rng.random((20, 27)) + np.hanning(20)[:, None]
     assert spectra.power_spectrum(image)[10, 13] < 1e-20
-    np.testing.assert_allclose(
-        spectra.power_spectrum(image + 50), spectra.power_spectrum(image), rtol=1e-6, atol=1e-9
-    )
+    np.testing.assert_allclose(spectra.power_spectrum(image + 50), spectra.power_spectrum(image), rtol=1e-6, atol=1e-9)
 
 
 def test_the_window_keeps_the_energy_of_stationary_noise(rng):
