@@ -40,7 +40,7 @@ def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window
     assert file.name == "sample.freqviz.zip"
     with zipfile.ZipFile(file) as archive:
         assert {"run.json", "session.json", "clip.mp4", "deep-freq-video-41.npz"} <= set(archive.namelist())
-    page.goto(f"{elsewhere}?frame=7&network=spatial-video&part=2&part=40&box=100,60,120,190")
+    page.goto(f"{elsewhere}?part=2&part=40&box=100,60,120,190")
     expect(page.get_by_text("Press Run to find the poses.")).to_be_visible()
     page.locator("input[type=file]").first.set_input_files(file)
     expect(page.get_by_text("From a session file.")).to_be_visible()

@@ -160,8 +160,9 @@ def recent() -> list[tuple[str, Request | None, float]]:
 def _asked(file: Path, modified: int) -> Request:
     held = json.loads(file.read_text(encoding="utf-8"))
     corrections = tuple((frame, tuple(box)) for frame, box in held.pop("corrections"))
-    tuples = {name: tuple(held.pop(name)) for name in ("box", "frames", "networks") if held[name] is not None}
-    return Request(**held, **tuples, corrections=corrections)
+    for name in ("box", "frames", "networks"):
+        held[name] = None if held[name] is None else tuple(held[name])
+    return Request(**held, corrections=corrections)
 
 
 def remove(name: str) -> None:
