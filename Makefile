@@ -30,6 +30,7 @@ bench: $(VENV)/installed-dev
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.memory
 	$(PY) -m benchmarks.scrub
+	$(PY) -m benchmarks.app
 
 # The stamps: a second run installs nothing until a requirements file changes.
 $(VENV)/installed: requirements.txt

@@ -40,21 +40,32 @@ def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window
     assert file.name == "sample.freqviz.zip"
     with zipfile.ZipFile(file) as archive:
         assert {"run.json", "session.json", "clip.mp4", "deep-freq-video-41.npz"} <= set(archive.namelist())
-    page.goto(f"{elsewhere}?frame=7")
+    page.goto(f"{elsewhere}?part=2&part=40&box=100,60,120,190")
     expect(page.get_by_text("Press Run to find the poses.")).to_be_visible()
     page.locator("input[type=file]").first.set_input_files(file)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Alignment")
-    expect(note(page, "Alignment offsets")).to_contain_text("Neighbour −2, freq-video, stride 16, up left")
-    expect(page.get_by_role("slider", name="Frame")).to_have_value("41")
-    asked = parse_qs(urlparse(page.url).query)
-    assert urlparse(page.url).path == "/alignment"
-    assert (asked["frame"], asked["tap"], asked["scale"]) == (["41"], ["up left"], ["stride 16"])
-    assert asked["clip"][0].endswith(".session")
-    page.reload()
-    expect(note(page, "Alignment offsets")).to_contain_text("Neighbour −2, freq-video, stride 16, up left")
-    page.get_by_role("link", name="Poses and spectra").click()
-    expect(page.get_by_text("Key frame 41.")).to_be_visible()
+    expect(page.get_by_text("From a session file.")).to_be_visible()
     expect(page.locator(".picture")).to_have_attribute("data-frame", "41")
+    rest(page)
+    with window.expect_page() as other:
+        page.get_by_role("link", name="The view that was saved").click()
+    view = other.value
+    for _ in range(2):
+        expect(view.get_by_role("heading", level=1)).to_have_text("Alignment")
+        expect(note(view, "Alignment offsets")).to_contain_text("Neighbour −2, freq-video, stride 16, up left")
+        expect(view.get_by_role("slider", name="Frame")).to_have_value("41")
+        asked = parse_qs(urlparse(view.url).query)
+        assert (asked["frame"], asked["tap"], asked["scale"]) == (["41"], ["up left"], ["stride 16"])
+        assert asked["clip"][0].endswith(".session")
+        view.reload()
+    view.close()
+    page.goto(f"{address}spectra?frame=7&network=spatial-video")  # where every choice is bound to the address
+    expect(page.get_by_text("Frame and features on one axis")).to_be_visible()
+    rest(page)
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.get_by_text("From a session file.")).to_be_visible()
+    page.wait_for_url(re.compile("clip=sample.*session"))
+    expect(page.get_by_role("slider", name="Frame")).to_have_value("41")
+    expect(page.get_by_role("alert")).to_have_count(0)
     page.close()
 
 

@@ -46,11 +46,7 @@ def sidebar() -> Request:
 
     A link to a clip that is not here waits for its upload; the script ends there.
     """
-    with st.sidebar:
-        awaited = _arrivals()
-    if awaited:
-        st.warning(f"The clip {awaited} is not on this machine; upload it, in the sidebar, to open this link.")
-        st.stop()
+    _arrivals()
     with st.sidebar:
         clip = st.selectbox("Clip", list(library.clips()), key="clip", bind="query-params", on_change=_another_clip)
         _uploader()
@@ -276,30 +272,32 @@ def _take_boxes(key: str) -> None:
         state["boxes_refusal"] = f"{str(error).rstrip('.')}."
 
 
-def _arrivals() -> str:
-    """Open what was uploaded, and what a link names; the name of a linked clip that is not here, to wait for it."""
+def _arrivals() -> None:
+    """Open what was uploaded, and what a link names; where that is not here, say so and wait for its upload."""
     state: Any = st.session_state
     asked, came = st.query_params.get("clip"), state.pop("came", "")
-    session.arrive(came)
     if not asked or "clip" in state:
         if came:
             state["clip"] = came
             _another_clip()
-        return ""
+            if library.session(came):
+                state["frame"] = session.first_frame(came)
+        return
     here = library.known(asked)
     if here is None:
-        _uploader()
+        name = library.plain(asked).name[:80]
+        st.warning(f"The clip {name} is not on this machine; upload it here to open this link.")
         if came:
             st.error(f"{came} is another clip than the link names; it is kept.")
-        if st.button("Leave this link", width="stretch"):
+        _uploader()
+        if st.button("Leave this link"):
             st.query_params.clear()
             state["clip"] = library.SAMPLE
             st.rerun()
-        return library.plain(asked).name[:80]
+        st.stop()
     if here != asked:
         st.query_params["clip"] = here  # the same file under another name
         st.rerun()
-    return ""
 
 
 def _uploader() -> None:

@@ -53,7 +53,8 @@ def open_page(title: str, caption: str) -> View:
     with sentences():
         if folder := library.session(request.clip):
             view = View(request.clip, work.part_of(request.clip, folder), work.loaded(folder), folder)
-            _tell_session(view)
+            st.sidebar.caption(f"From a session file. {_facts(view.analysis)}")
+            session.tell(view.name)
             st.caption(caption)
             return view
         planned = None if request.missing else request.run()
@@ -162,15 +163,6 @@ def _run_button(
             st.caption(_facts(finished) + (CORRECT if (finished.frames["lost"] != "").any() else ""))
         elif planned and not running:
             st.caption(str(work.forecast_of(planned)))
-
-
-def _tell_session(view: View) -> None:
-    """What came in a session file."""
-    held = work.session(view.name)
-    with st.sidebar:
-        st.caption(f"From a session file. {_facts(view.analysis)}")
-        if held and held.small:
-            st.caption("Its clip was encoded anew: what is computed from pixels here differs a little.")
 
 
 def _start(request: Request) -> None:

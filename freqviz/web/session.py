@@ -49,29 +49,25 @@ def _save(view: View) -> None:
     )
 
 
-def arrive(name: str) -> None:
-    """Go to the view that a session was saved with; call it before anything is asked.
-
-    An address can be set where no widget is bound to it: on the first run of another page. So the way leads over one.
-
-    Args:
-        name: of a session that was uploaded since the last run; empty: none was.
-    """
-    state: Any = st.session_state
-    here = state.pop("arriving", None)
-    held = work.session(here or name) if here or name else None
+def tell(name: str) -> None:
+    """What is special about a clip that came in a session file, and the way to the view that was saved."""
+    held = work.session(name)
     if held is None:
         return
     page, query = link_parts(held.link)
-    pages = _pages()
-    target = pages.get(page, pages[""])
-    for key in set(state) & {*ANALYSED, *query, "frame", "page"}:
-        del state[key]  # what was chosen for another clip
-    if here:
-        choices = {key: values for key, values in query.items() if key not in ANALYSED}
-        st.switch_page(target, query_params=choices | {"clip": [here]})
-    state["arriving"] = name
-    st.switch_page(next(one for one in pages.values() if one not in (target, pages.get(_page()))))
+    if held.link and page in _pages():
+        choices = {key: values for key, values in query.items() if key not in ANALYSED} | {"clip": [name]}
+        address = f"{page or './'}?{urlencode(choices, doseq=True)}"
+        st.sidebar.link_button("The view that was saved", address, icon=":material/visibility:", width="stretch")
+    if held.small:
+        st.sidebar.caption("Its clip was encoded anew: what is computed from pixels here differs a little.")
+
+
+def first_frame(name: str) -> int:
+    """Number of the frame that a session was saved at; 0 where it does not say."""
+    held = work.session(name)
+    said = link_parts(held.link)[1].get("frame", ["0"])[0] if held else "0"
+    return int(said) if said.isdecimal() and len(said) < 8 else 0
 
 
 def _file(view: View, link: str, small: bool, frame: int | None) -> bytes:
@@ -87,14 +83,9 @@ def _file(view: View, link: str, small: bool, frame: int | None) -> bytes:
 
 def _link() -> str:
     """Page and choices of the view that the visitor sees."""
-    query = {key: value for key, value in st.query_params.to_dict().items() if key not in ANALYSED}
-    return _page() + (f"?{urlencode(query)}" if query else "")
-
-
-def _page() -> str:
-    """Address of the page that is shown; empty for the first one."""
     page = urlparse(st.context.url or "").path.rpartition("/")[2]
-    return page if page in _pages() else ""
+    query = {key: value for key, value in st.query_params.to_dict().items() if key not in ANALYSED}
+    return (page if page in _pages() else "") + (f"?{urlencode(query)}" if query else "")
 
 
 def _pages() -> dict[str, str]:

@@ -1,0 +1,166 @@
+"""How fast the running app answers: `python -m benchmarks.app [rounds]`, wants Chromium and Linux.
+
+The sample clip, analysed before. For each page: how long the server works on a moved cursor, from the message that
+tells it to the one that says that the script has ended, the processor time that this takes, which other work on the
+machine does not change, and what is sent; how long a new visitor waits until every figure stands. Then the
+scrubber's frames per second, and the memory of the server after twenty changes of page that follow one full round.
+"""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import BrowserContext, Page, WebSocket, sync_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from benchmarks.scrub import ARGUMENTS, CHROMIUM, ROOT, drawn_per_second, serve
+
+PAGES = {"Poses and spectra": ""} | {
+    path.stem.replace("_", " ").capitalize(): path.stem for path in sorted((ROOT / "pages" / "inner").glob("*.py"))
+}
+PATIENCE = 300  # seconds; longer means that something is wrong
+STANDS = """() => {
+    const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
+    return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 4
+        && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
+}"""
+
+
+class Listener:
+    """What travels between a tab and the server: times of asked and ended scripts, bytes received."""
+
+    def __init__(self, page: Page):
+        self.asked = self.ended = 0.0
+        self.bytes = 0
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", self._received)
+
+    def _sent(self, data: str | bytes) -> None:
+        if isinstance(data, bytes) and BackMsg.FromString(data).HasField("rerun_script"):
+            self.asked, self.ended, self.bytes = time.perf_counter(), 0.0, 0
+
+    def _received(self, data: str | bytes) -> None:
+        self.bytes += len(data)
+        if isinstance(data, bytes) and ForwardMsg.FromString(data).WhichOneof("type") == "script_finished":
+            self.ended = time.perf_counter()
+
+    def wait(self, page: Page) -> None:
+        """Until the script that was asked for has ended."""
+        until = time.perf_counter() + PATIENCE
+        while not self.ended:
+            page.wait_for_timeout(10)
+            if time.perf_counter() > until:
+                raise TimeoutError(f"no script has ended at {page.url} within {PATIENCE} s")
+
+
+def moved(page: Page, listener: Listener) -> tuple[float, float, int]:
+    """Seconds of script, seconds of processor time of the server, and bytes for the cursor moved by one frame."""
+    page.wait_for_timeout(1500)  # what trails behind
+    spent, listener.ended = processor(server()), 0.0
+    page.get_by_role("slider", name="Frame").first.press("ArrowRight")
+    listener.wait(page)
+    spent = processor(server()) - spent
+    page.wait_for_function(STANDS)
+    page.wait_for_timeout(500)
+    return listener.ended - listener.asked, spent, listener.bytes
+
+
+def opened(context: BrowserContext, address: str) -> tuple[float, Page, Listener]:
+    """Seconds until every figure stands in a new tab, the tab, and who listens there."""
+    page = context.new_page()
+    listener, start = Listener(page), time.perf_counter()
+    page.goto(address)
+    page.wait_for_function(STANDS, polling=20)
+    took = time.perf_counter() - start
+    listener.wait(page)
+    return took, page, listener
+
+
+def processor(process: int) -> float:
+    """Processor time of all threads so far, seconds, in steps of a hundredth."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(process: int) -> float:
+    """Resident memory, MB."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1e3
+
+
+def server() -> int:
+    """The process that serves: the child of this one that runs freqviz.web."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"freqviz.web" in (stat.parent / "cmdline").read_bytes():
+                return int(stat.parent.name)
+        except OSError:  # it has ended
+            continue
+    raise LookupError("no server among the children of this process")
+
+
+def rounds_of_pages(page: Page, count: int) -> None:
+    """Change the page so often, by the menu; the cursor goes along."""
+    names = [*list(PAGES)[1:], next(iter(PAGES))]
+    for turn in range(count):
+        page.get_by_role("link", name=re.compile("^" + names[turn % len(names)])).click()
+        page.wait_for_timeout(1000)
+        page.wait_for_function(STANDS)
+
+
+def main(rounds: int = 15) -> None:
+    with (
+        TemporaryDirectory() as folder,
+        serve(Path(folder), Path(folder) / "log") as address,
+        sync_playwright() as play,
+    ):
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(600_000)
+        lines = []
+        for name, path in PAGES.items():
+            waits, steps = [], []
+            for _ in range(4):  # the first one fills the caches
+                wait, page, listener = opened(context, f"{address}{path}?frame=30&network=freq-video")
+                waits.append(wait)
+                page.wait_for_timeout(1000)
+                steps += [moved(page, listener) for _ in range(max(1, rounds // 3))] if len(waits) > 1 else []
+                page.close()
+            seconds, spent, sent = zip(*steps, strict=True)
+            lines.append(
+                f"| {name} | {1e3 * spent[0]:.0f} | {1e3 * median(spent):.0f} | {1e3 * min(seconds):.0f} "
+                f"| {1e3 * median(seconds):.0f} | {max(sent) / 1e3:.0f} | {min(waits[1:]):.1f} "
+                f"| {median(waits[1:]):.1f} |"
+            )
+            print(lines[-1], file=sys.stderr)
+        _, page, _ = opened(context, f"{address}?frame=30")
+        page.locator(".picture[data-frame='30']").wait_for()
+        page.wait_for_timeout(2000)
+        rate = max(drawn_per_second(page) for _ in range(3))
+        rounds_of_pages(page, len(PAGES))
+        before = memory(server())
+        rounds_of_pages(page, 20)
+        after = memory(server())
+        browser.close()
+    print(f"Sample clip, {max(3, rounds)} moved cursors and 3 visits a page; goals: 100 ms, 300 kB, 2 s\n")
+    print("| page | processor ms of the first move | median | script ms, least | median | most kB a move "
+          "| page stands, least s | median |")  # fmt: skip
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    print("\n".join(lines))
+    print("\n| question | answer | goal |\n|---|--:|--:|")
+    print(f"| frames drawn per second, best of 3 | {rate:.0f} | ≥ 30 |")
+    grown = 100 * (after / before - 1)
+    print(f"| memory after 20 changes of page, against after one round | {grown:+.1f} % of {before:.0f} MB | ≤ 5 % |")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
