@@ -30,7 +30,7 @@ COMPUTING = (
     "claims", "compare", "crops", "filters", "heatmaps", "influence", "offsets", "pairs", "poses", "sharpness",
     "spectra",
 )  # fmt: skip
-RUN = ("deep_trace", "load_network", "window_cuts", "window_frames")
+RUN = ("costs", "deep_trace", "load_network", "window_cuts", "window_frames")
 PLAIN = {
     "abs": abs, "dict": dict, "float": float, "int": int, "len": len, "list": list, "max": max, "min": min,
     "range": range, "round": round, "str": str, "tuple": tuple, "zip": zip,

@@ -71,9 +71,7 @@ class Sides:
         apart = {"distance (box sides)": self.pair.apart[self.frame]}
         numbers = pd.DataFrame({"joint": self.pair.joints} | columns | apart)
         self._swipe("Poses", panels, "swipe poses", self.view.limits(self.frame, work.PERSON))
-        call = (
-            f"[figures_compare.poses(clip[{self.frame}], pair, {self.frame}, part) for part in figures_compare.PARTS]"
-        )
+        call = f"figures_compare.poses(clip[{self.frame}], pair, {self.frame}, {PARTS[-1]!r})"
         self._explain(panels[-1], call, self.view.clip_python, numbers=numbers)
 
     def inside(self) -> tuple[str, int, int]:
@@ -104,10 +102,9 @@ class Sides:
         lines = [f"box = {windows[0].box}  # of frame {self.frame}"]
         for name, network in zip("ab", self.pair.names, strict=True):
             lines.append(f"{name} = run.deep_trace(clip, {network!r}, {self.frame}, box)")
-        call = f"figures_compare.inner(a, b, {quantity!r}, part, {joint}, {slot})"
+        call = f"figures_compare.inner(a, b, {quantity!r}, {PARTS[-1]!r}, {joint}, {slot})"
         python = f"import freqviz\n\n{self.view.clip_python}"
-        python = in_python(python, lines, f"[{call} for part in figures_compare.PARTS]")
-        explain(panels[-1], " && ".join(window.command for window in windows), python)
+        explain(panels[-1], " && ".join(window.command for window in windows), in_python(python, lines, call))
 
     def _swipe(self, title: str, panels: Sequence[Panel], key: str, limits: Limits | None = None) -> None:
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")

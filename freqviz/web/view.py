@@ -136,7 +136,7 @@ class View:
     @cached_property
     def _truth(self) -> library.Truth | None:
         known = library.truth(self.name)
-        first = self.clip.first - work.open_clip(self.name).first
+        first = self.clip.first - (work.open_clip(self.name).first if self.of_session else 0)
         return None if known is None else known.part(first, first + len(self.clip))
 
     @cached_property
