@@ -136,8 +136,11 @@ class View:
     @cached_property
     def _truth(self) -> library.Truth | None:
         known = library.truth(self.name)
-        first = self.clip.first - (work.open_clip(self.name).first if self.of_session else 0)
-        return None if known is None else known.part(first, first + len(self.clip))
+        if known is None:
+            return None
+        session = work.session(self.name)  # whose truth begins with its clip
+        first = self.clip.first - (session.clip.first if session else 0)
+        return known.part(first, first + len(self.clip))
 
     @cached_property
     def truth_is_far(self) -> bool:
