@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, window  # noqa: F401 -- fixtures
+from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
 from test_inside_browser import choose, settle
 
 PAGES = {"frame_weights": "Frame weights and influence", "blur_against_energy": "Blur against energy"}
