@@ -43,7 +43,7 @@ def scrubber(view: View, region: str) -> int:
             scrub(view, copy, frame, turn, region, dark, SCRUBBER, take, _take_failure)
             return frame
     _picture(view, frame, region)
-    if not isinstance(copy, Path) and not copy.over:
+    if not isinstance(copy, Path) and (not copy.over or copy.state == jobs.DONE):  # or while the picture was drawn
         _until_copied(copy)
     elif not isinstance(copy, Path):
         st.caption(f"The slider stands in for the scrubber: {copy.message.rstrip('.')}.")

@@ -4,7 +4,8 @@ A page calls `explain(panel, command, python)` right after `show(panel)`; the pa
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -25,7 +26,7 @@ def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | Non
     """
     with st.container(horizontal=True, gap="small", key=f"recipe of {panel.title}"):
         formula(panel)
-        table(_numbers(panel) if numbers is None else numbers, panel.title)
+        table(partial(_numbers, panel) if numbers is None else numbers, panel.title)
         copies(command, python)
         exports(panel, python)
 
@@ -41,18 +42,19 @@ def formula(panel: Panel) -> None:
             st.caption(panel.source)
 
 
-def table(frame: pd.DataFrame, of: str = "figure") -> None:
+def table(numbers: pd.DataFrame | Callable[[], pd.DataFrame], of: str = "figure") -> None:
     """A button that opens the numbers as a table, which can be searched and saved as CSV.
 
-    The table travels to the browser only while it is open.
+    The table is made, and travels to the browser, only while it is open.
 
     Args:
-        frame: one row a point; column names carry units.
+        numbers: one row a point, or what gives them; column names carry units.
         of: the figure's title: tells apart several tables of one page.
     """
     held = st.popover("Table", type="tertiary", icon=":material/table:", key=f"table of {of}", on_change="rerun")
     if held.open:
         with held:
+            frame = numbers() if callable(numbers) else numbers
             st.dataframe(frame, hide_index=True, height=320, alt=f"Numbers of the figure {of}")
 
 

@@ -86,7 +86,7 @@ class Weights:
         given = [f"blur = {self._source(blur)}", f"measure = figures.quantity({blur!r})"]
         self._show(panel, call.format(frame=self.frame), 360, *given)
 
-    def scatter(self, blur: str, quantity: str) -> None:
+    def scatter(self, blur: str, quantity: str, height: int = 420) -> None:
         """A measure of blur against an energy or a weight, a point a frame; a clicked point moves the cursor."""
 
         def move(x: float, y: float) -> None:
@@ -95,7 +95,7 @@ class Weights:
         panel = figures.blur_against_energy(self.table, blur, quantity, self.number)
         call = f"figures.blur_against_energy(table, {blur!r}, {quantity!r}, {self.number})"
         shown = self.table[["frame", blur, quantity]].rename(columns={blur: panel.x.title, quantity: panel.y.title})
-        self._show(panel, call, 420, *self._columns([blur, quantity]), numbers=shown, on_click=move)
+        self._show(panel, call, height, *self._columns([blur, quantity]), numbers=shown, on_click=move)
 
     def _nearest(self, blur: str, quantity: str, x: float, y: float) -> int:
         """The number of the frame whose point is the clicked one; points travel as float32."""

@@ -35,7 +35,7 @@ def under_the_cursor() -> None:
             choose_blur, choose_energy = st.columns([2, 3])
             blur = choose_blur.selectbox("Blur", view.blurs, format_func=view.label, key="blur", bind="query-params")
             energy = choose_energy.selectbox("Energy", view.energies, key="energy", bind="query-params")
-            first.weights.scatter(blur, energy)
+            first.weights.scatter(blur, energy, 330)
 
 
 under_the_cursor()
