@@ -248,20 +248,20 @@ def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFra
         (see `models.cost`); seconds_per_frame that this run spent in the network on `device`, what it shares with
         others included and decoding left out, NaN where that was not measured.
     Raises:
-        LookupError: a network without a checkpoint here.
+        LookupError: a network that is not known here.
     """
     cost, device = analysis.provenance["cost"], analysis.provenance["device"]
     rows = []
     for name in analysis.traces if models is None else models:
-        counted = _counted(name, analysis.provenance["checkpoints"][name])
+        counted = _counted(name)
         seconds = cost.get("networks", {}).get(name, np.nan) / max(cost["frames"], 1)
         rows.append((name, *counted, seconds, device))
     return pd.DataFrame(rows, columns=["network", "parameters", "multiply_adds", "seconds_per_frame", "device"])
 
 
 @lru_cache(maxsize=16)
-def _counted(name: str, checkpoint: str) -> tuple[int, float]:
-    network = load_network(name, "cpu")
+def _counted(name: str) -> tuple[int, float]:
+    network = networks.build(name)  # counts need no checkpoint
     return parameters(network), multiply_adds(network)
 
 
