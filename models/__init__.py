@@ -7,6 +7,7 @@ backbone, is stored once, there. A card is `weights/<name>.json`.
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,14 @@ def write_card(name: str, **entries: Any) -> Path:
 
 def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     """SHA-256 over the files that `load` reads."""
-    digest = hashlib.sha256(checkpoint(name, seed, variant).read_bytes())
-    if name != BACKBONE:
-        digest.update(checkpoint(BACKBONE).read_bytes())
+    files = [checkpoint(name, seed, variant), *([] if name == BACKBONE else [checkpoint(BACKBONE)])]
+    return _hash(*((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+
+
+@lru_cache(maxsize=64)
+def _hash(*files: tuple[Path, int, int]) -> str:
+    """Of files that are told apart by time and size too, so that one which did not change is read once."""
+    digest = hashlib.sha256()
+    for file, _, _ in files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
