@@ -371,9 +371,8 @@ def _effects(natural: pd.DataFrame, resamples: int = 1000, level: float = 0.95) 
     n, amount = len(natural), values[0]
     varies = values[names.index(FINE)]
     block = compare.block_length(amount, varies) if np.ptp(varies) else max(1, n // 4)
-    starts = np.random.default_rng(0).integers(0, n - block + 1, (resamples, -(-n // block)))
-    drawn = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]
-    drawn = np.vstack([np.arange(n), drawn])  # the first row are the frames as they are
+    # the first row are the frames as they are
+    drawn = np.vstack([np.arange(n), compare.resampled(n, block, resamples, 0)])
     ordered = np.take_along_axis(drawn, np.argsort(amount[drawn], axis=1, kind="stable"), 1)
     third = n // 3
     effect = scaled[:, ordered[:, :third]].mean(-1) - scaled[:, ordered[:, -third:]].mean(-1)  # (quantities, R + 1)
@@ -407,9 +406,9 @@ def _modelled(found: Claims) -> Verdict:
         "Blur is easier to model in frequency",
         outcome,
         f"Where {found.lengths[0]} to {found.lengths[-1]} px of motion blur lie on the whole picture, one factor for "
-        f"each frequency, sinc(Lu), explains {_percent(whole)} of what changed (at worst {_percent(worst)}), a curve "
-        f"of each pixel's own value {_percent(pixel)}. Where only one limb is blurred the best single length explains "
-        f"{_percent(limb)}; under noise it is {_percent(noisy)} in all and {_percent(finest)} beyond {BANDS[-2]:g} "
+        f"each frequency, sinc(Lu), explains {percent(whole)} of what changed (at worst {percent(worst)}), a curve "
+        f"of each pixel's own value {percent(pixel)}. Where only one limb is blurred the best single length explains "
+        f"{percent(limb)}; under noise it is {percent(noisy)} in all and {percent(finest)} beyond {BANDS[-2]:g} "
         "cycles/px.",
     )
 
@@ -476,7 +475,8 @@ def _few(found: Claims, needed: int) -> str:
     return "Every frame of this clip is as blurred as every other."
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share for people, with a sign that is a minus."""
     return f"{100 * share:.0f} %".replace("-", "−")
 
 

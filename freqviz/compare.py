@@ -84,7 +84,7 @@ def _bootstrap(x: bytes, y: bytes, block: int, resamples: int, level: float, see
     """Rank correlation of two float64 series and the ends of its interval."""
     a, b = np.frombuffer(x), np.frombuffer(y)
     n = len(a)
-    chosen = _resampled(n, block, resamples, seed)
+    chosen = resampled(n, block, resamples, seed)
     places = (chosen + n * np.arange(resamples)[:, None]).ravel()
     counts = np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
     low, high = np.nanquantile(_weighted_rho(a, b, counts), [(1 - level) / 2, (1 + level) / 2])
@@ -146,7 +146,7 @@ def spearman_within(
     if n < 8:
         raise ValueError(f"a correlation within windows needs at least 8 windows that vary, got {n}")
     block = max(1, min(block, n // 2))
-    chosen = _resampled(n, block, resamples, seed)
+    chosen = resampled(n, block, resamples, seed)
     low, high = np.quantile(inside[chosen].mean(1), [(1 - level) / 2, (1 + level) / 2])
     return Correlation(float(inside.mean()), float(low), float(high), n, block, level, "windows")
 
@@ -205,12 +205,12 @@ def mean(x: ArrayLike, block: int | None = None, resamples: int = 2000, level: f
 def _means(x: bytes, block: int, resamples: int, level: float, seed: int) -> tuple[float, float]:
     """The ends of the interval of the mean of a float64 series."""
     values = np.frombuffer(x)
-    means = values[_resampled(len(values), block, resamples, seed)].mean(1)
+    means = values[resampled(len(values), block, resamples, seed)].mean(1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _resampled(n: int, block: int, resamples: int, seed: int) -> NDArray[np.int64]:
+def resampled(n: int, block: int, resamples: int, seed: int) -> NDArray[np.int64]:
     """(resamples, n) indices into a series of n: whole runs of `block` neighbours, overlapping."""
     starts = np.random.default_rng(seed).integers(0, n - block + 1, (resamples, -(-n // block)))
     return (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :n]

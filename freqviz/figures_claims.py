@@ -62,7 +62,7 @@ def explained(found: Claims, length: int) -> Panel:
         shares = table[table["case"] == case].set_index("band")["share"].reindex(list(bands)).to_numpy(np.float64)
         place = places + (n - (len(CASES) - 1) / 2) * width
         marks.append(Bars(place, np.maximum(shares, -0.5), width * 0.9, name=case, role=role))
-    told = ", ".join(f"{case} {_percent(found.share(case, length))}" for case in CASES)
+    told = ", ".join(f"{case} {claims.percent(found.share(case, length))}" for case in CASES)
     return Panel(
         "Share of the change that is explained",
         Axis("Band", "cycles/px", (-0.5, len(bands) - 0.5), ticks=tuple(zip(places.astype(float), bands, strict=True))),
@@ -235,7 +235,3 @@ def _rows(names: Sequence[str]) -> tuple[tuple[float, str], ...]:
 
 def _frames(numbers: Sequence[int]) -> str:
     return ("frame " if len(numbers) == 1 else "frames ") + ", ".join(map(str, numbers))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %".replace("-", "−")

@@ -127,7 +127,7 @@ def test_rho_alone_is_that_of_the_correlation(rng):
 
 
 def test_samples_are_made_of_whole_runs_of_neighbours():
-    chosen = compare._resampled(23, 5, 40, 0)
+    chosen = compare.resampled(23, 5, 40, 0)
     assert chosen.shape == (40, 23)
     assert (np.diff(chosen[:, :20].reshape(40, 4, 5)) == 1).all()
     assert (np.diff(chosen[:, 20:]) == 1).all(), "the last run is cut off"

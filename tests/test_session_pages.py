@@ -113,11 +113,9 @@ def test_with_the_same_parameters_the_network_runs_and_with_others_it_does_not(a
     app.switch_page("pages/inner/alignment.py").run()
     assert not app.error
     assert len(figures(app)) == 8
-    work._checkpoint_hash.cache_clear()
     monkeypatch.setattr(models, "checkpoint_hash", lambda name: f"other {name}")
     app.slider(key="frame").set_value(5).run()
     assert "the one of this machine has other parameters" in words(app)
-    work._checkpoint_hash.cache_clear()
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04 no zip", b"PK"])

@@ -147,14 +147,19 @@ def test_every_choice_of_the_page_stands_in_the_address(side):
     assert [one.label for one in asked if one.proto.query_param_key == ""] == []
 
 
-@pytest.mark.parametrize("part", [None, (4, 19)])
-def test_the_python_of_every_figure_gives_that_figure(app, part, monkeypatch):
+def at_frame_9(app, part):
+    """The page of the sample, or of an analysed part of it."""
     app.query_params["frame"] = "9"
     if part:
         app.query_params["part"] = [str(part[0]), str(part[1] - 1)]
         whole = work.Request("sample", work.BOX, library.truth("sample").part(*part).box, NETWORKS, "cpu")
         work.analyse(replace(whole, frames=part).run(), lambda *_: None, lambda: False)
     at(app, PAGE)
+
+
+@pytest.mark.parametrize("part", [None, (4, 19)])
+def test_the_python_of_every_figure_gives_that_figure(app, part, monkeypatch):
+    at_frame_9(app, part)
     monkeypatch.chdir(ROOT)
     lines, found = copied(app, "python"), []
     for python in lines:
@@ -173,12 +178,7 @@ def test_the_python_of_every_figure_gives_that_figure(app, part, monkeypatch):
 
 @pytest.mark.parametrize("part", [None, (4, 19)])
 def test_the_command_writes_the_numbers_that_the_page_shows(app, part, monkeypatch, tmp_path):
-    app.query_params["frame"] = "9"
-    if part:
-        app.query_params["part"] = [str(part[0]), str(part[1] - 1)]
-        whole = work.Request("sample", work.BOX, library.truth("sample").part(*part).box, NETWORKS, "cpu")
-        work.analyse(replace(whole, frames=part).run(), lambda *_: None, lambda: False)
-    at(app, PAGE)
+    at_frame_9(app, part)
     monkeypatch.chdir(ROOT)
     (line,) = {one for one in copied(app, "bash") if " compare " in one}
     start, _ = line.rsplit(" --out ", 1)

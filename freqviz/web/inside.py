@@ -20,7 +20,7 @@ from freqviz.heatmaps import Heatmaps
 from freqviz.panel import Panel
 from freqviz.trace import Trace
 from freqviz.web.page import show
-from freqviz.web.recipe import explain
+from freqviz.web.recipe import explain, importing
 from freqviz.web.view import View
 
 Value = TypeVar("Value")
@@ -162,12 +162,10 @@ class Inside:
             if name in needed:
                 needed |= _words(line)
                 lines.insert(0, line)
-        named = ("heatmaps", "offsets", "run")
-        modules = sorted({word for word in needed if word.startswith("figures") or word in named})
         return "\n".join(
             [
                 "import freqviz",
-                f"from freqviz import {', '.join(modules)}",
+                importing("\n".join([*lines, call])),
                 "from freqviz.to_matplotlib import save_pdf",
                 "",
                 self.view.clip_python,

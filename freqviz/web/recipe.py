@@ -81,13 +81,17 @@ def in_python(start: str, given: Sequence[str], call: str) -> str:
         call: what gives the panel.
     """
     text = "\n".join([*given, call])
-    used = [
-        name for name in set(re.findall(r"\b(\w+)\.", text)) if name in (*COMPUTING, "run") or name[:7] == "figures"
-    ]
     first, _, rest = start.partition("\n")
     imports = [f"import {name}" for name in ("numpy as np", "pandas as pd") if re.search(rf"\b{name[-2:]}\.", text)]
-    lines = [first, *imports, f"from freqviz import {', '.join(sorted(used))}", rest, *given, f"panel = {call}"]
+    lines = [first, *imports, importing(text), rest, *given, f"panel = {call}"]
     return "\n".join(lines)
+
+
+def importing(text: str) -> str:
+    """The line that imports the modules of freqviz that lines of Python name."""
+    named = set(re.findall(r"\b(\w+)\.", text))
+    used = [name for name in named if name in (*COMPUTING, "run") or name.startswith("figures")]
+    return f"from freqviz import {', '.join(sorted(used))}"
 
 
 def _numbers(panel: Panel) -> pd.DataFrame:

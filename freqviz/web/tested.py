@@ -70,7 +70,7 @@ class Tested:
     def _command(self) -> str:
         out = f"runs/{Path(self.view.file).stem}"
         words = ["claims", self.view.file, "--run", out, *self.view.frames_option]
-        words += ["--truth", self._truth] if self._true else []
+        words += ["--truth", library.relative(library.SAMPLE_FILE.with_suffix(".json"))] if self._true else []
         line = ["python", "-m", "freqviz", *words, "--out", f"{out}-claims.json"]
         return f"{self.view.analyse_command()} && {shlex.join(line)}"
 
@@ -81,17 +81,10 @@ class Tested:
         lines = [first, "from freqviz import claims, figures_claims", rest, self.view.clip_python]
         given = ""
         if self._true:
-            first_frame = self.view.clip.first
-            part = "" if self.view.span is None else f"[{first_frame}:{first_frame + len(self.view.clip)}]"
             lines.insert(1, "import pandas as pd")
-            known = f"pd.read_json({self._truth!r}, typ='series', precise_float=True)['blur_length']{part}"
-            lines.append(f"blurs = {known}")
+            lines.append(f"blurs = {self.view.true_blur_python}")
             given = f", blurs, {self._measure!r}"
         return "\n".join([*lines, f"found = claims.measure(clip, analysis{given})"])
-
-    @property
-    def _truth(self) -> str:
-        return library.relative(library.SAMPLE_FILE.with_suffix(".json"))
 
 
 @st.fragment(run_every=0.5)

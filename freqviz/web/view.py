@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+import models
 from freqviz import crops, figures, look, poses, reading, run, sharpness
 from freqviz.clip import Clip
 from freqviz.panel import Panel
@@ -73,6 +74,17 @@ class View:
     def frames_option(self) -> list[str]:
         """The part of the clip that was analysed, as an option of commands; empty for all of it."""
         return [] if self.span is None else ["--frames", "{}:{}".format(*self.span)]
+
+    @property
+    def true_blur_python(self) -> str:
+        """Python of the true length of blur of every frame that was analysed: of the session, else of the sample."""
+        start, whole = self.clip.first, f"freqviz.open_session({self.file!r}).truth['blur']"
+        if self.of_session:
+            start -= work.open_clip(self.name).first
+        else:
+            truth = library.relative(library.SAMPLE_FILE.with_suffix(".json"))
+            whole = f"pd.read_json({truth!r}, typ='series', precise_float=True)['blur_length']"
+        return whole if self.span is None else f"{whole}[{start}:{start + len(self.clip)}]"
 
     @property
     def clip_python(self) -> str:
@@ -297,7 +309,7 @@ class View:
         """
         why = "this machine has none"
         if network in work.trained():
-            if work.checkpoint_hash(network) == self.analysis.provenance["checkpoints"][network]:
+            if models.checkpoint_hash(network) == self.analysis.provenance["checkpoints"][network]:
                 return
             why = "the one of this machine has other parameters"
         raise LookupError(f"this has to be computed by the {network} that analysed the clip, and {why}")

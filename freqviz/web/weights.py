@@ -18,7 +18,7 @@ from freqviz import compare, figures, figures_weights, influence, offsets, readi
 from freqviz.clip import Clip
 from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
-from freqviz.web import library, work
+from freqviz.web import work
 from freqviz.web.page import show
 from freqviz.web.recipe import explain, in_python
 from freqviz.web.view import TRUE_BLUR, View, typed
@@ -287,15 +287,8 @@ class Weights:
 
     def _source(self, column: str) -> str:
         """Python of one column of `table`."""
-        if column == TRUE_BLUR and self.view.of_session:
-            start = self.view.clip.first - work.open_clip(self.view.name).first
-            part = "" if self.view.span is None else f"[{start}:{start + len(self.view.clip)}]"
-            return f"freqviz.open_session({self.view.file!r}).truth['blur']{part}"
         if column == TRUE_BLUR:
-            truth = library.relative(library.SAMPLE_FILE.with_suffix(".json"))
-            first, stop = self.view.clip.first, self.view.clip.first + len(self.view.clip)
-            part = "" if self.view.span is None else f"[{first}:{stop}]"
-            return f"pd.read_json({truth!r}, typ='series', precise_float=True)['blur_length']{part}"
+            return self.view.true_blur_python
         for prefix, name in ((FEATURES, "feature_energy"), (WEIGHT, "mean_weights")):
             if column.startswith(prefix):
                 return f"analysis.traces[{column.removeprefix(prefix)!r}].{name}"

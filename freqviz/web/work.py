@@ -114,17 +114,6 @@ def trained() -> list[str]:
     return [name for name in models.names() if models.checkpoint(name).is_file()]
 
 
-def checkpoint_hash(network: str) -> str:
-    """Hash of the parameters of a trained network; read anew when their file changes."""
-    path = models.checkpoint(network)
-    return _checkpoint_hash(network, path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=32)
-def _checkpoint_hash(network: str, path: Path, modified: int) -> str:
-    return models.checkpoint_hash(network)
-
-
 def defaults() -> list[str]:
     """The networks chosen unless a visitor says otherwise: the two video networks."""
     return [name for name in run.DEFAULT_MODELS if name in trained()]
