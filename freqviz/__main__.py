@@ -763,4 +763,7 @@ def _checkpoints() -> list[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
+    from freqviz.jobs import keep_memory
+
+    keep_memory()
     app(prog_name="python -m freqviz")

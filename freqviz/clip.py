@@ -30,6 +30,7 @@ from freqviz import containers
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _CHUNK = 32  # frames decoded together; fewer where frames are large
+_KEEP = 32 << 20  # bytes of decoded frames that opening hands to reading
 _OPTIONS = {
     # playlists, concat scripts and image patterns would lead to other files, so only plain containers open
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts",
@@ -425,6 +426,7 @@ class _Video:
         self._position = -1  # the frame that comes next
         self._spoilt: list[int] = []  # packets since the last seek that are damaged, in the order of decoding
         self._concealed = -1  # the last of them whose frame the decoder has mended
+        self._kept: dict[int, Any] = {}  # frames decoded on opening, until they are read
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
@@ -432,10 +434,11 @@ class _Video:
         self._torn: list[range] = []  # bytes of the file whose packets may be cut off or changed
         self._open()
         table = self._demux()
-        first = next(self._decoded(), None)
+        decoded = self._decoded()
+        first = next(decoded, None)
         if first is not None:
             self._describe(first)
-        if table is None or first is None or not self._last_frame_comes(*table):
+        if table is None or first is None or not self._last_frame_comes(*table, chain([first], decoded)):
             table = self._decode_all()
         self._adopt(*table)
         if self._broken:
@@ -490,7 +493,7 @@ class _Video:
 
     def __getstate__(self) -> dict[str, Any]:
         gone = dict.fromkeys(("_container", "_stream", "_pending"))
-        return {**vars(self), **gone, "_coming": iter(()), "_position": -1}
+        return {**vars(self), **gone, "_coming": iter(()), "_kept": {}, "_position": -1}
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the video stream; the reading of a damaged file ends where the container gives up."""
@@ -590,11 +593,23 @@ class _Video:
             return None
         return sorted(known), sorted(keys)
 
-    def _last_frame_comes(self, stamps: list[int], keys: list[int]) -> bool:
+    def _last_frame_comes(self, stamps: list[int], keys: list[int], decoded: Iterator[Any]) -> bool:
+        """Whether the table is right, of which all frames are `decoded` from the first; keeps those it came by."""
         self._adopt(stamps, keys)
-        last = len(stamps) - 1
-        self._seek(last)
-        return any(i == last for i, _ in self._coming)
+        last, room = len(stamps) - 1, _KEEP
+        if len(keys) > 1:
+            self._seek(last)
+        else:
+            self._coming = self._flagged(decoded)
+        for i, frame in self._coming:
+            room -= sum(plane.buffer_size for plane in frame.planes)
+            if room > 0:
+                self._kept[i] = frame
+            else:
+                self._kept.clear()
+            if i == last:
+                return True
+        return False
 
     def _adopt(self, stamps: list[int], keys: list[int]) -> None:
         self._pts, self._keys = stamps, keys
@@ -603,6 +618,7 @@ class _Video:
     def _decode_all(self) -> tuple[list[int], list[int]]:
         """The table by decoding everything once: for damaged files and packets without time stamps."""
         self.damaged.clear()
+        self._kept.clear()
         self._open()
         stamps: list[int] = []
         keys: list[int] = []
@@ -742,12 +758,16 @@ class _Video:
         self._open()
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        frames = np.empty((stop - start, *self.size, 3), np.uint8)
+        if all(i in self._kept for i in range(start, stop)):
+            for i in range(start, stop):
+                frames[i - start] = self._upright(self._kept.pop(i))
+            return frames
         if self._container is None:
             self._open()
         if self._position != start:
             self._seek(start)
         self._position = -1  # until all has gone well
-        frames = np.empty((stop - start, *self.size, 3), np.uint8)
         there = np.zeros(stop - start, bool)
         for i, frame in chain([self._pending] if self._pending else [], self._coming):
             self._pending = None

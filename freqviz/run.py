@@ -12,6 +12,8 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
@@ -378,14 +380,18 @@ class Run:
         """
         backbones = _backbones(self.networks)
         total = 1 + LOOK + max(backbone.reach for backbone in backbones)
-        frames = dict.fromkeys(range(total), self.clip[0])
+        frame = self.clip[0]
         box = ladder.whole_frame(self.clip.size) if self.first is None else self.first
+
+        def cut(_: int, size: tuple[int, int] = crops.SIZE) -> NDArray[np.uint8]:
+            return crops.cut(frame, box, size)
+
         for keys in (range(1), range(1, 1 + LOOK)):
             start = time.perf_counter()
             for backbone in backbones:
-                backbone.estimate(keys, total, frames, box, self.device, light=True)
+                backbone.estimate(keys, total, cut, box, self.device, light=True)
             for key in keys:
-                self._frame_row(frames[key], key, box, "", light=True)
+                self._frame_row(frame, cut(key), key, box, "")
         return (time.perf_counter() - start) / LOOK, memory(self.device)
 
     @property
@@ -444,26 +450,33 @@ class Run:
         """
         known, start = earlier or (None, 0)
         total, before = len(self.clip), self.clip.first + start
-        rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
-        frames: list[dict[str, Any]] = []
+        rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self.networks}
+        frames: list[tuple[Future[dict[str, Any]], int]] = []
         deep: dict[tuple[str, int], Trace] = {}
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         progress(0, total - start)
         for part in self._steps(light, cancelled, start):
             seconds = part.seconds
+            done = slice(part.keys.start - start, part.keys.stop - start)
             for name, more in part.rows.items():
-                rows[name].append(more)
+                for quantity, values in more.items():
+                    if (
+                        quantity not in rows[name]
+                    ):  # whole at once: small arrays kept among passing ones scatter the memory
+                        rows[name][quantity] = np.empty((total - start, *values.shape[1:]), values.dtype)
+                    rows[name][quantity][done] = values
             for key in part.keys:
-                frames.append(self._frame_row(part.frames[key], key, part.box, part.source, light))
-                frames[-1]["segment"] = part.segment
+                cut = part.reader.cut(key, crops.SIZE) if light else None
+                row = part.reader.beside(self._frame_row, part.frames[key], cut, key, part.box, part.source)
+                frames.append((row, part.segment))
                 if (number := self.clip.first + key) in self.deep:
                     for name, network in self.networks.items():
                         deep[name, number] = _deep(network, name, key, total, part.frames, part.box)
             show(part.newest)
             progress(part.keys.stop - start, total - start)
-        table = pd.DataFrame(frames)
-        held, segments = table[list(BOX)].to_numpy(), table.pop("segment").to_numpy()
+        table = pd.DataFrame([row.result() for row, _ in frames])
+        held, segments = table[list(BOX)].to_numpy(), np.array([segment for _, segment in frames])
         traces = {
             name: _light_trace(name, network, rows[name], held, segments, self.clip.first)
             for name, network in self.networks.items()
@@ -485,16 +498,13 @@ class Run:
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
     def _frame_row(
-        self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool
+        self, frame: NDArray[np.uint8], cut: NDArray[np.uint8] | None, key: int, box: ladder.Box, source: str
     ) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "frame": self.clip.first + key,
-            **dict(zip(BOX, box, strict=True)),
-        }
-        row["box_source"] = source
-        if light:
+        """Without a cut only the box."""
+        row = {"frame": self.clip.first + key, **dict(zip(BOX, box, strict=True)), "box_source": source}
+        if cut is not None:
             row |= sharpness.measures(frame, box)
-            energies = spectra.band_energies(spectra.luma(crops.cut(frame, box)))
+            energies = spectra.band_energies(spectra.luma(cut))
             row |= {f"band_{i}": value for i, value in enumerate(np.log(np.maximum(energies, 1e-12)))}
         return row
 
@@ -508,7 +518,7 @@ class Run:
         total, most = len(self.clip), self.step
         backbones = _backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
-        frames, coming = dict[int, NDArray[np.uint8]](), iter(range(max(0, start - reach), total))
+        sizes = {backbone.network.input_size for backbone in backbones} | ({crops.SIZE} if light else set())
         if start in self.corrections:
             box, source, rung = self.corrections[start], "corrected", "corrected"
         else:
@@ -516,46 +526,45 @@ class Run:
             box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, rung)
         key, segment, lost, ahead = start, 0, 0, 2 if rung in FOLLOWING else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
-        while key < total:
-            if cancelled():
-                raise Cancelled(f"cancelled at frame {key} of {total}")
-            stop = min(key + min(ahead, most), total, *(frame for frame in self.corrections if frame > key))
-            if self.imported is not None and rung == "imported":
-                stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
-            keys = range(key, stop)
-            while len(frames) == 0 or max(frames) < min(stop + reach, total) - 1:
-                i = next(coming)
-                frames[i] = self.clip[i]
-            try:
-                rows: dict[str, dict[str, NDArray[Any]]] = {}
-                for backbone in backbones:
-                    rows |= backbone.estimate(keys, total, frames, box, self.device, light)
-            except torch.OutOfMemoryError:
-                if most == 1:
-                    raise
-                most = max(1, most // 2)
-                torch.cuda.empty_cache()
-                continue
-            seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
-            yield _Step(keys, box, source, segment, rows, frames, self.clip.first, seconds)
-            leader = rows[next(iter(self.networks))]
-            last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
-            if stop in self.corrections:
-                look, rung, last, lost = _Look(self.corrections[stop], "corrected", 2), "corrected", [], 0
-            else:
-                look = self._look(box, stop, last, rung, most)
-                lost = lost + len(keys) if look.lost else 0
-            if lost >= self.clip.fps and rung == "motion" and stop < total:
-                lost, again = 0, self._from_motion(stop)
-                look = look if again is None else _Look(again, "motion", 2)
-            ahead = look.ahead
-            if look.box is not None and stop < total:
-                box, source, segment = look.box, look.source, segment + 1
-                for backbone in backbones:
-                    backbone.encoded.clear()
-            key = stop
-            for i in [i for i in frames if i < key - reach]:
-                del frames[i]
+        with closing(_Reader(self.clip, max(0, start - reach), sizes)) as reader:
+            while key < total:
+                if cancelled():
+                    raise Cancelled(f"cancelled at frame {key} of {total}")
+                stop = min(key + min(ahead, most), total, *(frame for frame in self.corrections if frame > key))
+                if self.imported is not None and rung == "imported":
+                    stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
+                keys = range(key, stop)
+                reader.ahead(min(stop + reach + most, total), box)
+                try:
+                    rows: dict[str, dict[str, NDArray[Any]]] = {}
+                    for backbone in backbones:
+                        rows |= backbone.estimate(keys, total, reader.cut, box, self.device, light)
+                except torch.OutOfMemoryError:
+                    if most == 1:
+                        raise
+                    most = max(1, most // 2)
+                    torch.cuda.empty_cache()
+                    continue
+                seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
+                frames = {i: reader.frame(i) for i in range(max(0, key - reach), min(stop + reach, total))}
+                yield _Step(keys, box, source, segment, rows, frames, reader, self.clip.first, seconds)
+                leader = rows[next(iter(self.networks))]
+                last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
+                if stop in self.corrections:
+                    look, rung, last, lost = _Look(self.corrections[stop], "corrected", 2), "corrected", [], 0
+                else:
+                    look = self._look(box, stop, last, rung, most)
+                    lost = lost + len(keys) if look.lost else 0
+                if lost >= self.clip.fps and rung == "motion" and stop < total:
+                    lost, again = 0, self._from_motion(stop)
+                    look = look if again is None else _Look(again, "motion", 2)
+                ahead = look.ahead
+                if look.box is not None and stop < total:
+                    box, source, segment = look.box, look.source, segment + 1
+                    for backbone in backbones:
+                        backbone.forget()
+                key = stop
+                reader.forget(key - reach)
 
     def _look(
         self,
@@ -634,6 +643,7 @@ class _Step:
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
     frames: dict[int, NDArray[np.uint8]]  # around the keys
+    reader: "_Reader"  # of these frames
     first: int  # number of the clip's first frame
     seconds: dict[str, float]  # so far, by network
 
@@ -644,6 +654,53 @@ class _Step:
         return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
 
 
+class _Reader:
+    """Frames of a clip, read, cut and measured by a thread of its own while the networks compute, in order."""
+
+    def __init__(self, clip: Clip, first: int, sizes: set[tuple[int, int]]):
+        self._clip, self._next, self._sizes = clip, first, sizes
+        self._thread = ThreadPoolExecutor(1, "read")
+        self._frames: dict[int, Future[NDArray[np.uint8]]] = {}
+        self._box = np.zeros(4)
+        self._cuts: dict[tuple[int, tuple[int, int]], Future[NDArray[np.uint8]]] = {}
+
+    def ahead(self, stop: int, box: ladder.Box) -> None:
+        """Begin to read the frames before `stop`, and to cut them by a box."""
+        if not np.array_equal(box, self._box):
+            self._box, self._cuts = box, {}
+        for i in range(self._next, stop):
+            self._frames[i] = self._thread.submit(self._clip.__getitem__, i)
+            for size in self._sizes:
+                self._cuts[i, size] = self._thread.submit(lambda i, size: crops.cut(self.frame(i), box, size), i, size)
+        self._next = max(self._next, stop)
+
+    def frame(self, i: int) -> NDArray[np.uint8]:
+        """(H, W, 3)."""
+        return self._frames[i].result()
+
+    def cut(self, i: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """A frame cut by the last box; what was cut by another one is cut anew, at once."""
+        if (i, size) not in self._cuts:
+            found: Future[NDArray[np.uint8]] = Future()
+            found.set_result(crops.cut(self.frame(i), self._box, size))
+            self._cuts[i, size] = found
+        return self._cuts[i, size].result()
+
+    def beside(self, work: Callable[..., dict[str, Any]], *arguments: Any) -> "Future[dict[str, Any]]":
+        """Have something done by the same thread, after what it was asked before."""
+        return self._thread.submit(work, *arguments)
+
+    def forget(self, before: int) -> None:
+        """Let go of the frames before one."""
+        for i in [i for i in self._frames if i < before]:
+            del self._frames[i]
+        for place in [place for place in self._cuts if place[0] < before]:
+            del self._cuts[place]
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+
 class _Backbone:
     """Networks that share one backbone, and the encoded frames of the current segment."""
 
@@ -651,41 +708,37 @@ class _Backbone:
         self.members = members
         self.network = next(iter(members.values()))
         self.reach = max(network.frames // 2 for network in members.values())
-        self.encoded: dict[int, _Encoded] = {}
         self.seconds = dict.fromkeys(members, 0.0)  # in each; what they share counts for each
+        self.forget()
+
+    def forget(self) -> None:
+        """A new segment: what was encoded was cut by another box."""
+        self.held = range(0)  # frames that are encoded; the maps and rows below have one row each
+        self.shared: Window = {}
+        self.own: dict[str, Window] = {name: {} for name in self.members}
+        self.rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self.members}
 
     @torch.inference_mode()
     def estimate(
-        self,
-        keys: range,
-        total: int,
-        frames: dict[int, NDArray[np.uint8]],
-        box: ladder.Box,
-        device: str,
-        light: bool,
+        self, keys: range, total: int, cut: "Cut", box: ladder.Box, device: str, light: bool
     ) -> dict[str, dict[str, NDArray[Any]]]:
         """Rows of every member for the windows of `keys`; frames not yet encoded in this segment are."""
         needed = range(max(0, keys.start - self.reach), min(total, keys.stop + self.reach))
-        for i in [i for i in self.encoded if i < needed.start]:
-            del self.encoded[i]
-        if new := [i for i in needed if i not in self.encoded]:
-            cuts = np.stack([crops.cut(frames[i], box, self.network.input_size) for i in new])
-            self._encode(new, to_tensor(cuts, device), box, light)
+        if new := range(max(needed.start, self.held.stop), needed.stop):
+            cuts = np.stack([cut(i, self.network.input_size) for i in new])
+            self._encode(new, needed.start, to_tensor(cuts, device), box, light)
         rows = {}
         for name, network in self.members.items():
             started = time.perf_counter()
-            frames_of = [self.encoded[i].maps(name) for key in keys for i in _window(key, network.frames, total)]
-            stacked = {
-                part: torch.stack([maps[part] for maps in frames_of]).unflatten(0, (len(keys), network.frames))
-                for part in frames_of[0]
-            }
-            rows[name] = light_rows(network, stacked, box, light)
+            windows = _windows({**self.shared, **self.own[name]}, self.held, keys, network.frames, total)
+            rows[name] = light_rows(network, windows, box, light)
             self.seconds[name] += time.perf_counter() - started
-            for part in self.encoded[keys.start].rows[name]:
-                rows[name][part] = np.stack([self.encoded[key].rows[name][part] for key in keys])
+            of_keys = slice(keys.start - self.held.start, keys.stop - self.held.start)
+            rows[name] |= {part: values[of_keys] for part, values in self.rows[name].items()}
         return rows
 
-    def _encode(self, new: list[int], cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
+    def _encode(self, new: range, first: int, cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
+        """Hold the frames from `first` to the end of `new`, which are encoded."""
         started = time.perf_counter()
         shared, seen = light_frames(
             self.network, getattr(self.network, "shared", self.network.encode), cuts, box, light
@@ -693,31 +746,36 @@ class _Backbone:
         if cuts.is_cuda:
             torch.cuda.synchronize(cuts.device)  # else what is shared would be charged to the first network
         for_all = time.perf_counter() - started
-        own, rows = dict[str, Window](), dict[str, dict[str, NDArray[Any]]]()
+        gone = max(0, first - self.held.start)
+
+        def joined(old: Window, more: Window) -> Window:
+            return {part: torch.cat([old[part][gone:], maps]) if old else maps for part, maps in more.items()}
+
         for name, network in self.members.items():
             started = time.perf_counter()
-            own[name], rows[name] = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
+            maps, rows = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
             self.seconds[name] += for_all + time.perf_counter() - started
             if network is self.network:
-                rows[name] |= seen
-        for row, i in enumerate(new):
-            self.encoded[i] = _Encoded(
-                shared={part: values[row] for part, values in shared.items()},
-                own={name: {part: values[row] for part, values in maps.items()} for name, maps in own.items()},
-                rows={name: {part: values[row] for part, values in seen.items()} for name, seen in rows.items()},
-            )
+                rows |= seen
+            self.own[name] = joined(self.own[name], maps)
+            known = self.rows[name]
+            self.rows[name] = {
+                part: np.concatenate([known[part][gone:], values]) if known else values for part, values in rows.items()
+            }
+        self.shared, self.held = joined(self.shared, shared), range(first, new.stop)
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """One frame after the backbone: what the networks share, and what each adds."""
+Cut = Callable[[int, tuple[int, int]], NDArray[np.uint8]]  # frame and (height, width) to (height, width, 3)
 
-    shared: Window
-    own: dict[str, Window]
-    rows: dict[str, dict[str, NDArray[Any]]]  # of the light tier, by network
 
-    def maps(self, name: str) -> Window:
-        return {**self.shared, **self.own[name]}
+def _windows(maps: Window, held: range, keys: range, count: int, total: int) -> Window:
+    """Windows (B, T, ...) of the keys from maps (N, ...) of the frames held; views, where no neighbour is missing."""
+    reach = count // 2
+    if keys.start >= reach and keys.stop + reach <= total:
+        shown = slice(keys.start - reach - held.start, keys.stop + reach - held.start)
+        return {part: values[shown].unfold(0, count, 1).movedim(-1, 1) for part, values in maps.items()}
+    places = torch.tensor([_window(key, count, total) for key in keys]) - held.start
+    return {part: values[places.to(values.device)] for part, values in maps.items()}
 
 
 def _nothing(frames: torch.Tensor) -> Window:
@@ -768,13 +826,12 @@ def _cuts(
 def _light_trace(
     name: str,
     network: PoseNetwork,
-    rows: list[dict[str, NDArray[Any]]],
+    found: dict[str, NDArray[Any]],
     boxes: NDArray[np.float64],
     segments: NDArray[np.int64],
     first: int,
 ) -> LightTrace:
     n = len(boxes)
-    found = {part: np.concatenate([row[part] for row in rows]) for part in rows[0]}
     slots = max(network.frames, SLOTS)
     return LightTrace(
         network=name,

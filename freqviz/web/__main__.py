@@ -10,7 +10,7 @@ from rich.progress import Progress
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
-from freqviz.jobs import never
+from freqviz.jobs import keep_memory, never
 from freqviz.web import library, work
 
 
@@ -27,6 +27,7 @@ def prepare() -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     prepare()
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"
     sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
