@@ -8,15 +8,16 @@ outside of it is a missing neighbour, and tables, arguments and messages count f
 
 import hashlib
 import json
+import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,7 @@ from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_
 from models.cost import multiply_adds, parameters
 from models.network import PoseNetwork
 
+BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "measure")  # busy only while no network computes
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
@@ -383,15 +385,14 @@ class Run:
         frame = self.clip[0]
         box = ladder.whole_frame(self.clip.size) if self.first is None else self.first
 
-        def cut(_: int, size: tuple[int, int] = crops.SIZE) -> NDArray[np.uint8]:
-            return crops.cut(frame, box, size)
+        def cut(wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
+            return np.stack([crops.cut(frame, box, size)] * len(wanted))
 
         for keys in (range(1), range(1, 1 + LOOK)):
             start = time.perf_counter()
             for backbone in backbones:
                 backbone.estimate(keys, total, cut, box, self.device, light=True)
-            for key in keys:
-                self._frame_row(frame, cut(key), key, box, "")
+            list(BESIDE.map(_measures, repeat(frame, len(keys)), cut(keys, box, crops.SIZE), repeat(box)))
         return (time.perf_counter() - start) / LOOK, memory(self.device)
 
     @property
@@ -451,7 +452,7 @@ class Run:
         known, start = earlier or (None, 0)
         total, before = len(self.clip), self.clip.first + start
         rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self.networks}
-        frames: list[tuple[Future[dict[str, Any]], int]] = []
+        frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
         seconds: dict[str, float] = {}
         started = time.perf_counter()
@@ -466,17 +467,15 @@ class Run:
                     ):  # whole at once: small arrays kept among passing ones scatter the memory
                         rows[name][quantity] = np.empty((total - start, *values.shape[1:]), values.dtype)
                     rows[name][quantity][done] = values
+            frames += self._frame_rows(part, light)
             for key in part.keys:
-                cut = part.reader.cut(key, crops.SIZE) if light else None
-                row = part.reader.beside(self._frame_row, part.frames[key], cut, key, part.box, part.source)
-                frames.append((row, part.segment))
                 if (number := self.clip.first + key) in self.deep:
                     for name, network in self.networks.items():
                         deep[name, number] = _deep(network, name, key, total, part.frames, part.box)
             show(part.newest)
             progress(part.keys.stop - start, total - start)
-        table = pd.DataFrame([row.result() for row, _ in frames])
-        held, segments = table[list(BOX)].to_numpy(), np.array([segment for _, segment in frames])
+        table = pd.DataFrame(frames)
+        held, segments = table[list(BOX)].to_numpy(), table.pop("segment").to_numpy()
         traces = {
             name: _light_trace(name, network, rows[name], held, segments, self.clip.first)
             for name, network in self.networks.items()
@@ -497,16 +496,13 @@ class Run:
         }
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
-    def _frame_row(
-        self, frame: NDArray[np.uint8], cut: NDArray[np.uint8] | None, key: int, box: ladder.Box, source: str
-    ) -> dict[str, Any]:
-        """Without a cut only the box."""
-        row = {"frame": self.clip.first + key, **dict(zip(BOX, box, strict=True)), "box_source": source}
-        if cut is not None:
-            row |= sharpness.measures(frame, box)
-            energies = spectra.band_energies(spectra.luma(cut))
-            row |= {f"band_{i}": value for i, value in enumerate(np.log(np.maximum(energies, 1e-12)))}
-        return row
+    def _frame_rows(self, part: "_Step", light: bool) -> list[dict[str, Any]]:
+        shared = {**dict(zip(BOX, part.box, strict=True)), "box_source": part.source, "segment": part.segment}
+        seen: Iterable[dict[str, float]] = repeat({}, len(part.keys))
+        if light:
+            cuts = part.in_hand.cut(part.keys, part.box, crops.SIZE)
+            seen = BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
+        return [{"frame": self.clip.first + key, **shared, **of} for key, of in zip(part.keys, seen, strict=True)]
 
     def _steps(self, light: bool, cancelled: Callable[[], bool], start: int = 0) -> "Iterator[_Step]":
         """Groups of key frames that share a box, in order; between them the box is looked at.
@@ -518,7 +514,6 @@ class Run:
         total, most = len(self.clip), self.step
         backbones = _backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
-        sizes = {backbone.network.input_size for backbone in backbones} | ({crops.SIZE} if light else set())
         if start in self.corrections:
             box, source, rung = self.corrections[start], "corrected", "corrected"
         else:
@@ -526,45 +521,44 @@ class Run:
             box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, rung)
         key, segment, lost, ahead = start, 0, 0, 2 if rung in FOLLOWING else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
-        with closing(_Reader(self.clip, max(0, start - reach), sizes)) as reader:
-            while key < total:
-                if cancelled():
-                    raise Cancelled(f"cancelled at frame {key} of {total}")
-                stop = min(key + min(ahead, most), total, *(frame for frame in self.corrections if frame > key))
-                if self.imported is not None and rung == "imported":
-                    stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
-                keys = range(key, stop)
-                reader.ahead(min(stop + reach + most, total), box)
-                try:
-                    rows: dict[str, dict[str, NDArray[Any]]] = {}
-                    for backbone in backbones:
-                        rows |= backbone.estimate(keys, total, reader.cut, box, self.device, light)
-                except torch.OutOfMemoryError:
-                    if most == 1:
-                        raise
-                    most = max(1, most // 2)
-                    torch.cuda.empty_cache()
-                    continue
-                seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
-                frames = {i: reader.frame(i) for i in range(max(0, key - reach), min(stop + reach, total))}
-                yield _Step(keys, box, source, segment, rows, frames, reader, self.clip.first, seconds)
-                leader = rows[next(iter(self.networks))]
-                last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
-                if stop in self.corrections:
-                    look, rung, last, lost = _Look(self.corrections[stop], "corrected", 2), "corrected", [], 0
-                else:
-                    look = self._look(box, stop, last, rung, most)
-                    lost = lost + len(keys) if look.lost else 0
-                if lost >= self.clip.fps and rung == "motion" and stop < total:
-                    lost, again = 0, self._from_motion(stop)
-                    look = look if again is None else _Look(again, "motion", 2)
-                ahead = look.ahead
-                if look.box is not None and stop < total:
-                    box, source, segment = look.box, look.source, segment + 1
-                    for backbone in backbones:
-                        backbone.forget()
-                key = stop
-                reader.forget(key - reach)
+        in_hand = _InHand(self.clip, max(0, start - reach))
+        while key < total:
+            if cancelled():
+                raise Cancelled(f"cancelled at frame {key} of {total}")
+            stop = min(key + min(ahead, most), total, *(frame for frame in self.corrections if frame > key))
+            if self.imported is not None and rung == "imported":
+                stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
+            keys = range(key, stop)
+            in_hand.read(min(stop + reach, total))
+            try:
+                rows: dict[str, dict[str, NDArray[Any]]] = {}
+                for backbone in backbones:
+                    rows |= backbone.estimate(keys, total, in_hand.cut, box, self.device, light)
+            except torch.OutOfMemoryError:
+                if most == 1:
+                    raise
+                most = max(1, most // 2)
+                torch.cuda.empty_cache()
+                continue
+            seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
+            yield _Step(keys, box, source, segment, rows, in_hand, self.clip.first, seconds)
+            leader = rows[next(iter(self.networks))]
+            last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
+            if stop in self.corrections:
+                look, rung, last, lost = _Look(self.corrections[stop], "corrected", 2), "corrected", [], 0
+            else:
+                look = self._look(box, stop, last, rung, most)
+                lost = lost + len(keys) if look.lost else 0
+            if lost >= self.clip.fps and rung == "motion" and stop < total:
+                lost, again = 0, self._from_motion(stop)
+                look = look if again is None else _Look(again, "motion", 2)
+            ahead = look.ahead
+            if look.box is not None and stop < total:
+                box, source, segment = look.box, look.source, segment + 1
+                for backbone in backbones:
+                    backbone.forget()
+            key = stop
+            in_hand.forget(key - reach)
 
     def _look(
         self,
@@ -642,10 +636,13 @@ class _Step:
     source: str
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
-    frames: dict[int, NDArray[np.uint8]]  # around the keys
-    reader: "_Reader"  # of these frames
+    in_hand: "_InHand"  # frames around the keys
     first: int  # number of the clip's first frame
     seconds: dict[str, float]  # so far, by network
+
+    @property
+    def frames(self) -> dict[int, NDArray[np.uint8]]:
+        return self.in_hand.frames
 
     @property
     def newest(self) -> Newest:
@@ -654,51 +651,40 @@ class _Step:
         return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
 
 
-class _Reader:
-    """Frames of a clip, read, cut and measured by a thread of its own while the networks compute, in order."""
+class _InHand:
+    """Frames of a clip that are in use, and what was cut out of them by the held box."""
 
-    def __init__(self, clip: Clip, first: int, sizes: set[tuple[int, int]]):
-        self._clip, self._next, self._sizes = clip, first, sizes
-        self._thread = ThreadPoolExecutor(1, "read")
-        self._frames: dict[int, Future[NDArray[np.uint8]]] = {}
+    def __init__(self, clip: Clip, first: int):
+        self._clip, self._next = clip, first
+        self.frames: dict[int, NDArray[np.uint8]] = {}
         self._box = np.zeros(4)
-        self._cuts: dict[tuple[int, tuple[int, int]], Future[NDArray[np.uint8]]] = {}
+        self._cuts: dict[tuple[int, tuple[int, int]], NDArray[np.uint8]] = {}
 
-    def ahead(self, stop: int, box: ladder.Box) -> None:
-        """Begin to read the frames before `stop`, and to cut them by a box."""
-        if not np.array_equal(box, self._box):
-            self._box, self._cuts = box, {}
+    def read(self, stop: int) -> None:
+        """Read the frames before `stop`."""
         for i in range(self._next, stop):
-            self._frames[i] = self._thread.submit(self._clip.__getitem__, i)
-            for size in self._sizes:
-                self._cuts[i, size] = self._thread.submit(lambda i, size: crops.cut(self.frame(i), box, size), i, size)
+            self.frames[i] = self._clip[i]
         self._next = max(self._next, stop)
 
-    def frame(self, i: int) -> NDArray[np.uint8]:
-        """(H, W, 3)."""
-        return self._frames[i].result()
-
-    def cut(self, i: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """A frame cut by the last box; what was cut by another one is cut anew, at once."""
-        if (i, size) not in self._cuts:
-            found: Future[NDArray[np.uint8]] = Future()
-            found.set_result(crops.cut(self.frame(i), self._box, size))
-            self._cuts[i, size] = found
-        return self._cuts[i, size].result()
-
-    def beside(self, work: Callable[..., dict[str, Any]], *arguments: Any) -> "Future[dict[str, Any]]":
-        """Have something done by the same thread, after what it was asked before."""
-        return self._thread.submit(work, *arguments)
+    def cut(self, wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """(N, height, width, 3): each frame is cut once by a box."""
+        if not np.array_equal(box, self._box):
+            self._box, self._cuts = box, {}
+        for i in wanted:
+            if (i, size) not in self._cuts:
+                self._cuts[i, size] = crops.cut(self.frames[i], box, size)
+        return np.stack([self._cuts[i, size] for i in wanted])
 
     def forget(self, before: int) -> None:
         """Let go of the frames before one."""
-        for i in [i for i in self._frames if i < before]:
-            del self._frames[i]
-        for place in [place for place in self._cuts if place[0] < before]:
-            del self._cuts[place]
+        self.frames = {i: frame for i, frame in self.frames.items() if i >= before}
+        self._cuts = {place: cut for place, cut in self._cuts.items() if place[0] >= before}
 
-    def close(self) -> None:
-        self._thread.shutdown()
+
+def _measures(frame: NDArray[np.uint8], cut: NDArray[np.uint8], box: ladder.Box) -> dict[str, float]:
+    """What the light tier keeps of the pixels of a frame."""
+    energies = np.log(np.maximum(spectra.band_energies(spectra.luma(cut)), 1e-12))
+    return sharpness.measures(frame, box) | {f"band_{i}": float(value) for i, value in enumerate(energies)}
 
 
 class _Backbone:
@@ -725,8 +711,8 @@ class _Backbone:
         """Rows of every member for the windows of `keys`; frames not yet encoded in this segment are."""
         needed = range(max(0, keys.start - self.reach), min(total, keys.stop + self.reach))
         if new := range(max(needed.start, self.held.stop), needed.stop):
-            cuts = np.stack([cut(i, self.network.input_size) for i in new])
-            self._encode(new, needed.start, to_tensor(cuts, device), box, light)
+            cuts = to_tensor(cut(new, box, self.network.input_size), device)
+            self._encode(new, needed.start, cuts, box, light)
         rows = {}
         for name, network in self.members.items():
             started = time.perf_counter()
@@ -765,7 +751,7 @@ class _Backbone:
         self.shared, self.held = joined(self.shared, shared), range(first, new.stop)
 
 
-Cut = Callable[[int, tuple[int, int]], NDArray[np.uint8]]  # frame and (height, width) to (height, width, 3)
+Cut = Callable[[Sequence[int], ladder.Box, tuple[int, int]], NDArray[np.uint8]]  # as `_InHand.cut`
 
 
 def _windows(maps: Window, held: range, keys: range, count: int, total: int) -> Window:
