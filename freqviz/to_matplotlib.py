@@ -295,7 +295,11 @@ def _draw(
             getattr(axes, f"{name}axis").set_major_formatter(FuncFormatter(_plain))
             getattr(axes, f"{name}axis").set_minor_formatter(FuncFormatter(_plain))
         if axis.ticks:
-            setter([value for value, _ in axis.ticks], [text for _, text in axis.ticks])
+            turned: dict[str, Any] = dict(rotation=90, va="center") if axis.turned and name == "y" else {}
+            setter([value for value, _ in axis.ticks], [text for _, text in axis.ticks], **turned)
+    if one.bare:
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
     axes.set_aspect("equal" if one.equal else "auto")
     if one.colour and with_bar:
         bar = axes.figure.colorbar(
@@ -351,7 +355,7 @@ def _artist(mark: Mark, one: Panel, axes: Any, gid: str, zorder: int, width: flo
         return axes.plot(mark.x, mark.y, **line, **common)[0]
     if isinstance(mark, panel.Bars):
         style: dict[str, Any] = dict(facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0)
-        bars = axes.bar(mark.x, mark.height, mark.width, zorder=zorder, **style)
+        bars = axes.bar(mark.x, mark.height, mark.width, mark.base, zorder=zorder, **style)
         for bar in bars:
             bar.set_gid(gid)
         return Patch(**style)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ("", "_alignment", "_claims", "_compare", "_filters", "_heatmaps", "_spectra", "_weights")
+FIGURES = ("", "_alignment", "_claims", "_compare", "_filters", "_heatmaps", "_spectra", "_strip", "_weights")
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
