@@ -19,7 +19,7 @@ LAYERS = [
     ["run"],
     ["claims", "forecast", "influence", "session"],
     ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],
-    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_video", "again", "bundle", "tables"],
+    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_frames", "to_video", "again", "bundle", "tables"],
     ["web"],
     ["pages"],
 ]  # fmt: skip
