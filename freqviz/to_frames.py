@@ -187,8 +187,8 @@ class Annotated:
             if truth is not None:
                 self._skeleton(shown, truth, np.ones(len(truth)), poses.JOINTS, "truth", 1)
             self._skeleton(shown, trace.keypoints[i], trace.scores[i], trace.joints, role, 2)
-            x = left + (self.column - self.cell[1]) // 2
-            page[self.head : self.head + self.cell[0], x : x + self.cell[1]] = shown
+            inset = left + (self.column - self.cell[1]) // 2
+            page[self.head : self.head + self.cell[0], inset : inset + self.cell[1]] = shown
             if _weighs(trace):
                 words += self._weigh(page, left, np.asarray(trace.frame_weights[i], np.float64), role)
         self._spectrum(page, self._person(i, frame))
@@ -239,7 +239,7 @@ class Annotated:
     ) -> None:
         """A person on a picture: a dark casing, the edges, and joints that are the paler the lower their score."""
         places, known = crops.transform(points, self.to_cell), np.asarray(scores, np.float64)
-        finite: NDArray[np.bool_] = np.isfinite(places).all(1)
+        finite = np.asarray(np.isfinite(places).all(1))
         sides = ["left" if name.startswith("left") else "right" for name in joints]
         ends = [(a, b) for a, b in self.edges if finite[a] and finite[b]]
         _lines(cell, [places[[a, b]] for a, b in ends], look.CASING, width + 2)
