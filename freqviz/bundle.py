@@ -15,7 +15,7 @@ import json
 import os
 import shlex
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +25,7 @@ import models
 from freqviz import again, look, run, to_matplotlib, to_pgfplots
 from freqviz.again import Analyse, Made
 from freqviz.clip import Clip
-from freqviz.jobs import Progress, silent
+from freqviz.jobs import Cancelled, Progress, never, silent
 from freqviz.panel import Sheet
 from freqviz.paper import Paper
 from freqviz.store import write_folder
@@ -34,6 +34,8 @@ from freqviz.to_plotly import to_plotly
 SPEC = "figure.json"
 LIBRARIES = ("matplotlib", "numpy", "opencv-python-headless", "pandas", "plotly", "scipy", "torch")
 MOST_THREADS = 1024
+FORMS = ("pdf", "svg", "png")
+PARTS = len(FORMS) + 4  # pgfplots, arrays, page, words
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same bytes every time
 
 
@@ -114,26 +116,45 @@ def changed(path: Path | str, made: Iterable[Made]) -> list[str]:
     return lines
 
 
-def files(figure: Figure, made: list[Made], name: str = "figure") -> dict[str, bytes]:
+def files(
+    figure: Figure,
+    made: list[Made],
+    name: str = "figure",
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = never,
+) -> dict[str, bytes]:
     """Every file of the bundle, by name; the same figure gives the same bytes, also in another process.
 
     Args:
         figure: what to write.
         made: its panels, as `Figure.made` gives them.
         name: what the names of all files but `figure.json` begin with.
+        progress: told (done, total) parts.
+        cancelled: asked between parts.
+    Raises:
+        Cancelled: `cancelled` said so.
     """
+    found: dict[str, bytes] = {}
+    for done, part in enumerate(_parts(figure, made, name), start=1):
+        found |= part
+        progress(done, PARTS)
+        if cancelled():
+            raise Cancelled
+    return found
+
+
+def _parts(figure: Figure, made: list[Made], name: str) -> Iterator[dict[str, bytes]]:
     sheet, paper = sheet_of(figure, made), figure.paper
     told = facts(made)
     story = {"clips": told["clips"], "checkpoints": told["checkpoints"], "code": told["code"], "command": command()}
-    found = {f"{name}.{form}": to_matplotlib.render(sheet, form, paper, None, story) for form in ("pdf", "svg", "png")}
-    found |= to_pgfplots.to_pgfplots(sheet, paper, name=name)
-    for number, one in enumerate(sheet.panels):
-        if held := to_pgfplots.arrays(one):
-            found[f"{name}-{to_matplotlib.letters(number)}.npz"] = zipped(to_pgfplots.npz(held))
-    found[f"{name}.html"] = page(sheet).encode()
+    for form in FORMS:
+        yield {f"{name}.{form}": to_matplotlib.render(sheet, form, paper, None, story)}
+    yield to_pgfplots.to_pgfplots(sheet, paper, name=name)
+    arrays = {to_matplotlib.letters(n): to_pgfplots.arrays(one) for n, one in enumerate(sheet.panels)}
+    yield {f"{name}-{letter}.npz": zipped(to_pgfplots.npz(held)) for letter, held in arrays.items() if held}
+    yield {f"{name}.html": page(sheet).encode()}
     words = caption(sheet, paper), methods(made)
-    found["caption.txt"] = "\n\n".join(words).encode() + b"\n"
-    found["caption.tex"] = f"\\caption{{{to_pgfplots.tex(words[0])}}}\n\n{to_pgfplots.tex(words[1])}\n".encode()
+    latex = f"\\caption{{{to_pgfplots.tex(words[0])}}}\n\n{to_pgfplots.tex(words[1])}\n"
     spec = {
         "panels": [{"python": lines.splitlines()} for lines in figure.panels],
         "columns": figure.columns,
@@ -142,8 +163,11 @@ def files(figure: Figure, made: list[Made], name: str = "figure") -> dict[str, b
         "threads": figure.threads or _threads(made),
         **told,
     }
-    found[SPEC] = (json.dumps(spec, indent=2, ensure_ascii=False) + "\n").encode()
-    return found
+    yield {
+        "caption.txt": "\n\n".join(words).encode() + b"\n",
+        "caption.tex": latex.encode(),
+        SPEC: (json.dumps(spec, indent=2, ensure_ascii=False) + "\n").encode(),
+    }
 
 
 def sheet_of(figure: Figure, made: list[Made]) -> Sheet:
