@@ -1,5 +1,6 @@
 """What "Paper figures" makes of the present clip besides the sheet: frame strips, annotated clips, tables."""
 
+import pickle
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,23 +12,26 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from freqviz import figures_strip, tables, to_frames, to_video
+from freqviz import figures_strip, tables, to_frames, to_matplotlib, to_video
 from freqviz.figures_strip import AROUND, BLURRIEST, EVEN, PERSON, SHARPEST, WHOLE_FRAME
 from freqviz.jobs import Progress
 from freqviz.panel import Panel
+from freqviz.paper import Paper
 from freqviz.tables import Comparison
 from freqviz.web import library
+from freqviz.web.export import settings
 from freqviz.web.exporting import File, offer
 from freqviz.web.images import jpeg
-from freqviz.web.page import sentences, show
+from freqviz.web.page import sentences, slider
 from freqviz.web.recipe import copies
 from freqviz.web.view import View
 from freqviz.web.weights import Weights
 
 LIST = "A list"
 MOST = 12  # columns of a strip
-STRIP_WIDTH = 1000  # CSS pixels that a strip is laid out for
+WIDEST, DPI = 900, 200  # of a printed strip on the screen: CSS pixels, and dots per inch of paper
 RUN = "The networks of this run"
+OFFERED = ("PCK@.05, %", "PCK@.1, %", "error, % of box", "jitter, % of box", "effective frames", "ms/frame")
 EVALUATION = library.PROJECT / "assets" / "evaluation"
 KEPT: Any = {"bind": "query-params", "persist_state": "session"}  # the choices of a tab that is not open
 KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
@@ -45,17 +49,16 @@ class Paperwork:
         """Widgets for a frame strip, and the strip with its ways out: one leads to the sheet."""
         view = self.view
         with st.container(key="controls"):
-            how_, many, part, who = st.columns([2, 2, 2, 3], gap="medium")
+            how_, many, part = st.columns([2, 3, 2], gap="medium")
         how = how_.selectbox("Frames", [EVEN, SHARPEST, BLURRIEST, AROUND, LIST], key="strip", **KEPT)
         if how == LIST:
             first = view.clip.first
             text = many.text_input("Their numbers", f"{first}, {first + len(view.clip) // 2}", key="strip list", **KEPT)
         else:
             count = many.slider("How many", 1, MOST, 6, key="strip count", **KEPT)
-        region = part.segmented_control(
-            "Shown", [PERSON, WHOLE_FRAME], default=PERSON, required=True, key="strip shows", **KEPT
-        )
-        names = who.multiselect("Rows", view.networks, view.networks, key="strip rows", **KEPT)
+        region = part.selectbox("Shown", [PERSON, WHOLE_FRAME], key="strip shows", **KEPT)
+        around = slider(view.clip, st.container()) if how == AROUND else 0
+        names = st.multiselect("Rows", view.networks, view.networks, key="strip rows", width=620, **KEPT)
         with st.container(horizontal=True):
             skeletons = st.toggle("Skeletons", True, key="strip skeletons", **KEPT)
             weights = st.toggle("Frame weights", True, key="strip weights", **KEPT)
@@ -68,9 +71,6 @@ class Paperwork:
                 frames = self._listed(text)
             else:
                 blur = view.table[view.blurs[0]].to_numpy(np.float64)
-                around = min(
-                    max(st.session_state.get("frame", view.clip.first) - view.clip.first, 0), len(view.clip) - 1
-                )
                 frames = figures_strip.chosen(how, count, len(view.clip), blur, around)
             self._show_strip(frames, names, region, skeletons, box, weights, plain, truth)
 
@@ -94,9 +94,10 @@ class Paperwork:
         panel = figures_strip.frame_strip(
             view.clip, traces, frames, poses, region, skeletons, box, weights, plain
         )  # fmt: skip
-        (left, right), (bottom, top) = panel.limits("x"), panel.limits("y")
-        shape = abs((bottom - top) / (right - left))
-        show(panel, round(min(max(STRIP_WIDTH * shape, 200), 760)) + 90)
+        paper = settings()
+        with st.container(key="as printed"):
+            st.image(_printed(pickle.dumps(panel), paper, panel), width=min(WIDEST, round(2 * 96 * paper.width)))
+        st.caption(f"{panel.guide} It is shown as it will be printed, {paper.width:.2f} in wide: see the tab Sheet.")
         places = "".join(f"    {i}: np.array({np.round(points, 2).tolist()}),\n" for i, points in poses.items())
         given = [f"truth = {{\n{places}}}".replace("nan", "np.nan")] if poses else []
         chosen = f"[analysis.traces[name] for name in {names}]"
@@ -104,9 +105,9 @@ class Paperwork:
         usual = {"skeletons": True, "box": False, "weights": True, "plain": False}
         more = "".join(f", {name}={on}" for name, on in switches.items() if on != usual[name])
         call = f"figures_strip.frame_strip(clip, {chosen}, {frames}, {'truth' if poses else None}, {region!r}{more})"
-        Weights(view, frames[0]).explain(panel, call, *given, numbers=self._numbers(panel, names, frames))
+        Weights(view, frames[0]).explain(panel, call, *given, numbers=self._numbers(names, frames))
 
-    def _numbers(self, panel: Panel, names: list[str], frames: list[int]) -> pd.DataFrame:
+    def _numbers(self, names: list[str], frames: list[int]) -> pd.DataFrame:
         """The weights that a strip shows."""
         rows = []
         for name in names:
@@ -126,15 +127,13 @@ class Paperwork:
         with st.container(key="controls"):
             who, part = st.columns([3, 2], gap="medium")
         names = who.multiselect("From left to right", view.networks, view.networks, key="clip rows", **KEPT)
-        region = part.segmented_control(
-            "Shown", [PERSON, WHOLE_FRAME], default=PERSON, required=True, key="clip shows", **KEPT
-        )
+        region = part.selectbox("Shown", [PERSON, WHOLE_FRAME], key="clip shows", **KEPT)
+        frame = slider(view.clip, st.container(), "The frame that is shown here; the files have all of them.")
         known = view.true_joints is not None
         truth = known and st.toggle("Truth", True, key="clip truth", **KEPT)
         with sentences():
             traces = [view.analysis.traces[name] for name in names]
             pictures = to_frames.Annotated(view.clip, traces, view.true_joints if truth else None, region)
-            frame = min(max(st.session_state.get("frame", view.clip.first) - view.clip.first, 0), len(view.clip) - 1)
             st.image(jpeg(pictures[frame], pictures.size[1]), width=pictures.size[1])
             seconds = len(view.clip) / float(view.clip.fps)
             st.caption(
@@ -186,7 +185,7 @@ class Paperwork:
         with sentences():
             if title == RUN:
                 found = _of_run(self.view)
-                offered = list(found.names)
+                offered = [name for name in found.names if name in OFFERED] or list(found.names)
                 st.caption(
                     "Means over the frames of this clip with 95 % intervals (moving-block bootstrap); "
                     "they say nothing of other clips."
@@ -209,7 +208,8 @@ class Paperwork:
 
 
 def _show_table(found: Comparison, title: str) -> None:
-    st.markdown(found.markdown().replace("~", r"\~"))
+    with st.container(key="comparison"):
+        st.markdown(found.markdown().replace("~", r"\~"))
     st.caption("Bold is the best of a column, and what is printed alike; oracles are no rivals.")
     stem = "-".join(title.lower().split())
     texts = {"LaTeX": (found.latex(), ".tex", "latex"), "Markdown": (found.markdown(), ".md", "markdown"),
@@ -232,6 +232,12 @@ def _of_run(view: View) -> Comparison:
 @st.cache_resource(max_entries=8, show_spinner="Resampling the frames …")
 def _compared(folder: Path, truth: bytes, _view: View) -> Comparison:
     return tables.of_analysis(_view.analysis, _view.true_joints)
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing the strip …")
+def _printed(content: bytes, paper: Paper, _panel: Panel) -> bytes:
+    """A picture of a panel as it will be printed; `content` stands for the panel in the cache."""
+    return to_matplotlib.render(_panel, "png", paper, dpi=DPI)
 
 
 def _digest(view: View, truth: bool) -> bytes:
