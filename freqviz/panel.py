@@ -397,7 +397,7 @@ class Panel:
 
     `note` states results (sample sizes, intervals) under the title; `guide` says in one sentence how to read
     it; `formula` and `source` say what is computed and who proposed it. `equal`: one unit of x is as long as
-    one of y. `bare`: without a frame around it, for pictures that end by themselves.
+    one of y. `bare`: without a frame around it and lines in its bars, for rows that their names tell apart.
     """
 
     title: str

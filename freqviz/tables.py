@@ -302,6 +302,7 @@ def evaluations(folder: Path) -> dict[str, Callable[[str], Comparison]]:
     def weights(measure: str) -> Comparison:
         table = read("weights").dropna(subset=["rank correlation"])
         flat = table.pivot(index="row", columns="regime", values=["rank correlation", "effective frames"])
+        flat = flat.reindex(table["row"].unique())
         signs = {"rank correlation": "ρ", "effective frames": "frames"}
         keys = [(what, regime) for regime in table["regime"].unique() for what in signs]
         known = pd.DataFrame({f"{regime}: {signs[what]}": flat[what, regime] for what, regime in keys}).reset_index()

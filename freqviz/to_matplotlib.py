@@ -247,7 +247,8 @@ def _height(one: Panel, width: float, paper: Paper, shared: set[tuple[str, str]]
     names = [mark.name for mark in one.marks if mark.name and (mark.role, mark.name) not in shared]
     lines = len(_title(one, width, paper, "(a)")) + len(_note(one, width, paper))
     lines += -(-len(names) // _legend_columns(names, width, paper)) if names else 0
-    return min(body, 1.6 * width) + 0.048 * paper.size + paper.small / 52 * lines
+    own = 0.15 if one.bare else 0  # pictures fill their width, so what is guessed of their height is all needed
+    return min(body, 1.6 * width) + 0.048 * paper.size + paper.small / 52 * lines + own
 
 
 def _title(one: Panel, width: float, paper: Paper, letter: str) -> list[str]:
@@ -354,7 +355,8 @@ def _artist(mark: Mark, one: Panel, axes: Any, gid: str, zorder: int, width: flo
     if isinstance(mark, panel.Line):
         return axes.plot(mark.x, mark.y, **line, **common)[0]
     if isinstance(mark, panel.Bars):
-        style: dict[str, Any] = dict(facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0)
+        hatch = "" if one.bare else HATCHES[role.dash]
+        style: dict[str, Any] = dict(facecolor=role.colour, hatch=hatch, edgecolor="#ffffff", linewidth=0)
         bars = axes.bar(mark.x, mark.height, mark.width, mark.base, zorder=zorder, **style)
         for bar in bars:
             bar.set_gid(gid)

@@ -271,7 +271,7 @@ def _mark(mark: Mark, number: int, one: Panel, paper: Paper, file: str) -> list[
     if isinstance(mark, panel.Line):
         return [plot(f"{role} line, mark=none")]
     if isinstance(mark, panel.Bars):
-        pattern = PATTERNS.get(paper.role(role).dash)
+        pattern = None if one.bare else PATTERNS.get(paper.role(role).dash)
         lines = f", postaction={{pattern={pattern}, pattern color=white}}" if pattern else ""
         if mark.base:  # pgfplots has bars from zero only
             fields = [

@@ -221,7 +221,9 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
     elif isinstance(mark, panel.Line):
         yield dict(type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):
-        pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7)
+        pattern = dict(
+            shape="" if one.bare else HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7
+        )
         yield dict(
             type="bar", x=_small(mark.x), y=_small(mark.height), base=mark.base, width=mark.width, hovertemplate=hover,
             marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),

@@ -10,6 +10,7 @@ from freqviz import crops, poses, to_matplotlib
 from freqviz.clip import Clip
 from freqviz.figures_strip import AROUND, BLURRIEST, EVEN, SHARPEST, WHOLE_FRAME, chosen, frame_strip
 from freqviz.panel import Axis, Bars, Image, Line, Panel, Skeleton
+from freqviz.paper import paper
 from freqviz.to_pgfplots import to_pgfplots
 from freqviz.to_plotly import to_plotly
 
@@ -152,3 +153,17 @@ def test_bars_begin_at_their_base_on_screen_and_on_paper():
     assert to_plotly(panel).data[0].base == 10
     assert panel.limits("y") == pytest.approx((7 - 0.12, 10 + 0.12))
     assert r"(axis cs:0.6,10) rectangle (axis cs:1.4,7)" in to_pgfplots(panel)["figure.tex"].decode()
+
+
+@pytest.mark.parametrize("venue", ["CVPR, ICCV", "Nature"])
+@pytest.mark.parametrize("width", ["column", "text"])
+def test_nothing_of_a_strip_is_cut_off_by_the_edge_of_the_page(clip, traces, venue, width):
+    panel = frame_strip(clip, traces, FRAMES, {3: np.full((14, 2), 90.0)}, box=True)
+    drawn = to_matplotlib.to_matplotlib(panel, paper(venue, width))
+    drawn.draw_without_rendering()
+    (axes,), page = drawn.axes, drawn.bbox
+    legend = axes.get_legend().get_window_extent()
+    (title, *_) = [text.get_window_extent() for text in axes.texts if "Frame strip" in text.get_text()]
+    assert title.y1 <= page.y1
+    assert legend.y0 >= page.y0
+    assert axes.yaxis.get_label().get_window_extent().x0 >= page.x0
