@@ -1,6 +1,6 @@
 """Does a frame strip show the right frames at one scale, with each network's own poses and weights?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import both_renderers
 import numpy as np
@@ -158,7 +158,8 @@ def test_bars_begin_at_their_base_on_screen_and_on_paper():
 @pytest.mark.parametrize("venue", ["CVPR, ICCV", "Nature"])
 @pytest.mark.parametrize("width", ["column", "text"])
 def test_nothing_of_a_strip_is_cut_off_by_the_edge_of_the_page(clip, traces, venue, width):
-    panel = frame_strip(clip, traces[1:], [0, 2, 4, 6, 8, 9], box=True)
+    trace = replace(traces[1], boxes=traces[1].boxes * [1, 1, 1.5, 1])
+    panel = frame_strip(clip, [replace(trace, network="spatial-video"), trace], [0, 3, 6, 9])
     drawn = to_matplotlib.to_matplotlib(panel, paper(venue, width))
     drawn.draw_without_rendering()
     (axes,), page = drawn.axes, drawn.bbox
