@@ -521,6 +521,43 @@ def figure(
 
 
 @app.command()
+def video(
+    folder: Annotated[Path, typer.Argument(help="What `analyse` wrote.", metavar="RUN")],
+    clip: Annotated[Path, typer.Argument(help="The clip, folder of images, or of a session, that was analysed.")],
+    to: Annotated[Path, typer.Option("--out", help="File .mp4, which browsers play, or .gif for slides.")] = Path(
+        "clip.mp4"
+    ),
+    models: Annotated[
+        str | None, typer.Option("--models", help="Networks from left to right.", show_default="all of the run")
+    ] = None,
+    whole_frame: Annotated[bool, typer.Option("--whole-frame", help="Show all of the frame.")] = False,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="True joints: poses as CSV, JHMDB's .mat, the sample's .json.")
+    ] = None,
+    width: Annotated[int, typer.Option("--width", help="Pixels of the picture at most.")] = 1280,
+    megabytes: Annotated[float, typer.Option("--limit", help="MB of a GIF at most.")] = 10.0,
+) -> None:
+    """Write the clip with skeletons, the weights under each frame, and its spectrum; networks side by side."""
+    with plain_errors():
+        from freqviz import bundle, figures_strip, poses, to_frames, to_video
+        from freqviz.run import load_analysis
+        from freqviz.session import HEADER, open_session
+
+        if to.suffix.lower() not in to_video.SUFFIXES:
+            raise ValueError(f"--out must end in {' or '.join(to_video.SUFFIXES)}, got '{to}'")
+        analysis, opened = load_analysis(folder), _part(clip, None)
+        anew = (clip / HEADER).is_file() and open_session(clip).small
+        names = None if models is None else [name.strip() for name in models.split(",")]
+        known = None if truth is None else poses.read_truth(truth, len(opened), opened.size)
+        region = figures_strip.WHOLE_FRAME if whole_frame else figures_strip.PERSON
+        pictures = to_frames.of_analysis(analysis, opened, names, known, region, width, anew)
+        with _bar(clip.name) as progress:
+            to_video.annotated(to, pictures, progress, limit=round(1e6 * megabytes))
+        size = bundle.in_words(to.stat().st_size)
+        out.print(f"{to}: {len(pictures)} frames, {size}", highlight=False, markup=False)
+
+
+@app.command()
 def table(
     scores: Annotated[Path, typer.Argument(help="CSV of scores, such as assets/evaluation/regimes.csv.")],
     measure: Annotated[str, typer.Option("--measure", help="Column to compare.")] = "pck@0.1",

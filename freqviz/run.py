@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
@@ -282,6 +283,22 @@ def choose_device(device: Device = "auto") -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("device 'cuda' was asked for, but PyTorch sees none here; use --device cpu")
     return device
+
+
+def threads() -> int:
+    """How many threads share a sum: with another number it is rounded otherwise, and boxes at a threshold may move."""
+    return torch.get_num_threads()
+
+
+@contextmanager
+def with_threads(count: int | None) -> Iterator[None]:
+    """For so long, share sums among `count` threads; None: as it is."""
+    before = threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def memory(device: str) -> int:
@@ -615,6 +632,7 @@ class Run:
                 "band_edges": list(spectra.BAND_EDGES),
             },
             "device": self.device,
+            "threads": threads(),
             "code": code_version(),
             "versions": {"python": platform.python_version(), **_versions()},
             "key": self.key.digest,

@@ -140,8 +140,12 @@ def _axis(one: Panel, name: str) -> dict[str, Any]:
     described["range"] = [float(np.log10(value)) for value in limits] if log else list(limits)
     if axis.ticks:
         described |= dict(tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks])
+    if axis.turned:
+        described["tickangle"] = -90
     if one.equal:
         described["showgrid"] = False
+    if one.bare:
+        described |= dict(showline=False, ticks="")
     return described
 
 
@@ -217,9 +221,11 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
     elif isinstance(mark, panel.Line):
         yield dict(type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):
-        pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7)
+        pattern = dict(
+            shape="" if one.bare else HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7
+        )
         yield dict(
-            type="bar", x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
+            type="bar", x=_small(mark.x), y=_small(mark.height), base=mark.base, width=mark.width, hovertemplate=hover,
             marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),
         )  # fmt: skip
     elif isinstance(mark, panel.Band):

@@ -19,7 +19,7 @@ from freqviz.session import SUFFIX, open_session
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
 CLIPS, BOXES, RESULTS, TRUTHS, COPIES = (RUNS / name for name in ("clips", "boxes", "results", "truths", "copies"))
-SESSIONS, RECENT = RUNS / "sessions", RUNS / "recent"
+SESSIONS, RECENT, EXPORTS = RUNS / "sessions", RUNS / "recent", RUNS / "exports"
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
