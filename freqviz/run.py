@@ -592,6 +592,11 @@ class Run:
         return {
             "models": list(self.networks),
             "checkpoints": self.checkpoints,
+            "own parameters": {
+                name: {"network": known.network, "file": known.file.name, "sha256": networks.file_hash(known.file)}
+                for name, known in networks.added().items()
+                if name in self.networks
+            },
             "clip": {
                 "name": Path(self.clip.path).name if self.clip.path else "",
                 "hash": self.whole.hash,
