@@ -499,9 +499,23 @@ def evaluate(
 def log(
     runs: Annotated[list[Path], typer.Argument(help="Folders of trainings, or their logs.", metavar="RUN...")],
     to: Annotated[Path, typer.Option("--out", help="File .pdf or .png.")] = Path("log.pdf"),
+    card: Annotated[
+        str | None, typer.Option("--card", help="Keep the curve, thinned, in the card of this network instead.")
+    ] = None,
 ) -> None:
     """Plot how trainings went: loss, and validation scores where there are any."""
     with plain_errors():
+        if card is not None:
+            import models
+            from freqviz.learn import train as learn
+
+            models.checkpoint(card)  # a network of this name
+            curve = learn.curve(runs[0], card) if len(runs) == 1 else {}
+            if not curve:
+                raise FileNotFoundError(f"--card needs one folder or log of {card}, got {', '.join(map(str, runs))}")
+            told = f"{len(curve['step'])} steps, {', '.join(curve)}"
+            out.print(f"{models.write_card(card, curve=curve).name}: {told}", highlight=False, markup=False)
+            return
         if to.suffix not in (".pdf", ".png"):
             raise ValueError(f"--out must end in .pdf or .png, got '{to}'")
         import pandas as pd
@@ -511,10 +525,8 @@ def log(
         panels = []
         for path in _logs(runs):
             table = pd.read_csv(path)
-            losses = [column for column in table.columns if column.startswith("loss")] or ["pose"]
-            scores = [column for column in table.columns if column.startswith("pck")]
             name = path.parent.name if path.stem == "log" else path.stem.removeprefix("log-")
-            for columns in filter(None, (losses, scores)):
+            for columns in figures.training_columns(table):
                 panels.append(replace(figures.training_log(table, columns), title=name))
         save = to_matplotlib.save_pdf if to.suffix == ".pdf" else to_matplotlib.save_png
         out.print(str(save(panels, to)), highlight=False, markup=False)

@@ -75,13 +75,18 @@ def add(network: str, file: Path | str) -> str:
         FileNotFoundError: it is not there.
     """
     file = Path(file).resolve()
-    _, whole = _own_state(network, file)
+    whole = check(network, file)
     plain, held = re.sub(r"[^\w.+ -]+", "_", file.stem)[:40].strip() or "file", Own(network, file, whole)
     name = f"{network} ({plain}.safetensors)"
     if (other := _own.get(name)) and other.file != file:
         name = f"{network} ({plain}-{file_hash(file)[:8]}.safetensors)"
     _own[name] = held
     return name
+
+
+def check(network: str, file: Path) -> bool:
+    """Whether a file of parameters has those of the backbone too; errors as in `add`, which checks in the same way."""
+    return _own_state(network, file)[1]
 
 
 def added() -> dict[str, Own]:
@@ -181,7 +186,9 @@ def write_card(name: str, **entries: Any) -> Path:
     """Set entries of a network's card, leave the others as they are; the path."""
     path = checkpoint(name).with_suffix(".json")
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**card(name), **entries}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps({**card(name), **entries}, indent=2, ensure_ascii=False)
+    text = re.sub(r"\[([^][{}\"]{200,})\]", lambda long: f"[{' '.join(long[1].split())}]", text)  # a curve: one line
+    path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
