@@ -392,6 +392,28 @@ class Span(Mark):
 
 
 @dataclass(frozen=True, eq=False)
+class Texts(Mark):
+    """Words that begin at (x, y), (N,) each, half as high below as above: names beside points."""
+
+    x: Any
+    y: Any
+    texts: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._keep(x=1, y=1)
+        self._one_length("x", "y", "texts")
+        if not self.texts:
+            raise ValueError("Texts needs at least one text, got none")
+
+    def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.x, self.y
+
+    def table(self) -> dict[str, Any]:
+        return {"x": self.x, "y": self.y, "text": list(self.texts)}
+
+
+@dataclass(frozen=True, eq=False)
 class Panel:
     """One figure: two axes and the marks in drawing order.
 

@@ -258,15 +258,15 @@ def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFra
     cost, device = analysis.provenance["cost"], analysis.provenance["device"]
     rows = []
     for name in analysis.traces if models is None else models:
-        counted = _counted(name)
         seconds = cost.get("networks", {}).get(name, np.nan) / max(cost["frames"], 1)
-        rows.append((name, *counted, seconds, device))
+        rows.append((name, *counted(name), seconds, device))
     return pd.DataFrame(rows, columns=["network", "parameters", "multiply_adds", "seconds_per_frame", "device"])
 
 
 @lru_cache(maxsize=16)
-def _counted(name: str) -> tuple[int, float]:
-    network = networks.build(name)  # counts need no checkpoint
+def counted(name: str) -> tuple[int, float]:
+    """Parameters and multiply-adds of a window of a network: see `models.cost`; they need no checkpoint."""
+    network = networks.build(name)
     return parameters(network), multiply_adds(network)
 
 
@@ -612,6 +612,11 @@ class Run:
         return {
             "models": list(self.networks),
             "checkpoints": self.checkpoints,
+            "own parameters": {
+                name: {"network": known.network, "file": known.file.name, "sha256": networks.file_hash(known.file)}
+                for name, known in networks.added().items()
+                if name in self.networks
+            },
             "clip": {
                 "name": Path(self.clip.path).name if self.clip.path else "",
                 "hash": self.whole.hash,

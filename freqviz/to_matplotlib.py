@@ -352,6 +352,9 @@ def _artist(mark: Mark, one: Panel, axes: Any, gid: str, zorder: int, width: flo
     common: dict[str, Any] = dict(gid=gid, zorder=zorder)
     if isinstance(mark, panel.Points):
         return _points(mark, axes, common, paper)
+    if isinstance(mark, panel.Texts):
+        words: dict[str, Any] = dict(color=role.colour, fontsize=0.9 * paper.size, va="center", clip_on=True, **common)
+        return [axes.text(*place, **words) for place in zip(mark.x, mark.y, mark.texts, strict=True)][-1]
     if isinstance(mark, panel.Line):
         return axes.plot(mark.x, mark.y, **line, **common)[0]
     if isinstance(mark, panel.Bars):

@@ -268,6 +268,10 @@ def _mark(mark: Mark, number: int, one: Panel, paper: Paper, file: str) -> list[
             return [plot(style + "fill=mapped color}, scatter src=explicit", more="meta=value, ")]
         thick = f", line width={look.PAPER_LINE_WIDTH}pt" if paper.role(role).marker in ("ring", "cross") else ""
         return [plot(f"only marks, {role} mark, mark size={size:.3g}pt{thick}")]
+    if isinstance(mark, panel.Texts):
+        style = f"anchor=west, inner sep=0pt, text={role}, font={_small(paper)}"
+        places = zip(mark.x, mark.y, mark.texts, strict=True)
+        return [rf"\node[{style}] at (axis cs:{x:.9g},{y:.9g}) {{{tex(text)}}};" for x, y, text in places]
     if isinstance(mark, panel.Line):
         return [plot(f"{role} line, mark=none")]
     if isinstance(mark, panel.Bars):

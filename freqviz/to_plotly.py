@@ -218,6 +218,11 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
             type=kind, x=_small(mark.x), y=_small(mark.y), mode="markers", marker=style,
             text=list(mark.texts) or None, hovertemplate=hover,
         )  # fmt: skip
+    elif isinstance(mark, panel.Texts):
+        yield dict(
+            type="scatter", x=_small(mark.x), y=_small(mark.y), text=list(mark.texts), mode="text",
+            textposition="middle right", textfont=dict(color=role.colour, size=12), hoverinfo="skip",
+        )  # fmt: skip
     elif isinstance(mark, panel.Line):
         yield dict(type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):

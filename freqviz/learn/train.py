@@ -379,7 +379,34 @@ def write_card(
         budget=budget,
         seeds=seeds,
         command=command,
+        curve=curve(run, name),
     )
+
+
+def curve(run: Path, name: str, most: int = 60) -> dict[str, list[float]]:
+    """How a training went, thinned for the card: columns of its log by name, of the first of its seeds.
+
+    Args:
+        run: folder of the training, or a log in it.
+        name: of the network, where the logs of several lie there.
+        most: rows, at least 2: the first, the last, and others evenly between.
+    Returns:
+        Lists of one length, `step` among them; empty where nothing was logged.
+    Raises:
+        ValueError: the log is no table of numbers.
+    """
+    run = Path(run)
+    logs = [run, run / "log.csv", *sorted(run.glob(f"log-{name}-*.csv"))]
+    path = next((path for path in logs if path.is_file()), None)
+    if path is None:
+        return {}
+    with open(path, newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)).tolist()
+    try:
+        return {column: [float(f"{float(rows[row][column]):.4g}") for row in chosen] for column in (rows or [{}])[0]}
+    except (TypeError, ValueError):
+        raise ValueError(f"{path} must be a table of numbers") from None
 
 
 def head_loss(

@@ -4,7 +4,7 @@ from freqviz.web.export import arrange, choose_paper, drawn, exports, offer_shee
 from freqviz.web.first import First
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
-from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
+from freqviz.web.page import cursor, cursor_row, open_page, open_shelf, sentences, show
 from freqviz.web.paperwork import Paperwork
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.sides import Sides
@@ -34,6 +34,7 @@ __all__ = [
     "median_offsets",
     "offer_sheet",
     "open_page",
+    "open_shelf",
     "scrubber",
     "sentences",
     "show",

@@ -9,7 +9,7 @@ import streamlit as st
 from freqviz import run
 from freqviz.clip import ClipError
 from freqviz.session import SessionError
-from freqviz.web import library, recent, session, work
+from freqviz.web import library, own, recent, session, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
@@ -70,6 +70,7 @@ def sidebar() -> Request:
             bind="query-params",
             help="The first one moves the box along. Networks without a checkpoint are not listed.",
         )
+        own.ask(networks)
         device = st.segmented_control(
             "Device",
             ["auto", "cpu", "cuda"],

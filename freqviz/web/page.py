@@ -71,6 +71,27 @@ def open_page(title: str, caption: str) -> View:
     st.stop()
 
 
+def open_shelf(title: str, caption: str) -> None:
+    """Title and sidebar of a page that needs no analysed clip; above it a run that goes on.
+
+    Args:
+        title, caption: as in `open_page`.
+    """
+    st.html(STYLE)
+    choice.keep(title)
+    st.title(title, anchor=False)
+    request = choice.sidebar()
+    st.caption(caption)
+    if library.session(request.clip):
+        return
+    with sentences():
+        planned = None if request.missing else request.run()
+        ticket = work.ticket_of(planned.key) if planned else None
+        _run_button(request, planned, ticket, work.finished(planned.key) if planned else None)
+        if ticket is not None and not ticket.over:
+            _progress(ticket, request.device, request.seen()[0])
+
+
 def cursor_row(*widths: int) -> list[DeltaGenerator]:
     """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
     return st.container(key="cursor_row").columns(widths)
