@@ -14,16 +14,21 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.dct_input import DctInput
 from models.freq_video import FreqVideo
+from models.global_filter import GlobalFilterNetwork
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
 from models.spatial_video import SpatialVideo
+from models.video import VideoNetwork
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, type[PoseNetwork]] = {
     "spatial-frame": SpatialFrame,
     "spatial-video": SpatialVideo,
     "freq-video": FreqVideo,
+    "dct-input": DctInput,
+    "global-filter": GlobalFilterNetwork,
 }
 BACKBONE = "spatial-frame"  # whose parameters the video networks share
 SHARED = "frame."  # their prefix inside a video network
@@ -34,15 +39,21 @@ def names() -> list[str]:
     return list(NETWORKS)
 
 
-def build(name: str) -> PoseNetwork:
-    """A network with random parameters.
+def build(name: str, variant: str = "") -> PoseNetwork:
+    """A network with random parameters; `variant` may name one of the other forms of its class.
 
     Raises:
         LookupError: no such network; the message lists those that exist.
     """
     if name not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
-    return NETWORKS[name]()
+    kind = NETWORKS[name]
+    return kind(variant) if variant in kind.variants else kind()
+
+
+def shares_backbone(name: str) -> bool:
+    """Whether a network stands on the frozen backbone of `spatial-frame`."""
+    return issubclass(NETWORKS[name], VideoNetwork)
 
 
 def checkpoint(name: str, seed: int = 0, variant: str = "") -> Path:
@@ -64,8 +75,8 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
         FileNotFoundError: it has no checkpoint.
         RuntimeError: the checkpoint does not fit the network; names what is missing or too many.
     """
-    network, parts = build(name), [checkpoint(name, seed, variant)]
-    if name != BACKBONE:
+    network, parts = build(name, variant), [checkpoint(name, seed, variant)]
+    if shares_backbone(name):
         parts.append(checkpoint(BACKBONE))
     state: dict[str, torch.Tensor] = {}
     for part in parts:
@@ -107,7 +118,7 @@ def write_card(name: str, **entries: Any) -> Path:
 
 def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     """SHA-256 over the files that `load` reads."""
-    files = [checkpoint(name, seed, variant), *([] if name == BACKBONE else [checkpoint(BACKBONE)])]
+    files = [checkpoint(name, seed, variant), *([checkpoint(BACKBONE)] if shares_backbone(name) else [])]
     return _hash(*((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
 
 
