@@ -469,7 +469,7 @@ def write_manifest(clips: data.Clips, path: Path) -> None:
 
 
 TWINS = ("spatial-video", "freq-video")  # the networks of the first tables, three seeds each
-METHODS = ("R0", "R1", "R2", "R3")  # regimes of the table of all methods
+METHODS = ("R0", "R2")  # regimes of the table of all methods: sharp, and where a network must choose its frames
 
 
 def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork]]:
@@ -528,7 +528,7 @@ def run_methods(
     limit: int = 0,
     say: Callable = print,
 ) -> Path:
-    """Predict every method in four regimes of added blur; returns the folder of the predictions. Arguments as `run`."""
+    """Predict every method in two regimes; returns the folder of the predictions. Arguments as `run`."""
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
     networks = {method.row: channels_last(method.load()) for method in methods(names)}
     frame = networks.pop("spatial-frame")
