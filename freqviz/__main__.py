@@ -478,21 +478,28 @@ def evaluate(
             raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
         from freqviz.learn import evaluate as learn
-        from freqviz.learn import report
+        from freqviz.learn import readme, report
         from freqviz.learn.data import data_root
 
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
+        first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, three seeds each
         regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
-        folder = learn.run(data_root(data), chosen, part, regimes=regimes)
-        if part == "validation":
-            report.ASSETS.mkdir(parents=True, exist_ok=True)
-            choices = report.choose_on_validation(*report.load(folder))
-            (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
-        elif set(chosen) == set(models.names()):
-            report.write_references(data_root(data))
-            report.write(folder, Path(report.__file__).parents[2] / "README.md")
+        page = Path(report.__file__).parents[2] / "README.md"
+        if first:
+            folder = learn.run(data_root(data), first, part, regimes=regimes)
+            if part == "validation":
+                report.ASSETS.mkdir(parents=True, exist_ok=True)
+                choices = report.choose_on_validation(*report.load(folder))
+                (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
+            elif every:
+                report.write_references(data_root(data))
+                report.write(folder, page)
+        if every or len(first) < len(chosen):
+            folder = learn.run_methods(data_root(data), None if every else chosen, part)
+            if every and part == "test":
+                report.write_methods(folder, page)
 
 
 @app.command()

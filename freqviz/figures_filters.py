@@ -21,6 +21,7 @@ QUIET = 0.05  # a filter whose strength is below this does next to nothing
 SMALL = np.pi / 4  # phases below this are shown without wrapping round
 RINGS = 12
 CHANCE = (4 / 3) ** 0.5  # strength of a depthwise kernel with the initial weights of PyTorch: 1 + fan-in · variance
+NOTHING = 1.0  # strength of a filter that lets nothing through
 RESPONSE = "filter(u, v) = FFT of its kernel"
 FILTER_SOURCE = "Rao et al., Global Filter Networks, NeurIPS 2021"
 
@@ -34,6 +35,7 @@ class Filters:
     planes: NDArray[np.complex128]  # (C, H, W) centred response
     stride: int  # input pixels per cell
     spectral: bool  # learned as a spectrum; else as a kernel in the picture
+    branch: bool = False  # added to what passes beside it
 
     @property
     def strengths(self) -> NDArray[np.float64]:
@@ -50,6 +52,8 @@ class Filters:
         """In words, whether the filters do anything."""
         strongest, mean = self.strengths.max(), self.strengths.mean()
         words = f"Distance from the identity: strongest {strongest:.3f}, mean {mean:.3f} of gain"
+        if self.branch:
+            return f"{words}; they stand in a branch beside the map, and began at random near 0, {NOTHING:.2f} from it."
         if not self.spectral:
             return f"{words}; {CHANCE:.2f} is what the kernel had before training, which did not start as the identity."
         return f"{words}." + (" These filters do next to nothing." if strongest < QUIET else "")
@@ -82,13 +86,14 @@ def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE) -> Filters:
             "map; choose a network that sees a window"
         )
     record = trace.get(held[0])
-    height, width = (n // record.stride for n in size)
+    height, width = (-(-n // record.stride) for n in size)
     spectral = held[0] == "learned_filter"
     if spectral:
         kernels = filters.kernel_of_filter(record.values, width)
     else:
         kernels = filters.kernel_of_taps(record.values, height, width)
-    return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral)
+    branch = spectral and not trace.stages("difference_spectrum")
+    return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral, branch)
 
 
 def gallery(learnt: Filters, columns: int = 8) -> Panel:
@@ -258,6 +263,8 @@ def effect(trace: "Trace", channel: int, slot: int, what: str, size: tuple[int, 
     learnt.at(channel)
     if what not in EFFECTS:
         raise LookupError(f"no part '{what}' of an effect; parts: {', '.join(EFFECTS)}")
+    if learnt.branch:
+        raise LookupError(f"{trace.network} filters its one frame in many channels at once, without a neighbour")
     name = "difference_spectrum" if learnt.spectral else "feature_difference"
     given, told = trace.get(name), trace.get("spectral_descriptor" if learnt.spectral else "spatial_descriptor")
     slots: Sequence[int] = [int(one) for one in given.slots]

@@ -18,16 +18,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import own
+from models.dct_input import DctInput
 from models.freq_video import FreqVideo
+from models.global_filter import GlobalFilterNetwork
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
 from models.spatial_video import SpatialVideo
+from models.video import VideoNetwork
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, type[PoseNetwork]] = {
     "spatial-frame": SpatialFrame,
     "spatial-video": SpatialVideo,
     "freq-video": FreqVideo,
+    "dct-input": DctInput,
+    "global-filter": GlobalFilterNetwork,
 }
 BACKBONE = "spatial-frame"  # whose parameters the video networks share
 SHARED = "frame."  # their prefix inside a video network
@@ -49,8 +54,8 @@ def names() -> list[str]:
     return list(NETWORKS)
 
 
-def build(name: str) -> PoseNetwork:
-    """A network with random parameters.
+def build(name: str, variant: str = "") -> PoseNetwork:
+    """A network with random parameters; `variant` may name one of the other forms of its class.
 
     Raises:
         LookupError: no such network; the message lists those that exist.
@@ -58,7 +63,13 @@ def build(name: str) -> PoseNetwork:
     known = _own[name].network if name in _own else name
     if known not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
-    return NETWORKS[known]()
+    kind = NETWORKS[known]
+    return kind(variant) if variant in kind.variants else kind()
+
+
+def shares_backbone(name: str) -> bool:
+    """Whether a network stands on the frozen backbone of `spatial-frame`."""
+    return issubclass(NETWORKS[name], VideoNetwork)
 
 
 def add(network: str, file: Path | str) -> str:
@@ -114,7 +125,7 @@ def _own_state(network: str, file: Path) -> tuple[dict[str, torch.Tensor], bool]
 
 
 def _shared(network: str) -> str:
-    return "" if network == BACKBONE else SHARED
+    return SHARED if shares_backbone(network) else ""
 
 
 def _fitting(file: Path, network: str) -> str:
@@ -149,8 +160,8 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
     """
     if name in _own:
         return _load_own(name).to(device)
-    network, parts = build(name), [checkpoint(name, seed, variant)]
-    if name != BACKBONE:
+    network, parts = build(name, variant), [checkpoint(name, seed, variant)]
+    if shares_backbone(name):
         parts.append(checkpoint(BACKBONE))
     state: dict[str, torch.Tensor] = {}
     for part in parts:
@@ -196,7 +207,7 @@ def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     """SHA-256 over the files that `load` reads."""
     if name in _own:
         return file_hash(*[_own[name].file, *([] if _own[name].whole else [checkpoint(BACKBONE)])])
-    files = [checkpoint(name, seed, variant), *([] if name == BACKBONE else [checkpoint(BACKBONE)])]
+    files = [checkpoint(name, seed, variant), *([checkpoint(BACKBONE)] if shares_backbone(name) else [])]
     return file_hash(*files)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIGURES = (
-    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_networks", "_spectra", "_strip", "_weights",
+    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_networks", "_spectra", "_strip",
+    "_weights",
 )  # fmt: skip
 LAYERS = [
     ["models"],

@@ -48,6 +48,7 @@ class Recipe:
     restart: int | None = None  # step from which everything begins anew, at the average's parameters and .6 of the rate
     longest: float = data.LONGEST  # px of motion blur in windows; the frames of the backbone always reach 47
     variant: str = ""  # name of a training other than the usual one
+    start: str = ""  # network with whose parameters it begins, where names and shapes agree
     seed: int = 0
     validate_every: int = 500
     save_every: int = 200
@@ -56,8 +57,13 @@ class Recipe:
 VIDEO = Recipe(
     "video", steps=400, batch=16, rate=1e-3, decay=0.02, warmup=40, average=0.99, validate_every=25, save_every=25
 )
+TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-frame", validate_every=100, save_every=50)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
+    "dct-input": replace(TUNED, network="dct-input"),
+    "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
+    "global-filter": replace(TUNED, network="global-filter"),
+    "spatial-frame-tuned": replace(TUNED, network="spatial-frame", variant="tuned"),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
@@ -121,6 +127,14 @@ def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
 
+def begin_as(network: nn.Module, other: nn.Module) -> int:
+    """Take the parameters and statistics of another network where names and shapes agree; how many values."""
+    mine = network.state_dict()
+    same = {name: v for name, v in other.state_dict().items() if name in mine and v.shape == mine[name].shape}
+    network.load_state_dict(same, strict=False)
+    return sum(v.numel() for v in same.values())
+
+
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Exponential moving average of parameters; buffers are copied."""
     decay = min(decay, (1 + step) / (10 + step))
@@ -177,8 +191,10 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
     held = data.Clips(root / "jhmdb", "validation", run.parent / "cache")
     torch.manual_seed(recipe.seed)
-    network = channels_last(models.build(recipe.network))
+    network = channels_last(models.build(recipe.network, recipe.variant))
     assert isinstance(network, SpatialFrame)
+    if recipe.start:
+        begin_as(network, models.load(recipe.start))
     average = copy.deepcopy(network).eval()
     solver = optimiser(network, recipe)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
@@ -222,6 +238,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
                 logits = network.logits(encoded["f4"], encoded["f8"], encoded["f16"])
             logits = logits.unflatten(1, (2, -1))[torch.arange(len(frames)), batch["convention"]]
             loss = cross_entropy(logits, targets(batch["joints"], logits.shape[-2:], 4), batch["counts"])
+            if "gate" in encoded:
+                loss = loss + GATE * encoded["gate"].mean()
             solver.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -250,7 +268,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
             if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
                 save()
                 return False
-    models.save(recipe.network, average)
+    models.save(recipe.network, average, variant=recipe.variant)
     write_card(recipe.network, recipe, [recipe.seed], run, spent + time.monotonic() - begun, stills, clips)
     return True
 
@@ -362,12 +380,19 @@ def write_card(
         "windows" if video else "crops": recipe.steps * recipe.batch,
         "minutes": round(seconds / 60, 1),
         "device": f"cpu, {torch.get_num_threads()} threads",
-        "backbone": "frozen, that of spatial-frame" if video else "trained from random parameters",
+        "backbone": "frozen, that of spatial-frame"
+        if video
+        else f"begun with the parameters of {recipe.start} where layers agree, all trained"
+        if recipe.start
+        else "trained from random parameters",
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
-    if recipe.variant:  # heads of the same network, trained otherwise
-        models.write_card(name, **{f"heads {recipe.variant}": {"budget": budget, "seeds": seeds, "command": command}})
+    if recipe.variant:  # the same network, trained otherwise
+        models.write_card(
+            name,
+            **{f"{'heads ' if video else ''}{recipe.variant}": {"budget": budget, "seeds": seeds, "command": command}},
+        )
         return
     models.write_card(
         name,
@@ -445,6 +470,7 @@ def head_loss(
     return loss, terms
 
 
+GATE = 0.1  # of the share of channels that a gate lets through
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
 
