@@ -4,6 +4,7 @@ One process does both, so the first visitor finds the libraries loaded. Options 
 such as --server.port 8600.
 """
 
+import gc
 import sys
 
 from rich.progress import Progress
@@ -28,6 +29,8 @@ def prepare() -> None:
 
 if __name__ == "__main__":
     prepare()
+    gc.collect()
+    gc.freeze()  # Streamlit collects garbage after every script: what the libraries hold need not be searched each time
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"
     sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
     cli.main()

@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
-from freqviz.to_plotly import to_plotly
+from freqviz.to_plotly import Described, described
 from freqviz.web import choice, library, session, truth, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
@@ -111,14 +111,14 @@ def show(
         panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
     dark = st.context.theme.type == "dark"
-    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
-    figure.update_layout(uirevision=str(panel.x.limits))  # what the legend hides stays hidden while the slider moves
+    figure = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
+    figure["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
     key = f"figure {panel.title}"
     clicks: dict[str, Any] = {}
     if on_click is not None:
         clicks = {"on_select": partial(_clicked, key, on_click), "selection_mode": "points"}
     st.plotly_chart(
-        figure,
+        Described(figure),
         theme=None,
         key=key,
         config={"displaylogo": False, "displayModeBar": False},
