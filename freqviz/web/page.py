@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,12 @@ def show(
         **clicks,
     )
     st.caption(panel.guide)
+
+
+@lru_cache(maxsize=64)
+def kept(function: Callable[..., Panel], *args: Any) -> Panel:
+    """The panel that a function gives of values that do not change: a moved cursor makes anew only what it moves."""
+    return function(*args)
 
 
 def _clicked(key: str, call: Callable[[float, float], None]) -> None:
