@@ -17,14 +17,16 @@ from freqviz.web import library
 from freqviz.web.export import exports
 
 
-def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
+def explain(
+    panel: Panel, command: str, python: str, numbers: pd.DataFrame | Callable[[], pd.DataFrame] | None = None
+) -> None:
     """One row of four buttons under a figure: formula, table, copy, export.
 
     Args:
         panel: the figure shown above; its title tells apart the buttons of one page.
         command: see `copies`.
         python: see `copies`.
-        numbers: what the table shows; None: the data of the panel under the titles of its axes.
+        numbers: what the table shows, or what gives it; None: the data of the panel under the titles of its axes.
     """
     command, python = with_own(command, python)
     with st.container(horizontal=True, gap="small", key=f"recipe of {panel.title}"):
