@@ -29,6 +29,7 @@ REGIMES = {
     "jitter": "sharp, boxes off by up to 10 %",
 }
 ALPHAS = ("0.05", "0.1", "0.2")  # of PCK, as the tables have them
+COUNTED = ("steps", "windows", "crops", "minutes")  # words of a budget that a number stands before
 SOURCES = re.compile(r"\b(?:Ideas?|Sources?|References?): ")
 
 
@@ -97,6 +98,7 @@ def words(name: str) -> dict[str, str]:
         known["scores"] = {regime: found for regime, found in listed.items() if not isinstance(found, list)}
     titles = {"data": "Trained on", "seeds": "Seeds", "command": "Made by", "scores": "Scores"}
     for key, value in known.items():
+        key = f"other {key}" if key.startswith("heads ") else key
         text[titles.get(key) or key[:1].upper() + key[1:].replace("_", " ")] = _told(value)
     if not known:
         text["Training"] = f"It has no card yet: `python -m freqviz train {name}` makes one"
@@ -117,14 +119,18 @@ def curve(name: str) -> pd.DataFrame:
 
 def _budget(budget: dict[str, Any]) -> str:
     """Steps, samples and minutes, as far as the card has them."""
-    counts = [f"{budget[unit]:,} {unit}" for unit in ("steps", "windows", "crops") if unit in budget]
+    counts = [f"{budget[unit]:,} {unit}" for unit in COUNTED[:-1] if unit in budget]
     return ", ".join([*counts, *([f"{budget['minutes']:g} minutes"] if "minutes" in budget else [])])
 
 
 def _told(value: Any) -> str:
     """A value of a card in words."""
     if isinstance(value, dict):
-        return "; ".join(f"{key} {_told(one)}".replace("_", " ") for key, one in value.items())
+        told = {key.replace("_", " "): one for key, one in value.items()}
+        return "; ".join(
+            f"{one:,} {key}" if isinstance(one, int | float) and key in COUNTED else f"{key} {_told(one)}"
+            for key, one in told.items()
+        )
     if isinstance(value, list):
         return ("; " if any(isinstance(one, dict | str) for one in value) else ", ").join(map(_told, value))
     return value if isinstance(value, str) else json.dumps(value)

@@ -62,6 +62,7 @@ def sidebar() -> Request:
         boxes, track = _imported() if person == IMPORT else ("", None)
         st.toggle("Draw a box on the frame", key="draw", bind="query-params")
         corrections = _typed_corrections()
+        linked = st.query_params.get_all("networks")  # before what is not among them is taken out of the address
         networks = st.multiselect(
             "Networks",
             work.trained(),
@@ -70,7 +71,7 @@ def sidebar() -> Request:
             bind="query-params",
             help="The first one moves the box along. Networks without a checkpoint are not listed.",
         )
-        own.ask(networks)
+        own.ask(linked)
         device = st.segmented_control(
             "Device",
             ["auto", "cpu", "cuda"],

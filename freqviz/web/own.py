@@ -11,18 +11,15 @@ from freqviz.web import library
 LARGEST = models.own.LARGEST // 10**6  # MB
 
 
-def ask(chosen: Sequence[str]) -> None:
+def ask(linked: Sequence[str]) -> None:
     """A button that opens the upload; and a word where a link names parameters that are not here.
 
     Args:
-        chosen: the networks that are chosen.
+        linked: the networks that the link names.
     """
     state: Any = st.session_state
-    strange = [one for one in st.query_params.get_all("networks") if "(" in one and one not in library.own_networks()]
-    if strange and not set(strange) & set(chosen):
-        st.warning(
-            f"The parameters of {', '.join(name[:100] for name in strange)} are not on this machine; upload them."
-        )
+    if strange := [name for name in linked if name.endswith(".safetensors)") and name not in library.own_networks()]:
+        st.warning(f"The parameters of {', '.join(one[:100] for one in strange)} are not on this machine; upload them.")
     with st.popover("Your own parameters", type="tertiary", icon=":material/upload_file:"):
         names = models.names()
         network = st.selectbox("Network that they are of", names, len(names) - 1, key="own network")

@@ -2,6 +2,7 @@
 
 import shlex
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -9,7 +10,9 @@ from freqviz import cards, figures_networks
 from freqviz.web.page import show
 from freqviz.web.recipe import explain
 
-FIRST = "pages/clip/poses_and_spectra.py"
+SHOWN = (
+    "network", "R0", "R2", "n", "frames", "task", "parameters", "multiply_adds", "seeds", "budget", "what", "idea",
+)  # fmt: skip
 PYTHON = "import freqviz\nfrom freqviz import cards, figures_networks\n\npanel = figures_networks."
 
 
@@ -21,7 +24,7 @@ def overview() -> None:
     score = "PCK@0.1 in {}, %: {}."
     number = st.column_config.NumberColumn
     st.dataframe(
-        known.drop(columns="trained"),
+        known[list(SHOWN)],
         hide_index=True,
         alt="The networks: frames, task, what they are, size, cost, scores, training",
         column_config={
@@ -55,8 +58,9 @@ def card(name: str) -> None:
     why = "" if network["trained"] else f"{name} has no checkpoint: python -m freqviz train {shlex.quote(name)}"
     if network["task"] != "pose":
         why = f"{name} restores frames; poses are found by the others."
-    if st.button("Open the present clip with it", on_click=_choose, args=(name,), disabled=bool(why), help=why or None):
-        st.switch_page(FIRST)
+    kept = {key: st.query_params.get_all(key) for key in st.query_params if key not in ("card", "regime")}
+    link = f"./?{urlencode(kept | {'networks': name}, doseq=True)}"
+    st.link_button("Open the present clip with it", link, disabled=bool(why), help=why or None)
     for title, text in cards.words(name).items():
         st.markdown(f"**{title}.** {_plain(text)}")
     scores = cards.scores(name).reset_index()
@@ -76,11 +80,6 @@ def card(name: str) -> None:
         "joints": "Joints",
     }
     st.dataframe(scores.dropna(axis=1, how="all"), hide_index=True, column_config=shown, alt=f"Scores of {name}")
-
-
-def _choose(name: str) -> None:
-    state: Any = st.session_state
-    state["networks"] = [name]
 
 
 def _plain(text: str) -> str:
@@ -108,7 +107,7 @@ def training(name: str) -> None:
     try:
         curve = cards.curve(name)
     except LookupError as nothing:
-        st.info(f"{nothing}.")
+        st.info(f"{str(nothing)[:1].upper()}{str(nothing)[1:]}.")
         return
     for number, panel in enumerate(figures_networks.learning_curves(name, curve)):
         show(panel, 330)
