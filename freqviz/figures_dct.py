@@ -72,6 +72,8 @@ def fewer(network: str, regime: str = "R0") -> Panel:
     if not any(regime in of for of in scores.values()):
         raise LookupError(f"the card of {network} has no scores with fewer channels in {regime}")
     counts = sorted(map(int, scores))
+    if len(counts) < 2:
+        raise LookupError(f"{network} lets so few channels through by itself that there is no curve of fewer ones")
     values = 100 * np.array([scores[str(count)][regime] for count in counts])  # (counts, 3)
     marks = []
     for column, (alpha, role) in enumerate(((".05", "frequency"), (".1", "spatial"), (".2", "frame"))):

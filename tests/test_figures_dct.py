@@ -53,5 +53,8 @@ def test_the_curve_shows_the_scores_of_the_card(monkeypatch):
     assert lines["PCK@.1"].x.tolist() == [24, 192]
     assert lines["PCK@.1"].y.tolist() == pytest.approx([50, 60])
     both_renderers.agree(panel)
+    del channels["24"]
+    with pytest.raises(LookupError, match="no curve of fewer ones"):
+        figures.fewer("dct-input")
     with pytest.raises(LookupError, match="card of spatial-frame has no scores with fewer channels in R0"):
         figures.fewer("spatial-frame")

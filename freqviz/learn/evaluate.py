@@ -515,9 +515,17 @@ def methods(names: list[str] | None = None) -> list[Method]:
             continue
         for variant in ("", *kind.variants):
             if models.checkpoint(name, 0, variant).is_file():
-                counts = COUNTS[:-1] if issubclass(kind, DctInput) else ()
-                found += [Method(name, variant, count) for count in (0, *counts)]
+                found += [Method(name, variant, count) for count in (0, *_fewer(name, variant))]
     return found
+
+
+def _fewer(name: str, variant: str) -> list[int]:
+    """Numbers of channels of `dct-input` that are fewer than its gate lets through by itself."""
+    if not issubclass(models.NETWORKS[name], DctInput):
+        return []
+    network = models.load(name, variant=variant)
+    assert isinstance(network, DctInput)
+    return [count for count in COUNTS if count < network.in_use]
 
 
 def run_methods(
@@ -530,8 +538,8 @@ def run_methods(
 ) -> Path:
     """Predict every method in two regimes; returns the folder of the predictions. Arguments as `run`."""
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
-    networks = {method.row: channels_last(method.load()) for method in methods(names)}
-    frame = networks.pop("spatial-frame")
+    networks = {method.row: method.load() for method in methods(names)}
+    frame = channels_last(networks.pop("spatial-frame"))
     assert isinstance(frame, SpatialFrame)
     heads = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
     single = {row: network for row, network in networks.items() if isinstance(network, SpatialFrame)}
