@@ -112,7 +112,7 @@ def test_a_long_export_is_cancelled_from_the_page(page, runs):  # noqa: F811
     page.get_by_text("Truth", exact=True).click()  # another clip than that of the test above
     page.get_by_role("button", name="Make MP4", exact=True).click()
     page.get_by_role("button", name="Make GIF", exact=True).click()  # waits for the other one
-    page.get_by_role("button", name="Cancel", exact=True).last.click()
+    page.locator("[class*='st-key-cancel-GIF'] button").click()
     expect(page.get_by_text("GIF was cancelled; nothing is left of it.")).to_be_visible()
     expect(page.get_by_role("button", name="Make GIF", exact=True)).to_be_enabled()
     assert not [path.name for path in (runs / "exports").iterdir() if "gif" in path.name or "aside" in path.name]

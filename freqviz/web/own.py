@@ -22,7 +22,9 @@ def ask(linked: Sequence[str]) -> None:
         st.warning(f"The parameters of {', '.join(one[:100] for one in strange)} are not on this machine; upload them.")
     with st.popover("Your own parameters", type="tertiary", icon=":material/upload_file:"):
         names = models.names()
-        network = st.selectbox("Network that they are of", names, len(names) - 1, key="own network")
+        network = st.selectbox(
+            "Network that they are of", names, len(names) - 1, key="own_network", bind="query-params"
+        )
         turn = state.setdefault("own uploads", 0)
         st.file_uploader(
             "Parameters",
