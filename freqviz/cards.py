@@ -80,18 +80,19 @@ def scores(name: str) -> pd.DataFrame:
         measured = [line[f"pck@{alpha}"] for alpha in ALPHAS]
         rows.append([line["regime"], *measured, line["low@0.1"], line["high@0.1"], line["frames"], line["joints"]])
     if not rows:
-        for regime, values in models.card(name).get("scores", {}).items():
+        told = models.card(name).get("scores", {})
+        for regime, values in told.items():
             if isinstance(values, list) and len(values) == len(ALPHAS):
-                rows.append([regime, *values, float("nan"), float("nan"), 0, 0])
+                rows.append([regime, *values, float("nan"), float("nan"), told.get("key frames", 0), 0])
     return pd.DataFrame(rows, columns=columns).set_index("regime")
 
 
 def words(name: str) -> dict[str, str]:
-    """The card of a network in words: what, then the sentence; scores in the tables and the curve left out."""
+    """The card of a network in words: what, then the sentence; scores in tables and curves left out."""
     what, idea = about(name)
     known = dict(models.card(name))
     text = {"What it is": what, "Whose idea": idea}
-    for key in ("idea", "curve"):
+    for key in ("idea", "curve", "channels"):
         known.pop(key, None)
     listed = known.get("scores")
     if isinstance(listed, dict):

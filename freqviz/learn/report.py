@@ -283,7 +283,8 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
     for _, line in table.iterrows():
         name, _, rest = str(line["row"]).partition(" ")
         if name.rstrip(",") in models.NETWORKS and name not in readme.NETWORKS and not rest:
-            scores: dict[str, object] = {"measure": MEASURE.replace("mean of the seeds", "one seed")}
+            measure = MEASURE.replace("mean of the seeds", "one seed")
+            scores: dict[str, object] = {"measure": measure, "key frames": len(found["R0"]["key"])}
             for regime in ev.METHODS:
                 scores[regime] = [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
             models.write_card(name, scores=scores)
