@@ -72,8 +72,9 @@ class Sides:
         apart = {"distance (box sides)": self.pair.apart[self.frame]}
         numbers = partial(pd.DataFrame, {"joint": self.pair.joints} | columns | apart)
         self._swipe("Poses", panels, "swipe poses", self.view.limits(self.frame, work.PERSON))
-        call = f"figures_compare.poses(clip[{self.frame}], pair, {self.frame}, {PARTS[-1]!r})"
-        self._explain(panels[-1], call, self.view.clip_python, numbers=numbers)
+        chosen = self._chosen("poses_part")
+        call = f"figures_compare.poses(clip[{self.frame}], pair, {self.frame}, {PARTS[chosen]!r})"
+        self._explain(panels[chosen], call, self.view.clip_python, numbers=numbers)
 
     def inside(self) -> tuple[str, int, int]:
         """Ask for a quantity that both networks have inside, and for its joint (an index) or neighbour (a slot)."""
@@ -103,9 +104,17 @@ class Sides:
         lines = [f"box = {windows[0].box}  # of frame {self.frame}"]
         for name, network in zip("ab", self.pair.names, strict=True):
             lines.append(f"{name} = run.deep_trace(clip, {network!r}, {self.frame}, box)")
-        call = f"figures_compare.inner(a, b, {quantity!r}, {PARTS[-1]!r}, {joint}, {slot})"
+        chosen = self._chosen("inner_part")
+        call = f"figures_compare.inner(a, b, {quantity!r}, {PARTS[chosen]!r}, {joint}, {slot})"
         python = f"import freqviz\n\n{self.view.clip_python}"
-        explain(panels[-1], " && ".join(window.command for window in windows), in_python(python, lines, call))
+        explain(panels[chosen], " && ".join(window.command for window in windows), in_python(python, lines, call))
+
+    def _chosen(self, key: str) -> int:
+        """Ask which of the three panels the buttons below are of; its number among PARTS."""
+        names = (*self.pair.names, "both")
+        label = "Formula, table, copy and export of"
+        name = st.segmented_control(label, names, default=names[-1], required=True, key=key, bind="query-params")
+        return names.index(name)
 
     def _swipe(self, title: str, panels: Sequence[Panel], key: str, limits: Limits | None = None) -> None:
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
