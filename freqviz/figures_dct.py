@@ -17,7 +17,7 @@ SOURCE = "Xu et al., Learning in the Frequency Domain, CVPR 2020"
 
 
 def gate(trace: "Trace") -> Panel:
-    """How often the gate let each coefficient through in training, and which it holds back in this frame.
+    """How often the gate let each coefficient through in training, and which it lets through in this frame.
 
     Args:
         trace: a deep trace of a network whose input are coefficients.
@@ -30,17 +30,17 @@ def gate(trace: "Trace") -> Panel:
     bits = trace.get("channel_gate").values.reshape(rates.shape) > 0.5
     colours, size, _ = rates.shape
     sheet = np.full((size, colours * (size + GAP) - GAP), np.nan)
-    middles, off = [], []
+    middles, on = [], []
     for number in range(colours):
         left = number * (size + GAP)
         sheet[:, left : left + size] = rates[number]
         middles.append(left + (size - 1) / 2)
-        off += [(left + u, v) for v, u in np.argwhere(~bits[number])]
+        on += [(left + u, v) for v, u in np.argwhere(bits[number])]
     across = [(float(middle), name) for middle, name in zip(middles, ("Y", "Cb", "Cr"), strict=True)]
     marks: tuple[Mark, ...] = (Heatmap(sheet, np.arange(sheet.shape[1]), np.arange(size), Axis("On-rate", "", (0, 1))),)
-    if off:
-        x, y = np.array(off, float).T
-        marks += (Points(x, y, name="held back in this frame", role="reference", size=0.6),)
+    if on:
+        x, y = np.array(on, float).T
+        marks += (Points(x, y, name="passes in this frame", role="reference", size=0.6),)
     means = ", ".join(f"{name} {rate:.2f}" for name, rate in zip(("Y", "Cb", "Cr"), rates.mean((1, 2)), strict=True))
     return Panel(
         "Channel gate",
@@ -50,7 +50,7 @@ def gate(trace: "Trace") -> Panel:
         note=f"{trace.network}: {int(bits.sum())} of {bits.size} coefficients pass in this frame; mean on-rate in "
         f"training: {means}.",
         guide="Top left of each plane are coarse structures, to the right and down finer ones. A point marks what the "
-        "gate holds back in the frame under the cursor.",
+        "gate lets through in the frame under the cursor.",
         formula="bit(c) = [g_c(mean |coefficient|) > 0]; on-rate = moving average of sigmoid(g_c) over the training",
         source=SOURCE,
         equal=True,

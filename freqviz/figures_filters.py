@@ -21,7 +21,8 @@ QUIET = 0.05  # a filter whose strength is below this does next to nothing
 SMALL = np.pi / 4  # phases below this are shown without wrapping round
 RINGS = 12
 CHANCE = (4 / 3) ** 0.5  # strength of a depthwise kernel with the initial weights of PyTorch: 1 + fan-in · variance
-NOTHING = 1.0  # strength of a filter that lets nothing through
+BEGUN = 0.02 * 2**0.5  # root mean square gain of a global filter before training: N(0, .02) twice
+NAMED = 24  # channels whose rank the note of the gallery tells
 RESPONSE = "filter(u, v) = FFT of its kernel"
 FILTER_SOURCE = "Rao et al., Global Filter Networks, NeurIPS 2021"
 
@@ -39,8 +40,8 @@ class Filters:
 
     @property
     def strengths(self) -> NDArray[np.float64]:
-        """(C,) distance of each filter from the identity; see `filters.strength`."""
-        return filters.strength(self.planes)
+        """(C,) distance of each filter from doing nothing: the identity (`filters.strength`), in a branch 0."""
+        return filters.strength(self.planes + 1 if self.branch else self.planes)
 
     @property
     def order(self) -> list[int]:
@@ -51,9 +52,12 @@ class Filters:
     def verdict(self) -> str:
         """In words, whether the filters do anything."""
         strongest, mean = self.strengths.max(), self.strengths.mean()
-        words = f"Distance from the identity: strongest {strongest:.3f}, mean {mean:.3f} of gain"
         if self.branch:
-            return f"{words}; they stand in a branch beside the map, and began at random near 0, {NOTHING:.2f} from it."
+            return (
+                f"Root mean square gain: strongest {strongest:.3f}, mean {mean:.3f}, {BEGUN:.3f} before training; what "
+                "they give is added to what passes beside them."
+            )
+        words = f"Distance from the identity: strongest {strongest:.3f}, mean {mean:.3f} of gain"
         if not self.spectral:
             return f"{words}; {CHANCE:.2f} is what the kernel had before training, which did not start as the identity."
         return f"{words}." + (" These filters do next to nothing." if strongest < QUIET else "")
@@ -111,7 +115,7 @@ def gallery(learnt: Filters, columns: int = 8) -> Panel:
         (row * (height + 2) + (height - 1) / 2, f"{row * columns + 1}–{min((row + 1) * columns, count)}")
         for row in range(rows)
     ]
-    ranked = ", ".join(map(str, learnt.order))
+    ranked = ", ".join(map(str, learnt.order[:NAMED])) + (" …" if count > NAMED else "")
     return Panel(
         "Gallery of filters",
         Axis("Place in the row", "", (-1.5, sheet.shape[1] + 0.5), ticks=tuple(across)),
@@ -126,7 +130,8 @@ def gallery(learnt: Filters, columns: int = 8) -> Panel:
         ),
         note=f"{learnt.network}. {learnt.verdict} Channels by rank: {ranked}.",
         guide="A plane for each channel, zero frequency in its centre. " + _colours(learnt),
-        formula="gain = |filter(u, v)|; strength = √(mean of |filter − 1|² over the whole plane)",
+        formula="gain = |filter(u, v)|; strength = "
+        + f"√(mean of |filter{'' if learnt.branch else ' − 1'}|² over the whole plane)",
         source=FILTER_SOURCE,
         equal=True,
     )
@@ -195,9 +200,9 @@ def radial_gain(learnt: Filters, channel: int) -> Panel:
     marks: tuple[Mark, ...] = (
         Band(frequency, means.min(0), means.max(0), name="all channels", role=role),
         Line(frequency, means[channel], name=f"channel {channel}", role=role),
-        Rule(1.0, "y", name="identity", role="reference"),
+        *(() if learnt.branch else (Rule(1.0, "y", name="identity", role="reference"),)),
     )
-    low, high = _around_one(means)
+    low, high = (0.0, 1.05 * float(means.max())) if learnt.branch else _around_one(means)
     return Panel(
         "Radial gain",
         Axis("Spatial frequency", "cycles/input px", (0, 0.5 / learnt.stride)),
@@ -205,8 +210,8 @@ def radial_gain(learnt: Filters, channel: int) -> Panel:
         marks,
         note=f"{_which(learnt, channel)}. Maps of {width} × {height} cells end at {0.5 / learnt.stride:.4f} "
         "cycles/input px.",
-        guide="A line that falls to the right lets coarse structure through and holds back fine detail; on the dotted "
-        "line nothing happens.",
+        guide="A line that falls to the right lets coarse structure through and holds back fine detail"
+        + ("." if learnt.branch else "; on the dotted line nothing happens."),
         formula="mean of |filter| over rings of equal |f|",
         source=FILTER_SOURCE,
     )
@@ -221,6 +226,7 @@ def kernel(learnt: Filters, channel: int, less_identity: bool = True) -> Panel:
         IndexError: no such channel.
     """
     learnt.at(channel)
+    less_identity &= not learnt.branch  # nothing passes a branch as it is
     values = learnt.kernels[channel].copy()
     height, width = values.shape
     centre = values[height // 2, width // 2]
@@ -313,11 +319,15 @@ def _around_one(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _gains(learnt: Filters) -> tuple[Axis, str]:
     """One colour axis for all channels, and its colours: white is a gain of 1 unless gains reach beyond 2."""
+    if learnt.branch:
+        return Axis("Gain", "", (0, float(np.abs(learnt.planes).max()))), "magnitude"
     low, high = _around_one(np.abs(learnt.planes))
     return Axis("Gain", "", (low, high)), "signed" if high <= 2 else "magnitude"
 
 
 def _colours(learnt: Filters) -> str:
+    if learnt.branch:
+        return "Yellow lets most through."
     if _gains(learnt)[1] == "signed":
         return "White passes a frequency as it is, blue weakens it, red strengthens it."
     return "A gain of 1 passes a frequency as it is; yellow strengthens it most."

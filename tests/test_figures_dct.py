@@ -31,13 +31,14 @@ def test_a_coefficient_stands_in_its_plane_row_and_column():
     assert heat.values[2, 8 + figures.GAP + 5] == 0.9
     assert np.isnan(heat.values[:, 8]).all()
     places = set(zip(points.x.tolist(), points.y.tolist(), strict=True))
-    assert places == {(8 + figures.GAP + 1, 3), (2 * (8 + figures.GAP) + 7, 7)}
+    assert len(places) == 190
+    assert places.isdisjoint({(8 + figures.GAP + 1, 3), (2 * (8 + figures.GAP) + 7, 7)})
     assert "190 of 192 coefficients pass" in panel.note
     both_renderers.agree(panel)
 
 
-def test_all_open_has_no_points():
-    assert len(figures.gate(gated([])).marks) == 1
+def test_all_shut_has_no_points():
+    assert len(figures.gate(gated(range(192))).marks) == 1
 
 
 def test_a_network_of_pixels_says_so():
