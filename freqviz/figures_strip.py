@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import crops, figures, look, poses
+from freqviz import crops, figures, look, pairs, poses
 from freqviz.panel import Axis, Bars, Image, Line, Mark, Panel, Skeleton
 
 PERSON, WHOLE_FRAME = "Person", "Whole frame"  # what is cut out
@@ -29,24 +29,8 @@ class Pictures(Protocol):
         """One frame."""
 
 
-class Found(figures.Weighted, Protocol):
-    """What a strip needs of a light trace besides."""
-
-    @property
-    def keypoints(self) -> NDArray[np.float64]:
-        """(N, J, 2) frame pixels."""
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """(N, J) in [0, 1]."""
-
-    @property
-    def boxes(self) -> NDArray[np.float64]:
-        """(N, 4) x, y, w, h; frame pixels."""
-
-    @property
-    def joints(self) -> tuple[str, ...]:
-        """Their names."""
+class Found(figures.Weighted, pairs.Found, Protocol):
+    """What a strip needs of a light trace."""
 
 
 def chosen(how: str, count: int, total: int, blur: ArrayLike | None = None, around: int = 0) -> list[int]:
