@@ -446,12 +446,12 @@ class _Video:
             promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
             self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
-        self.close()
+        self._let_go()
 
     # -- opening
 
     def _open(self) -> None:
-        self.close()
+        self._let_go()
         if not self.path.is_file() or self.path.stat().st_size != self._bytes:
             raise ClipError(f"{self.path.name} has gone or changed since it was opened")
         try:
@@ -462,7 +462,7 @@ class _Video:
         self._container = container
         streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
         if not streams:
-            self.close()
+            self._let_go()
             sound = " but sound" if container.streams.audio else ""
             raise ClipError(f"{self.path.name} holds nothing{sound}: there is no video in it")
         self._stream = streams[0]
@@ -481,10 +481,15 @@ class _Video:
 
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
-            self.close()
+            self._let_go()
             raise ClipError(f"{self.path.name} has frames of {width}x{height}, more than {self._limits.pixels} pixels")
 
     def close(self) -> None:
+        self._let_go()
+        self._kept.clear()
+
+    def _let_go(self) -> None:
+        """Close the file; what opening has decoded stays for the first reading."""
         if self._container is not None:
             self._container.close()
         self._container = self._stream = self._pending = None
@@ -635,7 +640,7 @@ class _Video:
             stamps.append(stamp)
             self._check_length(len(stamps) + displaced, stamp - stamps[0])
         if not stamps:
-            self.close()
+            self._let_go()
             raise ClipError(f"{self.path.name} holds no frame that can be decoded")
         if displaced:
             self.report.append(f"{displaced} frames without a time of their own are left out")

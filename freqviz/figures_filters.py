@@ -100,22 +100,24 @@ def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE) -> Filters:
     return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral, branch)
 
 
-def gallery(learnt: Filters, columns: int = 8) -> Panel:
-    """The gain of every channel, the strongest first: small planes in rows."""
+def gallery(learnt: Filters, columns: int | None = None) -> Panel:
+    """The gain of every channel, the strongest first: small planes in rows; None: so many that the sheet is wide."""
     gains = np.abs(learnt.planes[learnt.order])
     count, height, width = gains.shape
-    columns = min(columns, count)
+    columns = min(columns or (8 if count <= 32 else 24), count)
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 2) - 2, columns * (width + 2) - 2), np.nan)
     for place, plane in enumerate(gains):
         top, left = place // columns * (height + 2), place % columns * (width + 2)
         sheet[top : top + height, left : left + width] = plane
-    across = [(column * (width + 2) + (width - 1) / 2, f"{column + 1}.") for column in range(columns)]
+    across = [
+        (column * (width + 2) + (width - 1) / 2, f"{column + 1}.") for column in range(0, columns, -(-columns // 8))
+    ]
     down = [
         (row * (height + 2) + (height - 1) / 2, f"{row * columns + 1}–{min((row + 1) * columns, count)}")
         for row in range(rows)
     ]
-    ranked = ", ".join(map(str, learnt.order[:NAMED])) + (" …" if count > NAMED else "")
+    ranked = ", ".join(map(str, learnt.order[:NAMED])) + (" …" if count > NAMED else ".")
     return Panel(
         "Gallery of filters",
         Axis("Place in the row", "", (-1.5, sheet.shape[1] + 0.5), ticks=tuple(across)),
@@ -128,7 +130,7 @@ def gallery(learnt: Filters, columns: int = 8) -> Panel:
                 *_gains(learnt),
             ),
         ),
-        note=f"{learnt.network}. {learnt.verdict} Channels by rank: {ranked}.",
+        note=f"{learnt.network}. {learnt.verdict} Channels by rank: {ranked}",
         guide="A plane for each channel, zero frequency in its centre. " + _colours(learnt),
         formula="gain = |filter(u, v)|; strength = "
         + f"√(mean of |filter{'' if learnt.branch else ' − 1'}|² over the whole plane)",
@@ -244,8 +246,8 @@ def kernel(learnt: Filters, channel: int, less_identity: bool = True) -> Panel:
         note=f"{_which(learnt, channel)}, {wide}. Weight at the centre "
         + f"{centre:.3f}".replace("-", "−")
         + (", shown less the identity (1)." if less_identity else "."),
-        guide="Weight at a displacement d adds the map moved by d; a single spot at the centre changes nothing but "
-        "the strength.",
+        guide="Weight at a displacement d adds the map moved by d; a single spot at the centre "
+        + ("adds the map itself." if learnt.branch else "changes nothing but the strength."),
         formula="kernel = IFFT(filter)" + (" − 1 at the centre" if less_identity else ""),
         source=FILTER_SOURCE,
         equal=True,

@@ -117,10 +117,13 @@ def frame_strip(
     rows: list[tuple[str, Found | None]] = [("frames", None)] if plain else []
     rows += [(trace.network, trace) for trace in traces]
     rows += [("truth", None)] if truth else []
-    marks, names, y = list[Mark](), list[tuple[float, str]](), 0
-    for name, trace in rows:
-        names.append((y + (height - 1) / 2, name))
-        for x, i, one in zip(across, columns, held, strict=True):
+    bars = [share if any(trace is one for one in weighing) else 0 for _, trace in rows]
+    tops = [number * (height + gap) + sum(bars[:number]) for number in range(len(rows))]
+    total, tall = across[-1] + width, tops[-1] + height + bars[-1]
+    strip, marks = np.full((tall, total, 3), 255, np.uint8), list[Mark]()
+    for (name, trace), y, bar in zip(rows, tops, bars, strict=True):
+        for x, i, one, cell in zip(across, columns, held, cells, strict=True):
+            strip[y : y + height, x : x + width] = cell
             if box and trace is not None:
                 marks.append(_outline(crops.to_crop(_corners(trace.boxes[i]), one, size), x, y, size))
             if trace is not None and skeletons:
@@ -133,24 +136,16 @@ def frame_strip(
                 continue
             places = _inside(crops.to_crop(points, one, size), size) + (x, y)
             marks.append(Skeleton(places, scores, joints, edges, role=role))
-        y += height
-        if any(trace is one for one in weighing) and trace is not None:
-            marks += _weights(trace, columns, across, width, y + share, share / top, roles[name])
-            y += share
-        y += gap
-    total, tall = across[-1] + width, y - gap
-    strip, y = np.full((tall, total, 3), 255, np.uint8), 0
-    for _, trace in rows:
-        for x, cell in zip(across, cells, strict=True):
-            strip[y : y + height, x : x + width] = cell
-        y += height + gap + (share if any(trace is one for one in weighing) else 0)
+        if bar and trace is not None:
+            marks += _weights(trace, columns, across, width, y + height + share, share / top, roles[name])
+    names = tuple((y + (height - 1) / 2, name) for (name, _), y in zip(rows, tops, strict=True))
     shown = f"Bars: weights of the frames of each window, up to {top:.1f}." if weighing else ""
     return Panel(
         "Frame strip",
         Axis("Frame", "", (-0.5, total - 0.5), ticks=tuple(
             (x + (width - 1) / 2, f"{clip.first + i}") for x, i in zip(across, columns, strict=True)
         )),
-        Axis("Network", "", (tall - 0.5, -0.5), ticks=tuple(names), turned=True),
+        Axis("Network", "", (tall - 0.5, -0.5), ticks=names, turned=True),
         (Image(strip), *marks),
         note=shown,
         guide=_guide(bool(weighing), region),

@@ -479,9 +479,8 @@ class Run:
             done = slice(part.keys.start - start, part.keys.stop - start)
             for name, more in part.rows.items():
                 for quantity, values in more.items():
-                    if (
-                        quantity not in rows[name]
-                    ):  # whole at once: small arrays kept among passing ones scatter the memory
+                    # whole at once: small arrays kept among passing ones scatter the memory
+                    if quantity not in rows[name]:
                         rows[name][quantity] = np.empty((total - start, *values.shape[1:]), values.dtype)
                     rows[name][quantity][done] = values
             frames += self._frame_rows(part, light)

@@ -353,6 +353,10 @@ def test_what_opening_has_decoded_is_read_once_and_is_what_the_file_holds(name, 
     first = source.read(0, 12)
     assert not source._kept, "nothing is held twice"
     assert np.array_equal(source.read(0, 12), first)
+    other = _Video(source.path, Limits())
+    other.close()
+    assert not other._kept, "what is closed holds no frame"
+    assert np.array_equal(other.read(0, 12), first)
 
 
 @pytest.mark.parametrize("name", ["H.264 with B frames", "H.264 with open groups", "HEVC"])

@@ -165,6 +165,7 @@ def test_filters_beside_the_map_are_measured_from_nothing():
     np.testing.assert_allclose(learnt.strengths, [0.5, 0], atol=1e-12)
     assert cells(figures.gain(learnt, 0)).colour.limits == (0, 0.5)
     assert cells(figures.kernel(learnt, 0)).values.max() == pytest.approx(0.5)
+    assert "adds the map itself" in figures.kernel(learnt, 0).guide
     assert "added to what passes beside them" in figures.gallery(learnt).note
     with pytest.raises(LookupError, match="filters its one frame"):
         figures.effect(trace, 0, 1, "before", SIZE)

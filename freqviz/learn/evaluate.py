@@ -492,7 +492,7 @@ class Method:
 
     @property
     def row(self) -> str:
-        """As the tables call it; the twins as in the first tables, by their seed."""
+        """As the table calls it."""
         few = f", {self.channels} channels" if self.channels else ""
         return " ".join(filter(None, [self.name, self.variant])) + few
 

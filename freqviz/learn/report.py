@@ -186,7 +186,7 @@ def out_of_range_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -
     for regime in ev.OUT_OF_RANGE:
         arrays = found.get(regime, {})
         for trained in (f" {ev.VARIANT}", ""):
-            twins = {name: f"{name}{trained} seed 0" for name in ("spatial-video", "freq-video")}
+            twins = {name: f"{name}{trained} seed 0" for name in ev.TWINS}
             if any(f"pose/{row}" not in arrays for row in twins.values()):
                 continue
             scores = {name: ev.scored(arrays, row, sources) for name, row in twins.items()}
@@ -204,7 +204,7 @@ def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     """Frame weights: rank correlation with true blur within windows, effective number of frames, by regime."""
     lines = []
     for regime, arrays in found.items():
-        for row in ("spatial-video", "freq-video"):
+        for row in ev.TWINS:
             seeds = [n.replace("pose/", "weights/") for n in ev.seeds_of(arrays, row)]
             line = {
                 "regime": regime,

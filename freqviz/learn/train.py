@@ -63,7 +63,6 @@ RECIPES = {
     "dct-input": replace(TUNED, network="dct-input"),
     "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
     "global-filter": replace(TUNED, network="global-filter"),
-    "spatial-frame-tuned": replace(TUNED, network="spatial-frame", variant="tuned"),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,

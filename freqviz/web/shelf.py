@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 from urllib.parse import urlencode
 
+import pandas as pd
 import streamlit as st
 
 from freqviz import cards, figures_networks
@@ -16,10 +17,10 @@ SHOWN = (
 PYTHON = "import freqviz\nfrom freqviz import cards, figures_networks\n\npanel = figures_networks."
 
 
-def overview() -> None:
-    """Every network in a row."""
-    known = cards.table()
-    known["parameters"], known["multiply_adds"] = known["parameters"] / 1e6, known["multiply_adds"] / 1e9
+def overview() -> pd.DataFrame:
+    """Every network in a row; the table, as `cards.table` gives it, for the functions below."""
+    table = cards.table()
+    known = table.assign(parameters=table["parameters"] / 1e6, multiply_adds=table["multiply_adds"] / 1e9)
     known[["R0", "R2"]] *= 100
     score = "PCK@0.1 in {}, %: {}."
     number = st.column_config.NumberColumn
@@ -44,17 +45,18 @@ def overview() -> None:
             "budget": "Training",
         },
     )
+    return table
 
 
-def choose() -> str:
+def choose(table: pd.DataFrame) -> str:
     """The network whose card is shown."""
-    names = list(cards.table()["network"])
+    names = list(table["network"])
     return st.selectbox("Network", names, len(names) - 1, key="card", bind="query-params")
 
 
-def card(name: str) -> None:
+def card(table: pd.DataFrame, name: str) -> None:
     """A network in words, its scores, and the way to the present clip with it."""
-    network = cards.table().set_index("network").loc[name]
+    network = table.set_index("network").loc[name]
     why = "" if network["trained"] else f"{name} has no checkpoint: python -m freqviz train {shlex.quote(name)}"
     if network["task"] != "pose":
         why = f"{name} restores frames; poses are found by the others."
@@ -87,9 +89,9 @@ def _plain(text: str) -> str:
     return text.replace("*", "").replace("[", "\\[").replace("$", "\\$").replace("<", "\\<").replace("~", "\\~")
 
 
-def cost() -> None:
+def cost(table: pd.DataFrame) -> None:
     """What accuracy costs."""
-    regimes = [one for one in ("R0", "R2") if cards.table()[one].notna().any()]
+    regimes = [one for one in ("R0", "R2") if table[one].notna().any()]
     if not regimes:
         st.info("No network has been evaluated yet.")
         return
@@ -97,7 +99,7 @@ def cost() -> None:
         "Regime", regimes, default=regimes[-1], required=True, key="regime", bind="query-params",
         help="; ".join(f"{one}: {cards.REGIMES[one]}" for one in regimes),
     )  # fmt: skip
-    panel = figures_networks.accuracy_against_cost(cards.table(), regime)
+    panel = figures_networks.accuracy_against_cost(table, regime)
     show(panel, 420)
     explain(panel, "python -m freqviz models", f"{PYTHON}accuracy_against_cost(cards.table(), {regime!r})")
 

@@ -7,11 +7,11 @@ from freqviz.web import shelf
 
 web.open_shelf("Networks", __doc__)
 with web.sentences():
-    shelf.overview()
+    table = shelf.overview()
     left, right = st.columns(2, gap="large")
     with left:
-        name = shelf.choose()
-        shelf.card(name)
+        name = shelf.choose(table)
+        shelf.card(table, name)
     with right:
-        shelf.cost()
+        shelf.cost(table)
         shelf.training(name)
