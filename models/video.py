@@ -184,6 +184,12 @@ class VideoNetwork(PoseNetwork):
 
     def fused_logits(self, window: Encoded) -> Tensor:
         """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
+        m4, m8, m16, a8 = self.fuse(window)
+        m4 = self.refine(m4, a8, window)
+        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+
+    def fuse(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
         count = self.frames
         middle = count // 2
         others = [t for t in range(count) if t != middle]
@@ -208,8 +214,11 @@ class VideoNetwork(PoseNetwork):
         m4, m8, m16 = ((over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16))
         seen = torch.cat([m4, f4[:, middle], grow(m8, m4), grow(m16, m4)], 1)
         fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
-        m4 = m4 + self.restore(fused)
-        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+        return m4 + self.restore(fused), m8, m16, a8
+
+    def refine(self, fused: Tensor, aligned: Tensor, window: Encoded) -> Tensor:
+        """What further streams make of the fused map (B, C, H/4, W/4); aligned frames are (B, T, C, H/8, W/8)."""
+        return fused
 
     def _align(
         self,
