@@ -87,7 +87,7 @@ def soft_divergence(student: Tensor, teacher: Tensor, counts: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the student's heatmaps from the teacher's, both softened; mean over joints, nats.
 
     Reference:
-        Hinton et al., Distilling the Knowledge in a Neural Network, 2015 (the square of the temperature keeps gradients).
+        Hinton et al., Distilling the Knowledge in a Neural Network, 2015 (SOFT² keeps the size of gradients).
     """
     told, target = (torch.log_softmax(maps.float().flatten(-2) / SOFT, -1) for maps in (student, teacher.detach()))
     each = (target.exp() * (target - told)).sum(-1) * SOFT**2

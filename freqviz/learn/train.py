@@ -67,7 +67,7 @@ RECIPES = {
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
-    "motion": replace(VIDEO, steps=250, start="spatial-video", teacher="freq-motion"),
+    "motion": replace(VIDEO, steps=180, start="spatial-video", teacher="freq-motion"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
