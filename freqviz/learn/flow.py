@@ -21,8 +21,10 @@ def dis_flow(luma: Tensor) -> Tensor:
     grey = (255 * luma.clamp(0, 1)).round().byte().cpu().numpy()
     middle = grey.shape[1] // 2
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    unknown = np.zeros((*grey.shape[2:], 2), np.float32)  # no flow is known before
     found = [
-        [search.calc(window[middle], other, None) for t, other in enumerate(window) if t != middle] for window in grey
+        [search.calc(window[middle], other, unknown.copy()) for t, other in enumerate(window) if t != middle]
+        for window in grey
     ]
     return torch.from_numpy(np.stack(found)).movedim(-1, 2).float().to(luma.device)
 
