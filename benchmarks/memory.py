@@ -12,6 +12,8 @@ BOX = (90.0, 30.0, 100.0, 190.0)
 CHILD = """
 import resource, sys
 from freqviz import analyse
+from freqviz.jobs import keep_memory
+keep_memory()
 found = analyse(sys.argv[1], ["spatial-video", "freq-video"], boxes={0: %s}, device="cpu")
 assert len(found.poses) and len(found.weights)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -11,6 +11,7 @@ import torch
 
 from freqviz import crops, run
 from freqviz.clip import Clip, write_video
+from freqviz.jobs import keep_memory
 from models.network import PoseNetwork
 
 NAME = "freq-video"
@@ -47,6 +48,7 @@ def alone(network: PoseNetwork, cuts: torch.Tensor) -> tuple[float, float]:
 
 
 def main(rounds: int = 15, count: int = 60) -> None:
+    keep_memory()  # as commands and server do
     network = run.load_network(NAME, "cpu")
     best: dict[str, float] = {}
     with TemporaryDirectory() as folder, torch.inference_mode():

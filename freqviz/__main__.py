@@ -45,6 +45,14 @@ WholeFrame = Annotated[bool, typer.Option("--whole-frame", help="The person fill
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder of lspet/ and jhmdb/; else $FREQVIZ_DATA, else data/.")
 ]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights",
+        help="Parameters of your own: a safetensors FILE, or NETWORK=FILE of several networks. Repeatable. A network "
+        "named NETWORK=FILE in the list runs beside the one that is here.",
+    ),
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
@@ -72,6 +80,7 @@ def plain_errors() -> Iterator[None]:
 def predict(
     videos: Videos,
     model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
+    weights: Weights = None,
     box: BoxText = None,
     boxes: BoxFile = None,
     person: Person = None,
@@ -90,6 +99,7 @@ def predict(
         first, by_frame, corrections = _box(box, videos), _people(boxes, person), _corrections(correct, videos)
         part = _span(frames)
         targets = [to] if len(videos) == 1 else [to / f"{name}.csv" for name in _names(videos)]
+        (model,) = _networks(model, weights, one=True)
         for video, target in zip(videos, targets, strict=True):
             with _bar(video.name) as progress:
                 table = run.predict(
@@ -107,6 +117,7 @@ def analyse(
     models: Annotated[str, typer.Option("--models", help="Networks, separated by commas; the first moves the box.")] = (
         "spatial-video,freq-video"
     ),
+    weights: Weights = None,
     box: BoxText = None,
     boxes: BoxFile = None,
     person: Person = None,
@@ -120,7 +131,7 @@ def analyse(
     with plain_errors():
         from freqviz import run
 
-        names = [name.strip() for name in models.split(",") if name.strip()]
+        names = _networks(models, weights)
         keys = _numbers("--deep", deep, int) if deep else []
         first, by_frame, corrections = _box(box, videos), _people(boxes, person), _corrections(correct, videos)
         part = _span(frames)
@@ -144,6 +155,7 @@ def window(
     frame: KeyFrame,
     frames: Part = None,
     model: Annotated[str, typer.Option("--model", help="Network; see `models`.")] = "freq-video",
+    weights: Weights = None,
     box: Annotated[
         str | None,
         typer.Option("--box", help="x,y,w,h of the person in the key frame, in pixels.", show_default="whole frame"),
@@ -157,6 +169,7 @@ def window(
 
         given, clip = _box(box, [video]), _part(video, frames)
         held = boxes.whole_frame(clip.size) if given is None else given
+        (model,) = _networks(model, weights, one=True)
         trace = run.deep_trace(clip, model, frame - clip.first, held, device)
         to.parent.mkdir(parents=True, exist_ok=True)
         trace.save(to)
@@ -172,6 +185,7 @@ def influence(
     models: Annotated[str, typer.Option("--models", help="Networks of several frames, separated by commas.")] = (
         "spatial-video,freq-video"
     ),
+    weights: Weights = None,
     device: DeviceName = "auto",
     to: Annotated[Path, typer.Option("--out", help="CSV.")] = Path("influence.csv"),
 ) -> None:
@@ -182,7 +196,7 @@ def influence(
         from freqviz import influence as exchange
 
         held, clip = _window_box(box), _part(video, frames)
-        names = [name.strip() for name in models.split(",") if name.strip()]
+        names = _networks(models, weights)
         found = [exchange.of_frame(clip, name, frame - clip.first, held, device) for name in names]
         if not found:
             raise ValueError("--models needs at least one network, got none")
@@ -202,6 +216,7 @@ def intervene(
     frames: Part = None,
     slot: Annotated[int, typer.Option("--slot", help="Frames from the key frame to the one to change.")] = 0,
     model: Annotated[str, typer.Option("--model", help="Network of several frames.")] = "freq-video",
+    weights: Weights = None,
     blur: Annotated[float, typer.Option("--blur", help="Length of motion blur, pixels.")] = 0.0,
     angle: Annotated[float, typer.Option("--angle", help="Its direction, degrees from right to down.")] = 0.0,
     noise: Annotated[float, typer.Option("--noise", help="Standard deviation, share of the grey range.")] = 0.0,
@@ -215,6 +230,7 @@ def intervene(
         from freqviz import reading, run
 
         held, clip = _window_box(box), _part(video, frames)
+        (model,) = _networks(model, weights, one=True)
         window = exchange.encode_window(clip, run.load_network(model, device), frame - clip.first, held, model)
         found = exchange.intervene(clip, window, slot, exchange.Change(blur, math.radians(angle), noise, gain))
         _write(found.table(), to)
@@ -267,6 +283,7 @@ def open_session(
 def compare(
     source: Annotated[Path, typer.Argument(help="A clip, a folder of images, or a run folder of `analyse`.")],
     models: Annotated[str | None, typer.Option("--models", help="Networks to run; the first moves the box.")] = None,
+    weights: Weights = None,
     pair: Annotated[str | None, typer.Option("--pair", help="A,B of them.", show_default="the first two")] = None,
     truth: Annotated[
         Path | None, typer.Option("--truth", help="True joints: frame,joint,x,y as CSV, or joint_positions.mat.")
@@ -285,20 +302,22 @@ def compare(
     with plain_errors():
         from freqviz import pairs, run
 
-        names = [name.strip() for name in (models or "").split(",") if name.strip()]
+        asked = models or ("" if (source / "run.json").is_file() else ",".join(run.DEFAULT_MODELS))
+        names = _networks(asked, weights)
         if (source / "run.json").is_file():
-            if any((box, boxes, person is not None, whole_frame, correct, frames)):
-                raise ValueError("a run folder has its boxes and frames already; give these options with a clip")
+            if any((box, boxes, person is not None, whole_frame, correct, frames, weights)):
+                raise ValueError("a run folder has its boxes, frames and networks; give these options with a clip")
             analysis = run.load_analysis(source)
         else:
             first, by_frame, corrections = _box(box, [source]), _people(boxes, person), _corrections(correct, [source])
             with _bar(source.name) as progress:
                 analysis = run.analyse(
-                    source, names or run.DEFAULT_MODELS, first, by_frame, whole_frame, device, progress,
+                    source, names, first, by_frame, whole_frame, device, progress,
                     corrections=corrections, frames=_span(frames),
                 )  # fmt: skip
-        chosen = pair.split(",") if pair else (names or list(analysis.traces))[:2]
-        found = pairs.of_analysis(analysis, [name.strip() for name in chosen], truth)
+        renamed = dict(zip(map(str.strip, asked.split(",")), names, strict=False))
+        chosen = [name.strip() for name in pair.split(",")] if pair else (names or list(analysis.traces))[:2]
+        found = pairs.of_analysis(analysis, [renamed.get(name, name) for name in chosen], truth)
         tables = {
             "ranking": pairs.ranking(found, None if frame is None else found.index(frame)),
             "accuracy": pairs.accuracy(found),
@@ -459,30 +478,51 @@ def evaluate(
             raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
         from freqviz.learn import evaluate as learn
-        from freqviz.learn import report
+        from freqviz.learn import readme, report
         from freqviz.learn.data import data_root
 
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
+        first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, three seeds each
         regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
-        folder = learn.run(data_root(data), chosen, part, regimes=regimes)
-        if part == "validation":
-            report.ASSETS.mkdir(parents=True, exist_ok=True)
-            choices = report.choose_on_validation(*report.load(folder))
-            (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
-        elif set(chosen) == set(models.names()):
-            report.write_references(data_root(data))
-            report.write(folder, Path(report.__file__).parents[2] / "README.md")
+        page = Path(report.__file__).parents[2] / "README.md"
+        if first:
+            folder = learn.run(data_root(data), first, part, regimes=regimes)
+            if part == "validation":
+                report.ASSETS.mkdir(parents=True, exist_ok=True)
+                choices = report.choose_on_validation(*report.load(folder))
+                (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
+            elif every:
+                report.write_references(data_root(data))
+                report.write(folder, page)
+        if every or len(first) < len(chosen):
+            folder = learn.run_methods(data_root(data), None if every else chosen, part)
+            if every and part == "test":
+                report.write_methods(folder, page)
 
 
 @app.command()
 def log(
     runs: Annotated[list[Path], typer.Argument(help="Folders of trainings, or their logs.", metavar="RUN...")],
     to: Annotated[Path, typer.Option("--out", help="File .pdf or .png.")] = Path("log.pdf"),
+    card: Annotated[
+        str | None, typer.Option("--card", help="Keep the curve, thinned, in the card of this network instead.")
+    ] = None,
 ) -> None:
     """Plot how trainings went: loss, and validation scores where there are any."""
     with plain_errors():
+        if card is not None:
+            import models
+            from freqviz.learn import train as learn
+
+            models.checkpoint(card)  # a network of this name
+            curve = learn.curve(runs[0], card) if len(runs) == 1 else {}
+            if not curve:
+                raise FileNotFoundError(f"--card needs one folder or log of {card}, got {', '.join(map(str, runs))}")
+            told = f"{len(curve['step'])} steps, {', '.join(curve)}"
+            out.print(f"{models.write_card(card, curve=curve).name}: {told}", highlight=False, markup=False)
+            return
         if to.suffix not in (".pdf", ".png"):
             raise ValueError(f"--out must end in .pdf or .png, got '{to}'")
         import pandas as pd
@@ -492,10 +532,8 @@ def log(
         panels = []
         for path in _logs(runs):
             table = pd.read_csv(path)
-            losses = [column for column in table.columns if column.startswith("loss")] or ["pose"]
-            scores = [column for column in table.columns if column.startswith("pck")]
             name = path.parent.name if path.stem == "log" else path.stem.removeprefix("log-")
-            for columns in filter(None, (losses, scores)):
+            for columns in figures.training_columns(table):
                 panels.append(replace(figures.training_log(table, columns), title=name))
         save = to_matplotlib.save_pdf if to.suffix == ".pdf" else to_matplotlib.save_png
         out.print(str(save(panels, to)), highlight=False, markup=False)
@@ -518,6 +556,43 @@ def figure(
         folder = bundle.write(chosen, to, made)
         size = bundle.in_words((folder / "figure.pdf").stat().st_size)
         out.print(f"{folder}: {len(chosen.panels)} panels, figure.pdf has {size}", highlight=False, markup=False)
+
+
+@app.command()
+def video(
+    folder: Annotated[Path, typer.Argument(help="What `analyse` wrote.", metavar="RUN")],
+    clip: Annotated[Path, typer.Argument(help="The clip, folder of images, or of a session, that was analysed.")],
+    to: Annotated[Path, typer.Option("--out", help="File .mp4, which browsers play, or .gif for slides.")] = Path(
+        "clip.mp4"
+    ),
+    models: Annotated[
+        str | None, typer.Option("--models", help="Networks from left to right.", show_default="all of the run")
+    ] = None,
+    whole_frame: Annotated[bool, typer.Option("--whole-frame", help="Show all of the frame.")] = False,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="True joints: poses as CSV, JHMDB's .mat, the sample's .json.")
+    ] = None,
+    width: Annotated[int, typer.Option("--width", help="Pixels of the picture at most.")] = 1280,
+    megabytes: Annotated[float, typer.Option("--limit", help="MB of a GIF at most.")] = 10.0,
+) -> None:
+    """Write the clip with skeletons, the weights under each frame, and its spectrum; networks side by side."""
+    with plain_errors():
+        from freqviz import bundle, figures_strip, poses, to_frames, to_video
+        from freqviz.run import load_analysis
+        from freqviz.session import HEADER, open_session
+
+        if to.suffix.lower() not in to_video.SUFFIXES:
+            raise ValueError(f"--out must end in {' or '.join(to_video.SUFFIXES)}, got '{to}'")
+        analysis, opened = load_analysis(folder), _part(clip, None)
+        anew = (clip / HEADER).is_file() and open_session(clip).small
+        names = None if models is None else [name.strip() for name in models.split(",")]
+        known = None if truth is None else poses.read_truth(truth, len(opened), opened.size)
+        region = figures_strip.WHOLE_FRAME if whole_frame else figures_strip.PERSON
+        pictures = to_frames.of_analysis(analysis, opened, names, known, region, width, anew)
+        with _bar(clip.name) as progress:
+            to_video.annotated(to, pictures, progress, limit=round(1e6 * megabytes))
+        size = bundle.in_words(to.stat().st_size)
+        out.print(f"{to}: {len(pictures)} frames, {size}", highlight=False, markup=False)
 
 
 @app.command()
@@ -553,6 +628,26 @@ def _write(table: Any, target: Path) -> None:
     aside = target.with_name(f".{target.name}.part")
     table.to_csv(aside, index=False, float_format="%.5f")
     aside.replace(target)
+
+
+def _networks(text: str, weights: list[str] | None, one: bool = False) -> list[str]:
+    """The networks that an option names, those that --weights names with its parameters; `one`: it names one."""
+    names = [text.strip()] if one else [name.strip() for name in text.split(",") if name.strip()]
+    if not weights and "=" not in text:
+        return names
+    import models
+
+    names = [models.add(*name.split("=", 1)) if "=" in name else name for name in names]
+    for given in weights or ():
+        network, equals, file = given.partition("=")
+        if not equals and len(names) != 1:
+            raise ValueError(f"--weights must say whose parameters they are: NETWORK={given}, of {', '.join(names)}")
+        network, file = (network.strip(), file) if equals else (names[0], given)
+        name = models.add(network, file)
+        if network not in names and name not in names:
+            raise ValueError(f"--weights names {network}, which does not run; chosen: {', '.join(names)}")
+        names = [name if other == network and name not in names else other for other in names]
+    return names
 
 
 def _box(text: str | None, videos: list[Path]) -> list[float] | None:
@@ -763,4 +858,7 @@ def _checkpoints() -> list[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
+    from freqviz.jobs import keep_memory
+
+    keep_memory()
     app(prog_name="python -m freqviz")

@@ -27,7 +27,7 @@ from freqviz.session import open_session
 
 Analyse = Callable[..., Analysis]
 COMPUTING = (
-    "claims", "compare", "crops", "filters", "heatmaps", "influence", "offsets", "pairs", "poses", "sharpness",
+    "cards", "claims", "compare", "crops", "filters", "heatmaps", "influence", "offsets", "pairs", "poses", "sharpness",
     "spectra",
 )  # fmt: skip
 RUN = ("costs", "deep_trace", "load_network", "window_cuts", "window_frames")
@@ -126,6 +126,7 @@ class _Reader:
             "freqviz": _Module(
                 "freqviz",
                 {
+                    "models": _Module("models", {"add": models.add}),
                     "Clip": Clip,
                     "analyse": analyse,
                     "load_analysis": run.load_analysis,

@@ -12,9 +12,10 @@ import hashlib
 import html
 import io
 import json
+import os
 import shlex
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +24,8 @@ from typing import Any
 import models
 from freqviz import again, look, run, to_matplotlib, to_pgfplots
 from freqviz.again import Analyse, Made
-from freqviz.jobs import Progress, silent
+from freqviz.clip import Clip
+from freqviz.jobs import Cancelled, Progress, never, silent
 from freqviz.panel import Sheet
 from freqviz.paper import Paper
 from freqviz.store import write_folder
@@ -31,6 +33,9 @@ from freqviz.to_plotly import to_plotly
 
 SPEC = "figure.json"
 LIBRARIES = ("matplotlib", "numpy", "opencv-python-headless", "pandas", "plotly", "scipy", "torch")
+MOST_THREADS = 1024
+FORMS = ("pdf", "svg", "png")
+PARTS = len(FORMS) + 4  # pgfplots, arrays, page, words
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same bytes every time
 
 
@@ -42,19 +47,23 @@ class Figure:
         panels: lines of Python for each panel, each giving `panel`, as in `again.panel`.
         columns: of the sheet, 1 to the number of panels.
         paper: width, type, palette.
+        threads: that share the sums of its analyses, which round otherwise with another number; None: as it is.
     Raises:
-        ValueError: no panel, or columns out of range.
+        ValueError: no panel, or columns or threads out of range.
     """
 
     panels: tuple[str, ...]
     columns: int = 1
     paper: Paper = Paper()
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if not self.panels:
             raise ValueError("a figure needs at least one panel, got none")
         if not 1 <= self.columns <= len(self.panels):
             raise ValueError(f"columns must be 1 to {len(self.panels)}, got {self.columns}")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise ValueError(f"threads must be 1 to {MOST_THREADS}, got {self.threads}")
 
     def made(self, progress: Progress = silent, analyse: Analyse = again.analyse) -> list[Made]:
         """Its panels, made one after another; an analysis that several need is made once."""
@@ -65,9 +74,10 @@ class Figure:
             known[key] = known.get(key) or analyse(**given)
             return known[key]
 
-        for number, lines in enumerate(self.panels):
-            found.append(again.panel(lines, once))
-            progress(number + 1, len(self.panels))
+        with run.with_threads(self.threads):
+            for number, lines in enumerate(self.panels):
+                found.append(again.panel(lines, once))
+                progress(number + 1, len(self.panels))
         return found
 
 
@@ -82,15 +92,21 @@ def read(path: Path | str) -> Figure:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         panels = tuple("\n".join(one["python"]) for one in told["panels"])
-        return Figure(panels, int(told["columns"]), Paper.of(told["paper"]))
+        threads = int(told["threads"]) if "threads" in told else None
+        return Figure(panels, int(told["columns"]), Paper.of(told["paper"]), threads)
     except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no figure.json of freqviz: {type(error).__name__} {error}") from None
 
 
 def changed(path: Path | str, made: Iterable[Made]) -> list[str]:
-    """Sentences about clips and checkpoints that are not those that a `figure.json` was made from."""
+    """Sentences about what is not as it was when a `figure.json` was made: clips, checkpoints, code, processors."""
     told, now = json.loads(Path(path).read_text(encoding="utf-8")), facts(made)
-    lines = []
+    lines, cores = [], os.cpu_count() or 1
+    if told.get("threads", 0) > cores:
+        lines.append(
+            f"it was made with {told['threads']} threads, and this machine has {cores} processor{'s' * (cores > 1)}, "
+            "so sums may be rounded otherwise"
+        )
     for kind, what in (("clips", "clip"), ("checkpoints", "checkpoint")):
         before = {name: one["sha256"] if kind == "clips" else one for name, one in told.get(kind, {}).items()}
         for name, one in now[kind].items():
@@ -100,35 +116,58 @@ def changed(path: Path | str, made: Iterable[Made]) -> list[str]:
     return lines
 
 
-def files(figure: Figure, made: list[Made], name: str = "figure") -> dict[str, bytes]:
+def files(
+    figure: Figure,
+    made: list[Made],
+    name: str = "figure",
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = never,
+) -> dict[str, bytes]:
     """Every file of the bundle, by name; the same figure gives the same bytes, also in another process.
 
     Args:
         figure: what to write.
         made: its panels, as `Figure.made` gives them.
         name: what the names of all files but `figure.json` begin with.
+        progress: told (done, total) parts.
+        cancelled: asked between parts.
+    Raises:
+        Cancelled: `cancelled` said so.
     """
+    found: dict[str, bytes] = {}
+    for done, part in enumerate(_parts(figure, made, name), start=1):
+        found |= part
+        progress(done, PARTS)
+        if cancelled():
+            raise Cancelled
+    return found
+
+
+def _parts(figure: Figure, made: list[Made], name: str) -> Iterator[dict[str, bytes]]:
     sheet, paper = sheet_of(figure, made), figure.paper
     told = facts(made)
     story = {"clips": told["clips"], "checkpoints": told["checkpoints"], "code": told["code"], "command": command()}
-    found = {f"{name}.{form}": to_matplotlib.render(sheet, form, paper, None, story) for form in ("pdf", "svg", "png")}
-    found |= to_pgfplots.to_pgfplots(sheet, paper, name=name)
-    for number, one in enumerate(sheet.panels):
-        if held := to_pgfplots.arrays(one):
-            found[f"{name}-{to_matplotlib.letters(number)}.npz"] = zipped(to_pgfplots.npz(held))
-    found[f"{name}.html"] = page(sheet).encode()
+    for form in FORMS:
+        yield {f"{name}.{form}": to_matplotlib.render(sheet, form, paper, None, story)}
+    yield to_pgfplots.to_pgfplots(sheet, paper, name=name)
+    arrays = {to_matplotlib.letters(n): to_pgfplots.arrays(one) for n, one in enumerate(sheet.panels)}
+    yield {f"{name}-{letter}.npz": zipped(to_pgfplots.npz(held)) for letter, held in arrays.items() if held}
+    yield {f"{name}.html": page(sheet).encode()}
     words = caption(sheet, paper), methods(made)
-    found["caption.txt"] = "\n\n".join(words).encode() + b"\n"
-    found["caption.tex"] = f"\\caption{{{to_pgfplots.tex(words[0])}}}\n\n{to_pgfplots.tex(words[1])}\n".encode()
+    latex = f"\\caption{{{to_pgfplots.tex(words[0])}}}\n\n{to_pgfplots.tex(words[1])}\n"
     spec = {
         "panels": [{"python": lines.splitlines()} for lines in figure.panels],
         "columns": figure.columns,
         "paper": paper.as_dict(),
         "command": command(),
+        "threads": figure.threads or _threads(made),
         **told,
     }
-    found[SPEC] = (json.dumps(spec, indent=2, ensure_ascii=False) + "\n").encode()
-    return found
+    yield {
+        "caption.txt": "\n\n".join(words).encode() + b"\n",
+        "caption.tex": latex.encode(),
+        SPEC: (json.dumps(spec, indent=2, ensure_ascii=False) + "\n").encode(),
+    }
 
 
 def sheet_of(figure: Figure, made: list[Made]) -> Sheet:
@@ -179,7 +218,7 @@ def facts(made: Iterable[Made]) -> dict[str, Any]:
     for one in made:
         for clip in one.clips:
             first, count = clip.first, len(clip)
-            known = {"sha256": _hash(clip.path) if clip.path else clip.hash, "first": first, "frames": count}
+            known = {"sha256": _hash(clip), "first": first, "frames": count}
             clips[Path(clip.path).name if clip.path else "clip"] = known | {
                 "size": list(clip.size), "fps": round(float(clip.fps), 4),
             }  # fmt: skip
@@ -199,9 +238,18 @@ def facts(made: Iterable[Made]) -> dict[str, Any]:
     }
 
 
-def _hash(path: Any) -> str:
-    path = Path(path)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def _hash(clip: Clip) -> str:
+    """SHA-256 of the clip's file, or of the images of its folder; of its frames where they come from neither."""
+    if clip.path is None:
+        return clip.hash
+    whole = Clip(clip.path) if clip.path.is_dir() else clip  # a part has a hash of its own
+    return whole.hash if clip.path.is_dir() else hashlib.sha256(clip.path.read_bytes()).hexdigest()
+
+
+def _threads(made: Iterable[Made]) -> int:
+    """How many threads shared the sums of the first analysis; of this process where there is none."""
+    held = [analysis.provenance.get("threads") for one in made for analysis in one.analyses]
+    return next(filter(None, held), run.threads())
 
 
 def caption(sheet: Sheet, paper: Paper) -> str:

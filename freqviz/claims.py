@@ -63,7 +63,7 @@ class Verdict:
     reason: str  # the numbers, in sentences
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Claims:
     """What was measured; tables are tidy, frames are numbers in the whole clip."""
 

@@ -30,6 +30,7 @@ from freqviz import containers
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _CHUNK = 32  # frames decoded together; fewer where frames are large
+_KEEP = 32 << 20  # bytes of decoded frames that opening hands to reading
 _OPTIONS = {
     # playlists, concat scripts and image patterns would lead to other files, so only plain containers open
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts",
@@ -425,6 +426,7 @@ class _Video:
         self._position = -1  # the frame that comes next
         self._spoilt: list[int] = []  # packets since the last seek that are damaged, in the order of decoding
         self._concealed = -1  # the last of them whose frame the decoder has mended
+        self._kept: dict[int, Any] = {}  # frames decoded on opening, until they are read
         _look_at_file(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
@@ -432,10 +434,11 @@ class _Video:
         self._torn: list[range] = []  # bytes of the file whose packets may be cut off or changed
         self._open()
         table = self._demux()
-        first = next(self._decoded(), None)
+        decoded = self._decoded()
+        first = next(decoded, None)
         if first is not None:
             self._describe(first)
-        if table is None or first is None or not self._last_frame_comes(*table):
+        if table is None or first is None or not self._last_frame_comes(*table, chain([first], decoded)):
             table = self._decode_all()
         self._adopt(*table)
         if self._broken:
@@ -443,12 +446,12 @@ class _Video:
             promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
             self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
-        self.close()
+        self._let_go()
 
     # -- opening
 
     def _open(self) -> None:
-        self.close()
+        self._let_go()
         if not self.path.is_file() or self.path.stat().st_size != self._bytes:
             raise ClipError(f"{self.path.name} has gone or changed since it was opened")
         try:
@@ -459,7 +462,7 @@ class _Video:
         self._container = container
         streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
         if not streams:
-            self.close()
+            self._let_go()
             sound = " but sound" if container.streams.audio else ""
             raise ClipError(f"{self.path.name} holds nothing{sound}: there is no video in it")
         self._stream = streams[0]
@@ -478,10 +481,15 @@ class _Video:
 
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
-            self.close()
+            self._let_go()
             raise ClipError(f"{self.path.name} has frames of {width}x{height}, more than {self._limits.pixels} pixels")
 
     def close(self) -> None:
+        self._let_go()
+        self._kept.clear()
+
+    def _let_go(self) -> None:
+        """Close the file; what opening has decoded stays for the first reading."""
         if self._container is not None:
             self._container.close()
         self._container = self._stream = self._pending = None
@@ -490,7 +498,7 @@ class _Video:
 
     def __getstate__(self) -> dict[str, Any]:
         gone = dict.fromkeys(("_container", "_stream", "_pending"))
-        return {**vars(self), **gone, "_coming": iter(()), "_position": -1}
+        return {**vars(self), **gone, "_coming": iter(()), "_kept": {}, "_position": -1}
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the video stream; the reading of a damaged file ends where the container gives up."""
@@ -590,11 +598,23 @@ class _Video:
             return None
         return sorted(known), sorted(keys)
 
-    def _last_frame_comes(self, stamps: list[int], keys: list[int]) -> bool:
+    def _last_frame_comes(self, stamps: list[int], keys: list[int], decoded: Iterator[Any]) -> bool:
+        """Whether the table is right, of which all frames are `decoded` from the first; keeps those it came by."""
         self._adopt(stamps, keys)
-        last = len(stamps) - 1
-        self._seek(last)
-        return any(i == last for i, _ in self._coming)
+        last, room = len(stamps) - 1, _KEEP
+        if len(keys) > 1:
+            self._seek(last)
+        else:
+            self._coming = self._flagged(decoded)
+        for i, frame in self._coming:
+            room -= sum(plane.buffer_size for plane in frame.planes)
+            if room > 0:
+                self._kept[i] = frame
+            else:
+                self._kept.clear()
+            if i == last:
+                return True
+        return False
 
     def _adopt(self, stamps: list[int], keys: list[int]) -> None:
         self._pts, self._keys = stamps, keys
@@ -603,6 +623,7 @@ class _Video:
     def _decode_all(self) -> tuple[list[int], list[int]]:
         """The table by decoding everything once: for damaged files and packets without time stamps."""
         self.damaged.clear()
+        self._kept.clear()
         self._open()
         stamps: list[int] = []
         keys: list[int] = []
@@ -619,7 +640,7 @@ class _Video:
             stamps.append(stamp)
             self._check_length(len(stamps) + displaced, stamp - stamps[0])
         if not stamps:
-            self.close()
+            self._let_go()
             raise ClipError(f"{self.path.name} holds no frame that can be decoded")
         if displaced:
             self.report.append(f"{displaced} frames without a time of their own are left out")
@@ -742,12 +763,16 @@ class _Video:
         self._open()
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        frames = np.empty((stop - start, *self.size, 3), np.uint8)
+        if all(i in self._kept for i in range(start, stop)):
+            for i in range(start, stop):
+                frames[i - start] = self._upright(self._kept.pop(i))
+            return frames
         if self._container is None:
             self._open()
         if self._position != start:
             self._seek(start)
         self._position = -1  # until all has gone well
-        frames = np.empty((stop - start, *self.size, 3), np.uint8)
         there = np.zeros(stop - start, bool)
         for i, frame in chain([self._pending] if self._pending else [], self._coming):
             self._pending = None

@@ -5,6 +5,9 @@ the same coordinates and is *tight*; the cut grows its shorter side to the aspec
 1.25. Sizes are (height, width).
 """
 
+import math
+from fractions import Fraction
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,10 +79,34 @@ def warp(frame: NDArray[np.uint8], to_crop: NDArray[np.float64], size: tuple[int
     if step > 1.6:  # bilinear sampling would skip pixels: average areas first
         rows, columns = (max(1, round(n / step)) for n in frame.shape[:2])
         ratio = np.array([frame.shape[1] / columns, frame.shape[0] / rows])  # frame pixels per small pixel
-        frame = np.asarray(cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
         offset = to_crop[:, 2] + to_crop[:, :2] @ (ratio / 2 - 0.5)  # centre of the small top-left pixel
         to_crop = np.column_stack([to_crop[:, :2] * ratio, offset])
+        corners = np.array([[x, y] for x in (0, size[1] - 1) for y in (0, size[0] - 1)])
+        seen = transform(corners, np.asarray(cv2.invertAffineTransform(to_crop), np.float64))
+        frame = _shrunk(frame, (rows, columns), np.floor(seen.min(0))[::-1] - 2, np.ceil(seen.max(0))[::-1] + 3)
     return np.asarray(cv2.warpAffine(frame, to_crop, (size[1], size[0]), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _shrunk(
+    frame: NDArray[np.uint8], size: tuple[int, int], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """The frame at another size by averaging areas, computed from (row, column) `low` to `high` only, black elsewhere.
+
+    The same bytes as of the whole: a part begins where the pixel grids of both sizes meet.
+    """
+    parts = []
+    for large, small, start, stop in zip(frame.shape, size, low, high, strict=False):
+        ratio = Fraction(large, small)
+        first = int(np.clip(start, 0, small)) // ratio.denominator * ratio.denominator
+        last = int(np.clip(stop, first, small))
+        parts.append((slice(first, last), slice(int(first * ratio), min(large, math.ceil(last * ratio) + 1))))
+    (rows, of_rows), (columns, of_columns) = parts
+    shrunk = np.zeros((*size, 3), np.uint8)
+    if shrunk[rows, columns].size:
+        factors = {"fx": size[1] / frame.shape[1], "fy": size[0] / frame.shape[0]}
+        part = cv2.resize(frame[of_rows, of_columns], None, **factors, interpolation=cv2.INTER_AREA)
+        shrunk[rows, columns] = part[: rows.stop - rows.start, : columns.stop - columns.start]
+    return shrunk
 
 
 def cut(frame: NDArray[np.uint8], box: ArrayLike, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:

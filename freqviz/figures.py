@@ -445,6 +445,16 @@ def timeline(table: pd.DataFrame, columns: Sequence[str], cursor: int | None = N
     )
 
 
+def training_columns(log: pd.DataFrame) -> list[list[str]]:
+    """Which columns of a trainer's log make a figure each: the loss, and validation scores where there are any."""
+    losses = [name for name in log.columns if name.startswith("loss")] or [
+        name for name in log.columns if name == "pose"
+    ]
+    scores = [name for name in log.columns if name.startswith("pck")]
+    others = [name for name in log.columns if name not in ("step", "seconds")]
+    return [losses or others, scores] if scores else [losses or others]
+
+
 def training_log(log: pd.DataFrame, columns: Sequence[str] | None = None, x: str = "step") -> Panel:
     """How a training went.
 

@@ -21,6 +21,8 @@ QUIET = 0.05  # a filter whose strength is below this does next to nothing
 SMALL = np.pi / 4  # phases below this are shown without wrapping round
 RINGS = 12
 CHANCE = (4 / 3) ** 0.5  # strength of a depthwise kernel with the initial weights of PyTorch: 1 + fan-in · variance
+BEGUN = 0.02 * 2**0.5  # root mean square gain of a global filter before training: N(0, .02) twice
+NAMED = 24  # channels whose rank the note of the gallery tells
 RESPONSE = "filter(u, v) = FFT of its kernel"
 FILTER_SOURCE = "Rao et al., Global Filter Networks, NeurIPS 2021"
 
@@ -34,11 +36,12 @@ class Filters:
     planes: NDArray[np.complex128]  # (C, H, W) centred response
     stride: int  # input pixels per cell
     spectral: bool  # learned as a spectrum; else as a kernel in the picture
+    branch: bool = False  # added to what passes beside it
 
     @property
     def strengths(self) -> NDArray[np.float64]:
-        """(C,) distance of each filter from the identity; see `filters.strength`."""
-        return filters.strength(self.planes)
+        """(C,) distance of each filter from doing nothing: the identity (`filters.strength`), in a branch 0."""
+        return filters.strength(self.planes + 1 if self.branch else self.planes)
 
     @property
     def order(self) -> list[int]:
@@ -49,6 +52,11 @@ class Filters:
     def verdict(self) -> str:
         """In words, whether the filters do anything."""
         strongest, mean = self.strengths.max(), self.strengths.mean()
+        if self.branch:
+            return (
+                f"Root mean square gain: strongest {strongest:.3f}, mean {mean:.3f}, {BEGUN:.3f} before training; what "
+                "they give is added to what passes beside them."
+            )
         words = f"Distance from the identity: strongest {strongest:.3f}, mean {mean:.3f} of gain"
         if not self.spectral:
             return f"{words}; {CHANCE:.2f} is what the kernel had before training, which did not start as the identity."
@@ -82,31 +90,34 @@ def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE) -> Filters:
             "map; choose a network that sees a window"
         )
     record = trace.get(held[0])
-    height, width = (n // record.stride for n in size)
+    height, width = (-(-n // record.stride) for n in size)
     spectral = held[0] == "learned_filter"
     if spectral:
         kernels = filters.kernel_of_filter(record.values, width)
     else:
         kernels = filters.kernel_of_taps(record.values, height, width)
-    return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral)
+    branch = spectral and not trace.stages("difference_spectrum")
+    return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral, branch)
 
 
-def gallery(learnt: Filters, columns: int = 8) -> Panel:
-    """The gain of every channel, the strongest first: small planes in rows."""
+def gallery(learnt: Filters, columns: int | None = None) -> Panel:
+    """The gain of every channel, the strongest first: small planes in rows; None: so many that the sheet is wide."""
     gains = np.abs(learnt.planes[learnt.order])
     count, height, width = gains.shape
-    columns = min(columns, count)
+    columns = min(columns or (8 if count <= 32 else 24), count)
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 2) - 2, columns * (width + 2) - 2), np.nan)
     for place, plane in enumerate(gains):
         top, left = place // columns * (height + 2), place % columns * (width + 2)
         sheet[top : top + height, left : left + width] = plane
-    across = [(column * (width + 2) + (width - 1) / 2, f"{column + 1}.") for column in range(columns)]
+    across = [
+        (column * (width + 2) + (width - 1) / 2, f"{column + 1}.") for column in range(0, columns, -(-columns // 8))
+    ]
     down = [
         (row * (height + 2) + (height - 1) / 2, f"{row * columns + 1}–{min((row + 1) * columns, count)}")
         for row in range(rows)
     ]
-    ranked = ", ".join(map(str, learnt.order))
+    ranked = ", ".join(map(str, learnt.order[:NAMED])) + (" …" if count > NAMED else ".")
     return Panel(
         "Gallery of filters",
         Axis("Place in the row", "", (-1.5, sheet.shape[1] + 0.5), ticks=tuple(across)),
@@ -119,9 +130,10 @@ def gallery(learnt: Filters, columns: int = 8) -> Panel:
                 *_gains(learnt),
             ),
         ),
-        note=f"{learnt.network}. {learnt.verdict} Channels by rank: {ranked}.",
+        note=f"{learnt.network}. {learnt.verdict} Channels by rank: {ranked}",
         guide="A plane for each channel, zero frequency in its centre. " + _colours(learnt),
-        formula="gain = |filter(u, v)|; strength = √(mean of |filter − 1|² over the whole plane)",
+        formula="gain = |filter(u, v)|; strength = "
+        + f"√(mean of |filter{'' if learnt.branch else ' − 1'}|² over the whole plane)",
         source=FILTER_SOURCE,
         equal=True,
     )
@@ -190,9 +202,9 @@ def radial_gain(learnt: Filters, channel: int) -> Panel:
     marks: tuple[Mark, ...] = (
         Band(frequency, means.min(0), means.max(0), name="all channels", role=role),
         Line(frequency, means[channel], name=f"channel {channel}", role=role),
-        Rule(1.0, "y", name="identity", role="reference"),
+        *(() if learnt.branch else (Rule(1.0, "y", name="identity", role="reference"),)),
     )
-    low, high = _around_one(means)
+    low, high = (0.0, 1.05 * float(means.max())) if learnt.branch else _around_one(means)
     return Panel(
         "Radial gain",
         Axis("Spatial frequency", "cycles/input px", (0, 0.5 / learnt.stride)),
@@ -200,8 +212,8 @@ def radial_gain(learnt: Filters, channel: int) -> Panel:
         marks,
         note=f"{_which(learnt, channel)}. Maps of {width} × {height} cells end at {0.5 / learnt.stride:.4f} "
         "cycles/input px.",
-        guide="A line that falls to the right lets coarse structure through and holds back fine detail; on the dotted "
-        "line nothing happens.",
+        guide="A line that falls to the right lets coarse structure through and holds back fine detail"
+        + ("." if learnt.branch else "; on the dotted line nothing happens."),
         formula="mean of |filter| over rings of equal |f|",
         source=FILTER_SOURCE,
     )
@@ -216,6 +228,7 @@ def kernel(learnt: Filters, channel: int, less_identity: bool = True) -> Panel:
         IndexError: no such channel.
     """
     learnt.at(channel)
+    less_identity &= not learnt.branch  # nothing passes a branch as it is
     values = learnt.kernels[channel].copy()
     height, width = values.shape
     centre = values[height // 2, width // 2]
@@ -233,8 +246,8 @@ def kernel(learnt: Filters, channel: int, less_identity: bool = True) -> Panel:
         note=f"{_which(learnt, channel)}, {wide}. Weight at the centre "
         + f"{centre:.3f}".replace("-", "−")
         + (", shown less the identity (1)." if less_identity else "."),
-        guide="Weight at a displacement d adds the map moved by d; a single spot at the centre changes nothing but "
-        "the strength.",
+        guide="Weight at a displacement d adds the map moved by d; a single spot at the centre "
+        + ("adds the map itself." if learnt.branch else "changes nothing but the strength."),
         formula="kernel = IFFT(filter)" + (" − 1 at the centre" if less_identity else ""),
         source=FILTER_SOURCE,
         equal=True,
@@ -258,6 +271,8 @@ def effect(trace: "Trace", channel: int, slot: int, what: str, size: tuple[int, 
     learnt.at(channel)
     if what not in EFFECTS:
         raise LookupError(f"no part '{what}' of an effect; parts: {', '.join(EFFECTS)}")
+    if learnt.branch:
+        raise LookupError(f"{trace.network} filters its one frame in many channels at once, without a neighbour")
     name = "difference_spectrum" if learnt.spectral else "feature_difference"
     given, told = trace.get(name), trace.get("spectral_descriptor" if learnt.spectral else "spatial_descriptor")
     slots: Sequence[int] = [int(one) for one in given.slots]
@@ -306,11 +321,15 @@ def _around_one(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _gains(learnt: Filters) -> tuple[Axis, str]:
     """One colour axis for all channels, and its colours: white is a gain of 1 unless gains reach beyond 2."""
+    if learnt.branch:
+        return Axis("Gain", "", (0, float(np.abs(learnt.planes).max()))), "magnitude"
     low, high = _around_one(np.abs(learnt.planes))
     return Axis("Gain", "", (low, high)), "signed" if high <= 2 else "magnitude"
 
 
 def _colours(learnt: Filters) -> str:
+    if learnt.branch:
+        return "Yellow lets most through."
     if _gains(learnt)[1] == "signed":
         return "White passes a frequency as it is, blue weakens it, red strengthens it."
     return "A gain of 1 passes a frequency as it is; yellow strengthens it most."

@@ -5,6 +5,7 @@ result while it goes on, and stops between chunks by raising `Cancelled` when as
 network.
 """
 
+import ctypes
 import itertools
 import queue
 import threading
@@ -35,6 +36,23 @@ def unseen(newest: Any) -> None:
 def never() -> bool:
     """A wish to cancel that nobody has."""
     return False
+
+
+def keep_memory() -> bool:
+    """Let this process keep freed memory for its next large arrays; call it once, at the start of a command or server.
+
+    By default the C library hands large blocks back at once and the kernel clears them again at the next use: for
+    batches of feature maps that was a fifth of all time. Up to 512 MB stay with the process.
+
+    Returns:
+        Whether the C library here (glibc) could be told.
+    """
+    try:
+        tell = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # not glibc
+        return False
+    trim, whole = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    return bool(tell(trim, 512 << 20) and tell(whole, 1 << 30))
 
 
 @dataclass(eq=False)

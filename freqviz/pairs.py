@@ -148,6 +148,20 @@ class Pair:
         """(N,) mean over the joints of `apart`; box sides."""
         return _mean(self.apart)
 
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """As `ranking` without a frame."""
+        rows = []
+        for name, values in zip(self.joints, self.apart.T, strict=True):
+            known = np.isfinite(values)
+            if not known.any():
+                continue
+            median, high = np.quantile(values[known], (0.5, 0.95))
+            worst = int(np.nanargmax(values))
+            rows.append((name, median, high, values[worst], self.first + worst))
+        table = pd.DataFrame(rows, columns=["joint", "median", "p95", "worst", "worst_frame"])
+        return table.sort_values("p95", ascending=False, kind="stable", ignore_index=True)
+
     @property
     def worst(self) -> int:
         """The frame in which A and B disagree most."""
@@ -326,19 +340,8 @@ def ranking(pair: Pair, frame: int | None = None) -> pd.DataFrame:
     Returns:
         joint, median, p95, worst (box sides), worst_frame (its number), and `here`; over the frames of the clip.
     """
-    rows = []
-    for name, values in zip(pair.joints, pair.apart.T, strict=True):
-        known = np.isfinite(values)
-        if not known.any():
-            continue
-        median, high = np.quantile(values[known], (0.5, 0.95))
-        worst = int(np.nanargmax(values))
-        rows.append((name, median, high, values[worst], pair.first + worst))
-    table = pd.DataFrame(rows, columns=["joint", "median", "p95", "worst", "worst_frame"])
-    if frame is not None:
-        here = dict(zip(pair.joints, pair.apart[frame], strict=True))
-        table["here"] = table["joint"].map(here).astype(np.float64)
-    return table.sort_values("p95", ascending=False, kind="stable", ignore_index=True)
+    table = pair.ranked
+    return table if frame is None else table.assign(here=pair.apart[frame][[*map(pair.joints.index, table["joint"])]])
 
 
 def accuracy(pair: Pair, alphas: Sequence[float] = poses.ALPHAS) -> pd.DataFrame:

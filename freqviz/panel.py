@@ -24,7 +24,7 @@ class Axis:
 
     `limits` are the natural range, first value at the left or bottom; None: the data's own. `scale` is
     "linear" or "log". `ticks` are values to mark, with a text each; empty: the renderer chooses. A colour may
-    have them too.
+    have them too. `turned`: their texts are read upwards, for names beside rows.
     """
 
     label: str
@@ -32,6 +32,7 @@ class Axis:
     limits: Limits | None = None
     scale: str = "linear"
     ticks: tuple[tuple[float, str], ...] = ()
+    turned: bool = False
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -144,11 +145,12 @@ def _needs_limits(mark: Any) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Bars(Mark):
-    """Bars from zero to `height` (N,), centred at x (N,), `width` wide in the unit of x."""
+    """Bars from `base` to `base + height` (N,), centred at x (N,), `width` wide in the unit of x."""
 
     x: Any
     height: Any
     width: float = 0.8
+    base: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -158,7 +160,7 @@ class Bars(Mark):
             raise ValueError(f"Bars.width must be positive, got {self.width}")
 
     def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return np.r_[self.x - self.width / 2, self.x + self.width / 2], np.r_[0.0, self.height]
+        return np.r_[self.x - self.width / 2, self.x + self.width / 2], np.r_[self.base, self.base + self.height]
 
     def table(self) -> dict[str, Any]:
         return {"x": self.x, "y": self.height}
@@ -390,12 +392,34 @@ class Span(Mark):
 
 
 @dataclass(frozen=True, eq=False)
+class Texts(Mark):
+    """Words that begin at (x, y), (N,) each, half as high below as above: names beside points."""
+
+    x: Any
+    y: Any
+    texts: Sequence[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._keep(x=1, y=1)
+        self._one_length("x", "y", "texts")
+        if not self.texts:
+            raise ValueError("Texts needs at least one text, got none")
+
+    def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.x, self.y
+
+    def table(self) -> dict[str, Any]:
+        return {"x": self.x, "y": self.y, "text": list(self.texts)}
+
+
+@dataclass(frozen=True, eq=False)
 class Panel:
     """One figure: two axes and the marks in drawing order.
 
     `note` states results (sample sizes, intervals) under the title; `guide` says in one sentence how to read
     it; `formula` and `source` say what is computed and who proposed it. `equal`: one unit of x is as long as
-    one of y.
+    one of y. `bare`: without a frame around it and lines in its bars, for rows that their names tell apart.
     """
 
     title: str
@@ -407,6 +431,7 @@ class Panel:
     formula: str = ""
     source: str = ""
     equal: bool = False
+    bare: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marks", tuple(self.marks))

@@ -65,13 +65,16 @@ def decode(heatmaps: ArrayLike, stride: int = 4) -> tuple[NDArray[np.float64], N
     smooth = np.stack([cv2.GaussianBlur(one, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT_101) for one in flat])
     peak = smooth.reshape(len(flat), -1).argmax(1)
     row, column = peak // w, peak % w
-    logs = np.pad(np.log(np.maximum(smooth, 1e-12)), ((0, 0), (1, 1), (1, 1)), mode="edge").astype(np.float64)
-    n, y, x = np.arange(len(flat)), row + 1, column + 1
-    centre = logs[n, y, x]
-    gx, gy = (logs[n, y, x + 1] - logs[n, y, x - 1]) / 2, (logs[n, y + 1, x] - logs[n, y - 1, x]) / 2
-    hxx = logs[n, y, x + 1] - 2 * centre + logs[n, y, x - 1]
-    hyy = logs[n, y + 1, x] - 2 * centre + logs[n, y - 1, x]
-    hxy = (logs[n, y + 1, x + 1] - logs[n, y + 1, x - 1] - logs[n, y - 1, x + 1] + logs[n, y - 1, x - 1]) / 4
+    n = np.arange(len(flat))
+
+    def log(down: int, right: int) -> NDArray[np.float64]:  # at the border the neighbour does not count
+        there = smooth[n, (row + down).clip(0, h - 1), (column + right).clip(0, w - 1)]
+        return np.log(np.maximum(there, 1e-12)).astype(np.float64)
+
+    centre, left, right, above, below = log(0, 0), log(0, -1), log(0, 1), log(-1, 0), log(1, 0)
+    gx, gy = (right - left) / 2, (below - above) / 2
+    hxx, hyy = right - 2 * centre + left, below - 2 * centre + above
+    hxy = (log(1, 1) - log(1, -1) - log(-1, 1) + log(-1, -1)) / 4
     determinant = hxx * hyy - hxy**2
     solvable = (determinant > 1e-9) & (row > 0) & (row < h - 1) & (column > 0) & (column < w - 1)
     safe = np.where(solvable, determinant, 1.0)

@@ -8,13 +8,17 @@ outside of it is a missing neighbour, and tables, arguments and messages count f
 
 import hashlib
 import json
+import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +38,7 @@ from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_
 from models.cost import multiply_adds, parameters
 from models.network import PoseNetwork
 
+BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "measure")  # busy only while no network computes
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
@@ -253,15 +258,15 @@ def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFra
     cost, device = analysis.provenance["cost"], analysis.provenance["device"]
     rows = []
     for name in analysis.traces if models is None else models:
-        counted = _counted(name)
         seconds = cost.get("networks", {}).get(name, np.nan) / max(cost["frames"], 1)
-        rows.append((name, *counted, seconds, device))
+        rows.append((name, *counted(name), seconds, device))
     return pd.DataFrame(rows, columns=["network", "parameters", "multiply_adds", "seconds_per_frame", "device"])
 
 
 @lru_cache(maxsize=16)
-def _counted(name: str) -> tuple[int, float]:
-    network = networks.build(name)  # counts need no checkpoint
+def counted(name: str) -> tuple[int, float]:
+    """Parameters and multiply-adds of a window of a network: see `models.cost`; they need no checkpoint."""
+    network = networks.build(name)
     return parameters(network), multiply_adds(network)
 
 
@@ -278,6 +283,22 @@ def choose_device(device: Device = "auto") -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("device 'cuda' was asked for, but PyTorch sees none here; use --device cpu")
     return device
+
+
+def threads() -> int:
+    """How many threads share a sum: with another number it is rounded otherwise, and boxes at a threshold may move."""
+    return torch.get_num_threads()
+
+
+@contextmanager
+def with_threads(count: int | None) -> Iterator[None]:
+    """For so long, share sums among `count` threads; None: as it is."""
+    before = threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def memory(device: str) -> int:
@@ -378,14 +399,17 @@ class Run:
         """
         backbones = _backbones(self.networks)
         total = 1 + LOOK + max(backbone.reach for backbone in backbones)
-        frames = dict.fromkeys(range(total), self.clip[0])
+        frame = self.clip[0]
         box = ladder.whole_frame(self.clip.size) if self.first is None else self.first
+
+        def cut(wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
+            return np.stack([crops.cut(frame, box, size)] * len(wanted))
+
         for keys in (range(1), range(1, 1 + LOOK)):
             start = time.perf_counter()
             for backbone in backbones:
-                backbone.estimate(keys, total, frames, box, self.device, light=True)
-            for key in keys:
-                self._frame_row(frames[key], key, box, "", light=True)
+                backbone.estimate(keys, total, cut, box, self.device, light=True)
+            list(BESIDE.map(_measures, repeat(frame, len(keys)), cut(keys, box, crops.SIZE), repeat(box)))
         return (time.perf_counter() - start) / LOOK, memory(self.device)
 
     @property
@@ -444,7 +468,7 @@ class Run:
         """
         known, start = earlier or (None, 0)
         total, before = len(self.clip), self.clip.first + start
-        rows: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.networks}
+        rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self.networks}
         frames: list[dict[str, Any]] = []
         deep: dict[tuple[str, int], Trace] = {}
         seconds: dict[str, float] = {}
@@ -452,11 +476,15 @@ class Run:
         progress(0, total - start)
         for part in self._steps(light, cancelled, start):
             seconds = part.seconds
+            done = slice(part.keys.start - start, part.keys.stop - start)
             for name, more in part.rows.items():
-                rows[name].append(more)
+                for quantity, values in more.items():
+                    # whole at once: small arrays kept among passing ones scatter the memory
+                    if quantity not in rows[name]:
+                        rows[name][quantity] = np.empty((total - start, *values.shape[1:]), values.dtype)
+                    rows[name][quantity][done] = values
+            frames += self._frame_rows(part, light)
             for key in part.keys:
-                frames.append(self._frame_row(part.frames[key], key, part.box, part.source, light))
-                frames[-1]["segment"] = part.segment
                 if (number := self.clip.first + key) in self.deep:
                     for name, network in self.networks.items():
                         deep[name, number] = _deep(network, name, key, total, part.frames, part.box)
@@ -484,19 +512,13 @@ class Run:
         }
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
-    def _frame_row(
-        self, frame: NDArray[np.uint8], key: int, box: ladder.Box, source: str, light: bool
-    ) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "frame": self.clip.first + key,
-            **dict(zip(BOX, box, strict=True)),
-        }
-        row["box_source"] = source
+    def _frame_rows(self, part: "_Step", light: bool) -> list[dict[str, Any]]:
+        shared = {**dict(zip(BOX, part.box, strict=True)), "box_source": part.source, "segment": part.segment}
+        seen: Iterable[dict[str, float]] = repeat({}, len(part.keys))
         if light:
-            row |= sharpness.measures(frame, box)
-            energies = spectra.band_energies(spectra.luma(crops.cut(frame, box)))
-            row |= {f"band_{i}": value for i, value in enumerate(np.log(np.maximum(energies, 1e-12)))}
-        return row
+            cuts = part.in_hand.cut(part.keys, part.box, crops.SIZE)
+            seen = BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
+        return [{"frame": self.clip.first + key, **shared, **of} for key, of in zip(part.keys, seen, strict=True)]
 
     def _steps(self, light: bool, cancelled: Callable[[], bool], start: int = 0) -> "Iterator[_Step]":
         """Groups of key frames that share a box, in order; between them the box is looked at.
@@ -508,7 +530,6 @@ class Run:
         total, most = len(self.clip), self.step
         backbones = _backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
-        frames, coming = dict[int, NDArray[np.uint8]](), iter(range(max(0, start - reach), total))
         if start in self.corrections:
             box, source, rung = self.corrections[start], "corrected", "corrected"
         else:
@@ -516,6 +537,7 @@ class Run:
             box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, rung)
         key, segment, lost, ahead = start, 0, 0, 2 if rung in FOLLOWING else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
+        in_hand = _InHand(self.clip, max(0, start - reach))
         while key < total:
             if cancelled():
                 raise Cancelled(f"cancelled at frame {key} of {total}")
@@ -523,13 +545,11 @@ class Run:
             if self.imported is not None and rung == "imported":
                 stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
             keys = range(key, stop)
-            while len(frames) == 0 or max(frames) < min(stop + reach, total) - 1:
-                i = next(coming)
-                frames[i] = self.clip[i]
+            in_hand.read(min(stop + reach, total))
             try:
                 rows: dict[str, dict[str, NDArray[Any]]] = {}
                 for backbone in backbones:
-                    rows |= backbone.estimate(keys, total, frames, box, self.device, light)
+                    rows |= backbone.estimate(keys, total, in_hand.cut, box, self.device, light)
             except torch.OutOfMemoryError:
                 if most == 1:
                     raise
@@ -537,7 +557,7 @@ class Run:
                 torch.cuda.empty_cache()
                 continue
             seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
-            yield _Step(keys, box, source, segment, rows, frames, self.clip.first, seconds)
+            yield _Step(keys, box, source, segment, rows, in_hand, self.clip.first, seconds)
             leader = rows[next(iter(self.networks))]
             last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
             if stop in self.corrections:
@@ -552,10 +572,9 @@ class Run:
             if look.box is not None and stop < total:
                 box, source, segment = look.box, look.source, segment + 1
                 for backbone in backbones:
-                    backbone.encoded.clear()
+                    backbone.forget()
             key = stop
-            for i in [i for i in frames if i < key - reach]:
-                del frames[i]
+            in_hand.forget(key - reach)
 
     def _look(
         self,
@@ -592,6 +611,11 @@ class Run:
         return {
             "models": list(self.networks),
             "checkpoints": self.checkpoints,
+            "own parameters": {
+                name: {"network": known.network, "file": known.file.name, "sha256": networks.file_hash(known.file)}
+                for name, known in networks.added().items()
+                if name in self.networks
+            },
             "clip": {
                 "name": Path(self.clip.path).name if self.clip.path else "",
                 "hash": self.whole.hash,
@@ -612,6 +636,7 @@ class Run:
                 "band_edges": list(spectra.BAND_EDGES),
             },
             "device": self.device,
+            "threads": threads(),
             "code": code_version(),
             "versions": {"python": platform.python_version(), **_versions()},
             "key": self.key.digest,
@@ -633,15 +658,55 @@ class _Step:
     source: str
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
-    frames: dict[int, NDArray[np.uint8]]  # around the keys
+    in_hand: "_InHand"  # frames around the keys
     first: int  # number of the clip's first frame
     seconds: dict[str, float]  # so far, by network
+
+    @property
+    def frames(self) -> dict[int, NDArray[np.uint8]]:
+        return self.in_hand.frames
 
     @property
     def newest(self) -> Newest:
         last = self.keys[-1]
         poses = {name: Pose(row["keypoints"][-1], row["scores"][-1]) for name, row in self.rows.items()}
         return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
+
+
+class _InHand:
+    """Frames of a clip that are in use, and what was cut out of them by the held box."""
+
+    def __init__(self, clip: Clip, first: int):
+        self._clip, self._next = clip, first
+        self.frames: dict[int, NDArray[np.uint8]] = {}
+        self._box = np.zeros(4)
+        self._cuts: dict[tuple[int, tuple[int, int]], NDArray[np.uint8]] = {}
+
+    def read(self, stop: int) -> None:
+        """Read the frames before `stop`."""
+        for i in range(self._next, stop):
+            self.frames[i] = self._clip[i]
+        self._next = max(self._next, stop)
+
+    def cut(self, wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """(N, height, width, 3): each frame is cut once by a box."""
+        if not np.array_equal(box, self._box):
+            self._box, self._cuts = box, {}
+        for i in wanted:
+            if (i, size) not in self._cuts:
+                self._cuts[i, size] = crops.cut(self.frames[i], box, size)
+        return np.stack([self._cuts[i, size] for i in wanted])
+
+    def forget(self, before: int) -> None:
+        """Let go of the frames before one."""
+        self.frames = {i: frame for i, frame in self.frames.items() if i >= before}
+        self._cuts = {place: cut for place, cut in self._cuts.items() if place[0] >= before}
+
+
+def _measures(frame: NDArray[np.uint8], cut: NDArray[np.uint8], box: ladder.Box) -> dict[str, float]:
+    """What the light tier keeps of the pixels of a frame."""
+    energies = np.log(np.maximum(spectra.band_energies(spectra.luma(cut)), 1e-12))
+    return sharpness.measures(frame, box) | {f"band_{i}": float(value) for i, value in enumerate(energies)}
 
 
 class _Backbone:
@@ -651,41 +716,37 @@ class _Backbone:
         self.members = members
         self.network = next(iter(members.values()))
         self.reach = max(network.frames // 2 for network in members.values())
-        self.encoded: dict[int, _Encoded] = {}
         self.seconds = dict.fromkeys(members, 0.0)  # in each; what they share counts for each
+        self.forget()
+
+    def forget(self) -> None:
+        """A new segment: what was encoded was cut by another box."""
+        self.held = range(0)  # frames that are encoded; the maps and rows below have one row each
+        self.shared: Window = {}
+        self.own: dict[str, Window] = {name: {} for name in self.members}
+        self.rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self.members}
 
     @torch.inference_mode()
     def estimate(
-        self,
-        keys: range,
-        total: int,
-        frames: dict[int, NDArray[np.uint8]],
-        box: ladder.Box,
-        device: str,
-        light: bool,
+        self, keys: range, total: int, cut: "Cut", box: ladder.Box, device: str, light: bool
     ) -> dict[str, dict[str, NDArray[Any]]]:
         """Rows of every member for the windows of `keys`; frames not yet encoded in this segment are."""
         needed = range(max(0, keys.start - self.reach), min(total, keys.stop + self.reach))
-        for i in [i for i in self.encoded if i < needed.start]:
-            del self.encoded[i]
-        if new := [i for i in needed if i not in self.encoded]:
-            cuts = np.stack([crops.cut(frames[i], box, self.network.input_size) for i in new])
-            self._encode(new, to_tensor(cuts, device), box, light)
+        if new := range(max(needed.start, self.held.stop), needed.stop):
+            cuts = to_tensor(cut(new, box, self.network.input_size), device)
+            self._encode(new, needed.start, cuts, box, light)
         rows = {}
         for name, network in self.members.items():
             started = time.perf_counter()
-            frames_of = [self.encoded[i].maps(name) for key in keys for i in _window(key, network.frames, total)]
-            stacked = {
-                part: torch.stack([maps[part] for maps in frames_of]).unflatten(0, (len(keys), network.frames))
-                for part in frames_of[0]
-            }
-            rows[name] = light_rows(network, stacked, box, light)
+            windows = _windows({**self.shared, **self.own[name]}, self.held, keys, network.frames, total)
+            rows[name] = light_rows(network, windows, box, light)
             self.seconds[name] += time.perf_counter() - started
-            for part in self.encoded[keys.start].rows[name]:
-                rows[name][part] = np.stack([self.encoded[key].rows[name][part] for key in keys])
+            of_keys = slice(keys.start - self.held.start, keys.stop - self.held.start)
+            rows[name] |= {part: values[of_keys] for part, values in self.rows[name].items()}
         return rows
 
-    def _encode(self, new: list[int], cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
+    def _encode(self, new: range, first: int, cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
+        """Hold the frames from `first` to the end of `new`, which are encoded."""
         started = time.perf_counter()
         shared, seen = light_frames(
             self.network, getattr(self.network, "shared", self.network.encode), cuts, box, light
@@ -693,31 +754,36 @@ class _Backbone:
         if cuts.is_cuda:
             torch.cuda.synchronize(cuts.device)  # else what is shared would be charged to the first network
         for_all = time.perf_counter() - started
-        own, rows = dict[str, Window](), dict[str, dict[str, NDArray[Any]]]()
+        gone = max(0, first - self.held.start)
+
+        def joined(old: Window, more: Window) -> Window:
+            return {part: torch.cat([old[part][gone:], maps]) if old else maps for part, maps in more.items()}
+
         for name, network in self.members.items():
             started = time.perf_counter()
-            own[name], rows[name] = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
+            maps, rows = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
             self.seconds[name] += for_all + time.perf_counter() - started
             if network is self.network:
-                rows[name] |= seen
-        for row, i in enumerate(new):
-            self.encoded[i] = _Encoded(
-                shared={part: values[row] for part, values in shared.items()},
-                own={name: {part: values[row] for part, values in maps.items()} for name, maps in own.items()},
-                rows={name: {part: values[row] for part, values in seen.items()} for name, seen in rows.items()},
-            )
+                rows |= seen
+            self.own[name] = joined(self.own[name], maps)
+            known = self.rows[name]
+            self.rows[name] = {
+                part: np.concatenate([known[part][gone:], values]) if known else values for part, values in rows.items()
+            }
+        self.shared, self.held = joined(self.shared, shared), range(first, new.stop)
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """One frame after the backbone: what the networks share, and what each adds."""
+Cut = Callable[[Sequence[int], ladder.Box, tuple[int, int]], NDArray[np.uint8]]  # as `_InHand.cut`
 
-    shared: Window
-    own: dict[str, Window]
-    rows: dict[str, dict[str, NDArray[Any]]]  # of the light tier, by network
 
-    def maps(self, name: str) -> Window:
-        return {**self.shared, **self.own[name]}
+def _windows(maps: Window, held: range, keys: range, count: int, total: int) -> Window:
+    """Windows (B, T, ...) of the keys from maps (N, ...) of the frames held; views, where no neighbour is missing."""
+    reach = count // 2
+    if keys.start >= reach and keys.stop + reach <= total:
+        shown = slice(keys.start - reach - held.start, keys.stop + reach - held.start)
+        return {part: values[shown].unfold(0, count, 1).movedim(-1, 1) for part, values in maps.items()}
+    places = torch.tensor([_window(key, count, total) for key in keys]) - held.start
+    return {part: values[places.to(values.device)] for part, values in maps.items()}
 
 
 def _nothing(frames: torch.Tensor) -> Window:
@@ -768,13 +834,12 @@ def _cuts(
 def _light_trace(
     name: str,
     network: PoseNetwork,
-    rows: list[dict[str, NDArray[Any]]],
+    found: dict[str, NDArray[Any]],
     boxes: NDArray[np.float64],
     segments: NDArray[np.int64],
     first: int,
 ) -> LightTrace:
     n = len(boxes)
-    found = {part: np.concatenate([row[part] for row in rows]) for part in rows[0]}
     slots = max(network.frames, SLOTS)
     return LightTrace(
         network=name,

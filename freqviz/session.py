@@ -36,14 +36,15 @@ FORMAT, VERSION = "freqviz session", 1
 HEADER, TRUTH = "session.json", "truth.npz"
 QUALITY = 20  # of x264, for a clip that is encoded anew: looks unchanged
 WORD = re.compile(r"[\w.+-][\w .+-]{0,59}")  # of names: nothing that a path or a page could take for more
+NETWORK = re.compile(r"[\w.+-][\w .+()-]{0,99}")  # also with parameters of one's own: freq-video (my.safetensors)
 MEMBERS = 300  # files in a session
 WINDOWS = 1 << 30  # bytes of all windows that were kept whole, once they are read
 RATIO = 100  # bytes that a byte of the file may become, all in all; sessions have about 3
 LIMITS = {  # bytes of a member, by its name
     r"session\.json|run\.json": 4 << 20,
     r"(poses|frames|weights)\.csv": 256 << 20,
-    r"trace-[\w.+-]{1,60}\.npz": 256 << 20,
-    r"deep-[\w.+-]{1,60}-\d{1,7}\.npz": 64 << 20,
+    r"trace-[\w.+-][\w .+()-]{0,99}\.npz": 256 << 20,
+    r"deep-[\w.+-][\w .+()-]{0,99}-\d{1,7}\.npz": 64 << 20,
     r"truth\.npz": 64 << 20,
     r"clip\.(mp4|mov|m4v|mkv|webm|avi|gif|ts)": 1 << 30,
 }
@@ -287,7 +288,8 @@ def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     names: Any = facts.get("models")
     deep = facts.get("deep")
     checks = {
-        "models": _list(names, _word) and len(set(names)) == len(names) > 0,
+        "models": _list(names, lambda one: isinstance(one, str) and bool(NETWORK.fullmatch(one)))
+        and len(set(names)) == len(names) > 0,
         "checkpoints": isinstance(facts.get("checkpoints"), dict) and list(facts["checkpoints"]) == names,
         "device": _word(str(facts.get("device")).replace(":", ".")),
         "clip.hash": isinstance(clip.get("hash"), str),

@@ -9,6 +9,7 @@ import time
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from scipy import fft
 
@@ -22,6 +23,8 @@ LENGTHS = (
 )  # px of motion blur that the cepstrum can tell; shorter ones drown in the image's own cepstrum
 MARGIN = 1.25  # of the person box, as for the networks' crops
 STRIDE = 2  # frames apart, among which motion is looked for
+HIGHEST = np.nextafter(0.5, 1)  # cycles/pixel; what lies below it is at most .5
+STEP, ALONG = np.array([-1.0, 1.0]), np.array([0.25, 0.5, 0.25])  # filters of edges: across, and along
 SMALLEST = 16  # px; a shorter side holds no spectrum worth the name
 
 
@@ -197,10 +200,7 @@ def laplacian_variance(image: np.ndarray) -> float:
     Reference:
         Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000.
     """
-    x = _image(image)
-    inner = x[1:-1, 1:-1]
-    laplacian = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * inner
-    return float(laplacian.var())
+    return float(cv2.Laplacian(_image(image), -1)[1:-1, 1:-1].var())
 
 
 def tenengrad(image: np.ndarray) -> float:
@@ -214,9 +214,8 @@ def tenengrad(image: np.ndarray) -> float:
         Tenenbaum, Accommodation in computer vision, PhD thesis, Stanford 1970.
     """
     x = _image(image)
-    across = x[:-2] + 2 * x[1:-1] + x[2:]
-    down = x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]
-    return float((((across[:, 2:] - across[:, :-2]) ** 2 + (down[2:] - down[:-2]) ** 2) / 64).mean())
+    across, down = (cv2.Sobel(x, -1, dx, 1 - dx, scale=1 / 8)[1:-1, 1:-1] for dx in (1, 0))
+    return float(np.mean(across**2 + down**2))
 
 
 def edge_width(image: np.ndarray) -> float:
@@ -342,40 +341,58 @@ def _flat(power: np.ndarray) -> bool:
 
 
 def _index(power: np.ndarray, guard: bool) -> float:
-    radius = radial_frequency(*power.shape)
-    cells = [(radius > low) & (radius < high) for low, high in (HIGH_BAND, LOW_BAND)]
-    if _flat(power) or not all(c.any() for c in cells):
+    bands = [_inside(*power.shape, *band) for band in (HIGH_BAND, LOW_BAND)]
+    cells = [float(band.sum()) for band in bands]
+    if _flat(power) or not all(cells):
         return float("nan")
     floor = float(noise_floor(power)) if guard else 0.0
-    high, low = (float(power[c].mean()) for c in cells)
+    high, low = (_dot(power, band) / count for band, count in zip(bands, cells, strict=True))
     return float(np.log(max(high - floor, 0.03 * high)) - np.log(low))
 
 
 def _high_ratio(power: np.ndarray, cutoff: float) -> float:
-    radius = radial_frequency(*power.shape)
-    inside = radius <= 0.5
-    return float("nan") if _flat(power) else float(power[inside & (radius > cutoff)].sum() / power[inside].sum())
+    if _flat(power):
+        return float("nan")
+    high, all_ = (_dot(power, _inside(*power.shape, low, HIGHEST)) for low in (cutoff, -1.0))
+    return high / all_
 
 
 def _centroid(power: np.ndarray) -> float:
-    radius = radial_frequency(*power.shape)
-    weight = np.where(radius <= 0.5, power, 0)
-    return float("nan") if _flat(power) else float((radius * weight).sum() / weight.sum())
+    if _flat(power):
+        return float("nan")
+    return _dot(power, _radii(*power.shape)) / _dot(power, _inside(*power.shape, -1.0, HIGHEST))
+
+
+def _dot(power: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.vdot(power, weights.astype(power.dtype, copy=False)))
+
+
+@lru_cache(maxsize=8)
+def _inside(height: int, width: int, low: float, high: float) -> np.ndarray:
+    """(H, W) 1 where low < f < high, else 0."""
+    radius = radial_frequency(height, width)
+    return ((radius > low) & (radius < high)).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _radii(height: int, width: int) -> np.ndarray:
+    """(H, W) frequency up to .5 cycles/pixel, 0 beyond."""
+    return (radial_frequency(height, width) * _inside(height, width, -1.0, HIGHEST)).astype(np.float32)
 
 
 def _run_widths(image: np.ndarray) -> np.ndarray:
     """Lengths of the strong monotone runs of all rows."""
-    smooth = (image[:-2] + 2 * image[1:-1] + image[2:]) / 4
-    step = np.diff(smooth, axis=1)
-    step[np.abs(step) < 1e-6] = 0  # rounding is no slope
-    sign = np.pad(np.sign(step), ((0, 0), (0, 1))).ravel()  # a zero ends each row
-    size = np.pad(np.abs(step), ((0, 0), (0, 1))).ravel()
-    start = np.flatnonzero(np.diff(sign, prepend=0) != 0)
-    if not start.size:
-        return np.zeros(0)
-    length = np.diff(start, append=sign.size)
-    steepest = np.maximum.reduceat(size, start)
-    return length[(sign[start] != 0) & (steepest**2 > 4 * (step**2).mean())]
+    step = cv2.sepFilter2D(np.ascontiguousarray(image), -1, STEP, ALONG, anchor=(0, 1))[1:-1, :-1]
+    up, down = step >= 1e-6, step <= -1e-6  # less is rounding, no slope
+    square = np.where(up | down, step, 0) ** 2
+    strong, sign = np.zeros((2, len(step), step.shape[1] + 1), np.int8)  # a zero ends each row
+    np.greater(square, 4 * square.mean(), out=strong[:, :-1], casting="unsafe")
+    np.subtract(up, down, out=sign[:, :-1], dtype=np.int8)
+    sign = sign.ravel()
+    start = np.append(0, np.flatnonzero(sign[1:] != sign[:-1]) + 1)  # of the runs, the flat ones included
+    chosen = np.zeros(len(start), bool)
+    chosen[np.searchsorted(start, np.flatnonzero(strong), side="right") - 1] = True
+    return np.diff(start, append=sign.size)[chosen]
 
 
 def _motion(power: np.ndarray) -> MotionBlur:
@@ -383,7 +400,7 @@ def _motion(power: np.ndarray) -> MotionBlur:
         return MotionBlur(float("nan"), float("nan"), float("nan"))
     ring, cells, taper, distance, angle, annulus = _cepstral_grid(*power.shape)
     log_power = np.log(power + 1e-6)
-    mean = np.bincount(ring.ravel(), weights=log_power.ravel()) / cells
+    mean = (np.bincount(ring.ravel(), weights=log_power.ravel()) / cells).astype(log_power.dtype)
     # log power is even, so the half plane of its transform is real and holds each point once
     cepstrum = fft.rfft2(fft.ifftshift((log_power - mean[ring]) * taper)).real[annulus]
     deepest = int(np.argmin(cepstrum))
@@ -400,4 +417,4 @@ def _cepstral_grid(height: int, width: int) -> tuple[np.ndarray, ...]:
     distance = np.hypot(y, x)
     annulus = (distance >= LENGTHS[0]) & (distance <= min(LENGTHS[1], min(height, width) / 3))
     cells = np.maximum(np.bincount(ring.ravel()), 1)
-    return ring, cells, np.exp(-((radius / 0.35) ** 4)), distance, np.arctan2(y, x) % np.pi, annulus
+    return ring, cells, np.exp(-((radius / 0.35) ** 4)).astype(np.float32), distance, np.arctan2(y, x) % np.pi, annulus

@@ -221,7 +221,7 @@ def radial_mean(plane: ArrayLike, rings: int = 32, stride: float = 1) -> tuple[n
         ValueError: rings < 1.
     """
     edges, values = _ring_edges(rings, stride), np.asarray(plane)
-    band = _band_of(radial_frequency(*values.shape[-2:], stride), edges)
+    band = _band_of(*values.shape[-2:], stride, tuple(edges.tolist()))
     return (edges[:-1] + edges[1:]) / 2, _mean_by(band, values, rings)
 
 
@@ -260,7 +260,7 @@ def band_energies(
     if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
         raise ValueError(f"edges must be (B + 1,) rising with B >= 1, got {edges.tolist()}")
     power = power_spectrum(image, window=None)
-    band = _band_of(radial_frequency(*power.shape[-2:], stride), edges)
+    band = _band_of(*power.shape[-2:], stride, tuple(edges.tolist()))
     energy = _sum_by(band, power, len(edges) - 1)
     if subtract_noise:
         cells = np.bincount(band[band >= 0], minlength=len(edges) - 1)
@@ -279,10 +279,21 @@ def noise_floor(power: np.ndarray) -> np.ndarray | float:
     Returns:
         (...) squared image unit, >= 0; 0 where no cell lies that high.
     """
-    high = radial_frequency(*power.shape[-2:]) > NOISE_BAND
-    if not high.any():
+    high = _high_cells(*power.shape[-2:])
+    if not len(high):
         return np.zeros(power.shape[:-2])
-    return np.median(power[..., high], axis=-1) / np.log(2)
+    values = power.reshape(*power.shape[:-2], -1)[..., high]
+    middle = len(high) // 2  # np.median takes ten times as long
+    parted = np.partition(values, middle, axis=-1)
+    above = parted[..., middle]
+    below = parted[..., :middle].max(-1) if len(high) % 2 == 0 else above
+    return (below + above) / 2 / np.log(2)
+
+
+@lru_cache(maxsize=16)
+def _high_cells(height: int, width: int) -> np.ndarray:
+    """Places in the flattened spectrum that lie above NOISE_BAND."""
+    return np.flatnonzero(radial_frequency(height, width) > NOISE_BAND)
 
 
 def half_plane_weights(width: int) -> np.ndarray:
@@ -438,19 +449,22 @@ def _ring_edges(rings: int, stride: float) -> np.ndarray:
     return np.linspace(0, 0.5 / stride, rings + 1)
 
 
-def _band_of(radius: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Index of the band of each cell, -1 for none."""
+@lru_cache(maxsize=16)
+def _band_of(height: int, width: int, stride: float, edges: tuple[float, ...]) -> np.ndarray:
+    """Index of the band of each cell of a centred spectrum, -1 for none."""
+    radius = radial_frequency(height, width, stride)
     band = np.searchsorted(edges, radius, side="right") - 1
     band[np.isclose(radius, edges[-1], rtol=1e-9)] = len(edges) - 2
     band[(band > len(edges) - 2) | (radius == 0)] = -1
+    band.flags.writeable = False
     return band
 
 
 def _sum_by(part: np.ndarray, values: np.ndarray, parts: int) -> np.ndarray:
     """(..., H, W) -> (..., parts): sums over the cells of each part; cells of part -1 are left out."""
-    inside = part >= 0
-    rows = values[..., inside].reshape(-1, int(inside.sum()))
-    sums = [np.bincount(part[inside], weights=row, minlength=parts) for row in rows]
+    after = part.ravel() + 1
+    rows = values.reshape(-1, part.size)
+    sums = [np.bincount(after, weights=row, minlength=parts + 1)[1:] for row in rows]
     return np.array(sums).reshape(*values.shape[:-2], parts)
 
 

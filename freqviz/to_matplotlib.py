@@ -247,7 +247,8 @@ def _height(one: Panel, width: float, paper: Paper, shared: set[tuple[str, str]]
     names = [mark.name for mark in one.marks if mark.name and (mark.role, mark.name) not in shared]
     lines = len(_title(one, width, paper, "(a)")) + len(_note(one, width, paper))
     lines += -(-len(names) // _legend_columns(names, width, paper)) if names else 0
-    return min(body, 1.6 * width) + 0.048 * paper.size + paper.small / 52 * lines
+    own = 0.15 if one.bare else 0  # pictures fill their width, so what is guessed of their height is all needed
+    return min(body, 1.6 * width) + 0.048 * paper.size + paper.small / 52 * lines + own
 
 
 def _title(one: Panel, width: float, paper: Paper, letter: str) -> list[str]:
@@ -295,7 +296,11 @@ def _draw(
             getattr(axes, f"{name}axis").set_major_formatter(FuncFormatter(_plain))
             getattr(axes, f"{name}axis").set_minor_formatter(FuncFormatter(_plain))
         if axis.ticks:
-            setter([value for value, _ in axis.ticks], [text for _, text in axis.ticks])
+            turned: dict[str, Any] = dict(rotation=90, va="center") if axis.turned and name == "y" else {}
+            setter([value for value, _ in axis.ticks], [text for _, text in axis.ticks], **turned)
+    if one.bare:
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
     axes.set_aspect("equal" if one.equal else "auto")
     if one.colour and with_bar:
         bar = axes.figure.colorbar(
@@ -347,11 +352,15 @@ def _artist(mark: Mark, one: Panel, axes: Any, gid: str, zorder: int, width: flo
     common: dict[str, Any] = dict(gid=gid, zorder=zorder)
     if isinstance(mark, panel.Points):
         return _points(mark, axes, common, paper)
+    if isinstance(mark, panel.Texts):
+        words: dict[str, Any] = dict(color=role.colour, fontsize=0.9 * paper.size, va="center", clip_on=True, **common)
+        return [axes.text(*place, **words) for place in zip(mark.x, mark.y, mark.texts, strict=True)][-1]
     if isinstance(mark, panel.Line):
         return axes.plot(mark.x, mark.y, **line, **common)[0]
     if isinstance(mark, panel.Bars):
-        style: dict[str, Any] = dict(facecolor=role.colour, hatch=HATCHES[role.dash], edgecolor="#ffffff", linewidth=0)
-        bars = axes.bar(mark.x, mark.height, mark.width, zorder=zorder, **style)
+        hatch = "" if one.bare else HATCHES[role.dash]
+        style: dict[str, Any] = dict(facecolor=role.colour, hatch=hatch, edgecolor="#ffffff", linewidth=0)
+        bars = axes.bar(mark.x, mark.height, mark.width, mark.base, zorder=zorder, **style)
         for bar in bars:
             bar.set_gid(gid)
         return Patch(**style)

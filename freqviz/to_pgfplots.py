@@ -180,6 +180,8 @@ def _axis(
         "xlabel shift=-2pt, ylabel shift=-3pt",
         "scaled ticks=false, tick label style={/pgf/number format/fixed, /pgf/number format/1000 sep={}}",
     ]
+    if one.bare:
+        options.append("axis line style={draw=none}, major tick length=0pt")
     if any(isinstance(mark, PIXELS) for mark in one.marks):
         options.append("axis on top")
     elif not one.equal:
@@ -222,6 +224,8 @@ def _scale(axis: Axis, name: str, limits: panel.Limits) -> list[str]:
         options.append(f"{name}mode=log, log ticks with fixed point")
     if axis.ticks:
         options.append(_ticks(axis, name))
+    if axis.turned:
+        options.append(f"{name}ticklabel style={{rotate=90, anchor=south}}")
     return options
 
 
@@ -264,11 +268,22 @@ def _mark(mark: Mark, number: int, one: Panel, paper: Paper, file: str) -> list[
             return [plot(style + "fill=mapped color}, scatter src=explicit", more="meta=value, ")]
         thick = f", line width={look.PAPER_LINE_WIDTH}pt" if paper.role(role).marker in ("ring", "cross") else ""
         return [plot(f"only marks, {role} mark, mark size={size:.3g}pt{thick}")]
+    if isinstance(mark, panel.Texts):
+        style = f"anchor=west, inner sep=0pt, text={role}, font={_small(paper)}"
+        places = zip(mark.x, mark.y, mark.texts, strict=True)
+        return [rf"\node[{style}] at (axis cs:{x:.9g},{y:.9g}) {{{tex(text)}}};" for x, y, text in places]
     if isinstance(mark, panel.Line):
         return [plot(f"{role} line, mark=none")]
     if isinstance(mark, panel.Bars):
-        pattern = PATTERNS.get(paper.role(role).dash)
+        pattern = None if one.bare else PATTERNS.get(paper.role(role).dash)
         lines = f", postaction={{pattern={pattern}, pattern color=white}}" if pattern else ""
+        if mark.base:  # pgfplots has bars from zero only
+            fields = [
+                f"(axis cs:{x - mark.width / 2:.6g},{mark.base:.6g}) rectangle "
+                f"(axis cs:{x + mark.width / 2:.6g},{mark.base + height:.6g})"
+                for x, height in zip(mark.x, mark.height, strict=True) if np.isfinite(height)
+            ]  # fmt: skip
+            return [rf"\fill[{role}{lines}] {' '.join(fields)};"] if fields else []
         return [plot(f"ybar, bar width={mark.width:.6g}, bar shift=0pt, fill={role}, draw=none{lines}")]
     if isinstance(mark, panel.Band):
         stacked = "unbounded coords=discard, stack plots=y, draw=none"

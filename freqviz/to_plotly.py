@@ -6,6 +6,7 @@ as WebP without loss.
 """
 
 import base64
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,23 +14,25 @@ from typing import Any
 import cv2
 import numpy as np
 import plotly.graph_objects as go
+from PIL import Image
+from plotly.basedatatypes import BaseFigure
 
 from freqviz import look, panel
 from freqviz.panel import Axis, Mark, Panel, Sheet
 
 CELLS, PIXELS, POINTS = 256, 960, 1000  # largest heatmap and picture side; more points than this use WebGL
 QUALITY = 85  # of JPEG, in [0, 100]
-LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]  # three fifths of what PNG takes for a picture of a person
+LOSSLESS: dict[str, Any] = dict(format="webp", lossless=True, method=1, quality=0)  # PNG: 1.6 times the bytes
 HATCHES = {"solid": "", "dash": "/", "dot": ".", "dashdot": "x"}
 SYMBOLS = {"triangle": "triangle-up", "ring": "circle-open"}
 
 
-def _template(ground: look.Ground) -> go.layout.Template:
+def _template(ground: look.Ground) -> dict[str, Any]:
     lines = dict(
         showline=True, linecolor=ground.text, mirror=True, ticks="outside", ticklen=4, zeroline=False,
         gridcolor=ground.grid, title=dict(standoff=6, font=dict(size=13)), automargin=True,
     )  # fmt: skip
-    return go.layout.Template(
+    return dict(
         layout=dict(
             font=dict(family=look.SCREEN_FONTS, size=13, color=ground.text),
             paper_bgcolor=ground.paper,
@@ -60,6 +63,33 @@ def to_plotly(
         dark: for a dark screen.
     Returns:
         A figure whose traces name their mark in `meta` ({"panel": index, "mark": index, "part": index}).
+    Raises:
+        TypeError: something is not a panel.
+    """
+    return go.Figure(**described(figure, height, width, dark))
+
+
+class Described(BaseFigure):
+    """A figure that Streamlit takes as it is: to check the same dictionaries at every rerun costs most of drawing them.
+
+    Args:
+        figure: as `described` gives it.
+    """
+
+    def __init__(self, figure: dict[str, Any]):
+        self._described = figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """What travels to the browser: arrays as Plotly packs them."""
+        data, layout = self._described["data"], self._described["layout"]
+        return dict(data=[_packed(trace) for trace in data], layout=layout)
+
+
+def described(
+    figure: Panel | Sheet | Sequence[Panel], height: int | None = None, width: int = 760, dark: bool = False
+) -> dict[str, Any]:
+    """The data and the layout of `to_plotly`, whose arguments it takes, as unchecked dictionaries; arrays are float32.
+
     Raises:
         TypeError: something is not a panel.
     """
@@ -114,7 +144,17 @@ def to_plotly(
         layout["title"] = dict(text=title, font=dict(size=15), subtitle=subtitle)
     else:
         layout["legend"] = dict(yref="container", y=1, yanchor="top")
-    return go.Figure(data=traces, layout=layout | dict(shapes=shapes))
+    return dict(data=traces, layout=layout | dict(shapes=shapes))
+
+
+def _packed(value: Any) -> Any:
+    """Dictionaries with their arrays as typed arrays in base 64."""
+    if isinstance(value, dict):
+        return {name: _packed(one) for name, one in value.items()}
+    if isinstance(value, np.ndarray):
+        shape = dict(shape=", ".join(map(str, value.shape))) if value.ndim > 1 else {}
+        return dict(dtype="f4", bdata=base64.b64encode(value.tobytes()).decode()) | shape if value.size else []
+    return value
 
 
 def _domains(sheet: Sheet, index: int) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -140,8 +180,12 @@ def _axis(one: Panel, name: str) -> dict[str, Any]:
     described["range"] = [float(np.log10(value)) for value in limits] if log else list(limits)
     if axis.ticks:
         described |= dict(tickvals=[value for value, _ in axis.ticks], ticktext=[text for _, text in axis.ticks])
+    if axis.turned:
+        described["tickangle"] = -90
     if one.equal:
         described["showgrid"] = False
+    if one.bare:
+        described |= dict(showline=False, ticks="")
     return described
 
 
@@ -214,12 +258,19 @@ def _drawn(mark: Mark, one: Panel, suffix: str, dark: bool) -> Iterator[dict[str
             type=kind, x=_small(mark.x), y=_small(mark.y), mode="markers", marker=style,
             text=list(mark.texts) or None, hovertemplate=hover,
         )  # fmt: skip
+    elif isinstance(mark, panel.Texts):
+        yield dict(
+            type="scatter", x=_small(mark.x), y=_small(mark.y), text=list(mark.texts), mode="text",
+            textposition="middle right", textfont=dict(color=role.colour, size=12), hoverinfo="skip",
+        )  # fmt: skip
     elif isinstance(mark, panel.Line):
         yield dict(type="scatter", x=_small(mark.x), y=_small(mark.y), mode="lines", line=line, hovertemplate=hover)
     elif isinstance(mark, panel.Bars):
-        pattern = dict(shape=HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7)
+        pattern = dict(
+            shape="" if one.bare else HATCHES[role.dash], fillmode="overlay", fgcolor=paper.paper, solidity=0.2, size=7
+        )
         yield dict(
-            type="bar", x=_small(mark.x), y=_small(mark.height), width=mark.width, hovertemplate=hover,
+            type="bar", x=_small(mark.x), y=_small(mark.height), base=mark.base, width=mark.width, hovertemplate=hover,
             marker=dict(color=role.colour, pattern=pattern, line=dict(width=0)),
         )  # fmt: skip
     elif isinstance(mark, panel.Band):
@@ -313,10 +364,14 @@ def _picture(mark: panel.Image) -> dict[str, Any]:
         pixels = cv2.resize(
             pixels, (max(1, round(width / step)), max(1, round(height / step))), interpolation=cv2.INTER_AREA
         )
-    small = max(height, width) <= CELLS  # is read pixel by pixel, so nothing may be lost
-    kind, options = ("webp", LOSSLESS) if small else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
-    data = base64.b64encode(cv2.imencode(f".{kind}", stored, options)[1].tobytes()).decode()
+    if max(height, width) <= CELLS:  # is read pixel by pixel, so nothing may be lost
+        kind, file = "webp", io.BytesIO()
+        Image.fromarray(pixels).save(file, **LOSSLESS)
+        stored = file.getvalue()
+    else:
+        kind, turned = "jpeg", pixels[..., ::-1] if pixels.ndim == 3 else pixels
+        stored = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    data = base64.b64encode(stored).decode()
     dx, dy = width / pixels.shape[1], height / pixels.shape[0]
     source = f"data:image/{kind};base64,{data}"
     place = dict(x0=dx / 2 - 0.5, y0=dy / 2 - 0.5, dx=dx, dy=dy)
@@ -324,7 +379,7 @@ def _picture(mark: panel.Image) -> dict[str, Any]:
 
 
 def _small(values: Any) -> Any:
-    return np.asarray(values, dtype=np.float32)
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _clear(colour: str) -> str:

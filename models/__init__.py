@@ -2,37 +2,57 @@
 
 A checkpoint is `weights/<name>.safetensors` (fp16), those of further seeds `<name>-<seed>.safetensors`, those of heads
 that were trained otherwise `<name>-<variant>.safetensors`; what a network shares with `spatial-frame`, its frozen
-backbone, is stored once, there. A card is `weights/<name>.json`.
+backbone, is stored once, there. A card is `weights/<name>.json`. Parameters of your own stand beside them under a name
+like `freq-video (my.safetensors)`, which `add` gives and everything that takes a name understands.
 """
 
 import hashlib
 import json
+import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from models import own
+from models.dct_input import DctInput
 from models.freq_4d import Freq4D
 from models.freq_motion import FreqMotion
 from models.freq_motion_distilled import FreqMotionDistilled
 from models.freq_video import FreqVideo
+from models.global_filter import GlobalFilterNetwork
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
 from models.spatial_video import SpatialVideo
+from models.video import VideoNetwork
 
 WEIGHTS = Path(__file__).parent / "weights"
 NETWORKS: dict[str, type[PoseNetwork]] = {
     "spatial-frame": SpatialFrame,
     "spatial-video": SpatialVideo,
     "freq-video": FreqVideo,
+    "dct-input": DctInput,
+    "global-filter": GlobalFilterNetwork,
     "freq-motion": FreqMotion,
     "freq-motion-distilled": FreqMotionDistilled,
     "freq-4d": Freq4D,
 }
 BACKBONE = "spatial-frame"  # whose parameters the video networks share
 SHARED = "frame."  # their prefix inside a video network
+
+
+class Own(NamedTuple):
+    """Parameters of your own: see `add`."""
+
+    network: str  # whose parameters they are
+    file: Path
+    whole: bool  # with those of the backbone, where the network has one that is shared
+
+
+_own: dict[str, Own] = {}  # by name
 
 
 def names() -> list[str]:
@@ -46,10 +66,82 @@ def build(name: str, variant: str = "") -> PoseNetwork:
     Raises:
         LookupError: no such network; the message lists those that exist.
     """
-    if name not in NETWORKS:
+    known = _own[name].network if name in _own else name
+    if known not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
-    kind = NETWORKS[name]
+    kind = NETWORKS[known]
     return kind(variant) if variant in kind.variants else kind()
+
+
+def shares_backbone(name: str) -> bool:
+    """Whether a network stands on the frozen backbone of `spatial-frame`."""
+    return issubclass(NETWORKS[name], VideoNetwork)
+
+
+def add(network: str, file: Path | str) -> str:
+    """Let the parameters in a file stand for a network, beside its own; the name that they go by from now on.
+
+    Args:
+        network: as in `names`.
+        file: safetensors, with all parameters, or without those of the shared backbone, which is then the project's.
+    Returns:
+        A name such as `freq-video (my.safetensors)`; where another file has it, with digits of its hash.
+    Raises:
+        LookupError: no such network.
+        ValueError: the file does not fit; says what is missing, too many, of another shape or type. See `own.read`.
+        FileNotFoundError: it is not there.
+    """
+    file = Path(file).resolve()
+    whole = check(network, file)
+    plain, held = re.sub(r"[^\w.+ -]+", "_", file.stem)[:40].strip() or "file", Own(network, file, whole)
+    name = f"{network} ({plain}.safetensors)"
+    if (other := _own.get(name)) and other.file != file:
+        name = f"{network} ({plain}-{file_hash(file)[:8]}.safetensors)"
+    _own[name] = held
+    return name
+
+
+def check(network: str, file: Path) -> bool:
+    """Whether a file of parameters has those of the backbone too; errors as in `add`, which checks in the same way."""
+    return _own_state(network, file)[1]
+
+
+def added() -> dict[str, Own]:
+    """What `add` has given names to, by these names."""
+    return dict(_own)
+
+
+def _load_own(name: str) -> PoseNetwork:
+    network, (state, whole) = build(name), _own_state(_own[name].network, _own[name].file)
+    network.load_state_dict(state)
+    if whole and hasattr(network, "backbone_key"):  # what others share is not its own
+        network.backbone_key = name  # type: ignore[assignment]
+    return network.eval()
+
+
+def _own_state(network: str, file: Path) -> tuple[dict[str, torch.Tensor], bool]:
+    """All parameters of a network, and whether the file alone has them or the project's backbone is taken."""
+    expected = build(network).state_dict()
+    try:
+        state = own.read(file, expected, _shared(network))
+    except ValueError as error:
+        raise ValueError(f"{error}. Expected the parameters of {network}{_fitting(file, network)}") from None
+    whole = len(state) == len(expected)
+    return state if whole else state | {SHARED + key: v for key, v in load(BACKBONE).state_dict().items()}, whole
+
+
+def _shared(network: str) -> str:
+    return SHARED if shares_backbone(network) else ""
+
+
+def _fitting(file: Path, network: str) -> str:
+    """In words, the other network that the tensors of a file belong to; nothing where there is none."""
+    with suppress(ValueError):
+        held = own.header(file.read_bytes(), file.name)
+        for name in NETWORKS:
+            if name != network and not own.differences(held, build(name).state_dict(), _shared(name)):
+                return f"; the file has those of {name}"
+    return ""
 
 
 def checkpoint(name: str, seed: int = 0, variant: str = "") -> Path:
@@ -70,9 +162,14 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
         LookupError: no such network.
         FileNotFoundError: it has no checkpoint.
         RuntimeError: the checkpoint does not fit the network; names what is missing or too many.
+        ValueError: parameters of your own do not fit it any more.
     """
     network, parts = build(name, variant), [checkpoint(name, seed, variant)]
     if name != BACKBONE:
+    if name in _own:
+        return _load_own(name).to(device)
+    network, parts = build(name, variant), [checkpoint(name, seed, variant)]
+    if shares_backbone(name):
         parts.append(checkpoint(BACKBONE))
     state: dict[str, torch.Tensor] = {}
     for part in parts:
@@ -108,13 +205,22 @@ def write_card(name: str, **entries: Any) -> Path:
     """Set entries of a network's card, leave the others as they are; the path."""
     path = checkpoint(name).with_suffix(".json")
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**card(name), **entries}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps({**card(name), **entries}, indent=2, ensure_ascii=False)
+    text = re.sub(r"\[([^][{}\"]{200,})\]", lambda long: f"[{' '.join(long[1].split())}]", text)  # a curve: one line
+    path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
 def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     """SHA-256 over the files that `load` reads."""
-    files = [checkpoint(name, seed, variant), *([] if name == BACKBONE else [checkpoint(BACKBONE)])]
+    if name in _own:
+        return file_hash(*[_own[name].file, *([] if _own[name].whole else [checkpoint(BACKBONE)])])
+    files = [checkpoint(name, seed, variant), *([checkpoint(BACKBONE)] if shares_backbone(name) else [])]
+    return file_hash(*files)
+
+
+def file_hash(*files: Path) -> str:
+    """SHA-256 over files, one after the other; of one file its own."""
     return _hash(*((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
 
 

@@ -69,10 +69,17 @@ class Backbone(nn.Module):
         self.register_buffer("mean", torch.tensor([0.44, 0.42, 0.39]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, frames: Tensor) -> Encoded:
-        s4 = self.stages[0](self.stem((frames - self.mean) * 4))  # (N, 48, H/4, W/4)
-        s8 = self.stages[1](s4)
-        s16 = self.stages[2](s8)
-        s32 = self.context(self.stages[3](s16))
+        s4 = self.stage(0, self.stem((frames - self.mean) * 4))  # (N, 48, H/4, W/4)
+        return self.fused(s4, self.stage(1, s4))
+
+    def stage(self, number: int, x: Tensor) -> Tensor:
+        """The next coarser map."""
+        return self.stages[number](x)
+
+    def fused(self, s4: Tensor, s8: Tensor) -> Encoded:
+        """From maps at strides 4 and 8: deeper, and from the top down again."""
+        s16 = self.stage(2, s8)
+        s32 = self.context(self.stage(3, s16))
         f16 = self.out16(self.side16(s16) + enlarge(s32, s16))  # (N, 96, H/16, W/16)
         f8 = self.out8(self.side8(s8) + enlarge(f16, s8))  # (N, 96, H/8, W/8)
         f4 = self.out4(self.side4(s4) + enlarge(self.down8(f8), s4))  # (N, 64, H/4, W/4)
@@ -87,7 +94,7 @@ def enlarge(x: Tensor, like: Tensor) -> Tensor:
 class SpatialFrame(PoseNetwork):
     """Backbone and heatmap head; `convention` chooses whose joints (0 LSPET, 1 JHMDB) it speaks."""
 
-    backbone_key = "spatial-frame"
+    backbone_key: str | None = "spatial-frame"
 
     def __init__(self, config: SpatialFrameConfig | None = None):
         super().__init__()

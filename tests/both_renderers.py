@@ -1,15 +1,41 @@
 """Whether screen, paper and LaTeX say the same of a panel: what every figure is asked."""
 
+import base64
+import json
+
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from plotly.io import to_json
 
 from freqviz import look, panel, to_matplotlib, to_pgfplots
 from freqviz.panel import Panel
-from freqviz.to_plotly import to_plotly
+from freqviz.to_plotly import Described, described, to_plotly
+
+
+def plain(value):
+    """JSON of Plotly with its packed arrays as lists of text, and without what is not set."""
+    if isinstance(value, dict):
+        if "bdata" in value:
+            array = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+            return plain(
+                array.reshape([int(n) for n in value["shape"].split(",")] if "shape" in value else -1).tolist()
+            )
+        return {name: plain(one) for name, one in value.items() if one is not None and one != []}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def travels_as_checked(figure) -> None:
+    """A page sends dictionaries that nothing has checked: they are those that Plotly accepts and would send."""
+    sent = json.loads(to_json(Described(described(figure)).to_dict(), validate=False))
+    assert plain(sent) == plain(json.loads(to_plotly(figure).to_json()))
 
 
 def agree(one: Panel) -> None:
     """Number of marks, labels, limits, legend, colours of lines and of maps."""
+    travels_as_checked(one)
     screen, axes = to_plotly(one), to_matplotlib.to_matplotlib(one).axes[0]
     layout, shapes = screen.layout, screen.layout.shapes
     artists = {}

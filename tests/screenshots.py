@@ -18,6 +18,9 @@ UNFINISHED = ".stStatusWidget, [data-stale=true], [data-testid=stSkeleton]"
 FIRST, SAMPLE = "poses_and_spectra", "?frame=41"  # the page without a path; what all pages show
 VIEWS = {  # what is looked at, besides every page as it opens
     "box": "?draw=true",
+    "strip": "figures?made=Frame+strip&strip+plain=true",
+    "annotated": "figures?made=Annotated+clip&frame=41",
+    "tables": "figures?made=Tables",
     "heatmap": "?frame=41&joint=left+wrist&region=Whole+frame",
 }
 

@@ -10,12 +10,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
-from freqviz import again, bundle, to_matplotlib
+from freqviz import again, bundle, run, to_matplotlib
 from freqviz.__main__ import app
 from freqviz.bundle import Figure
 from freqviz.paper import Paper, paper
@@ -109,7 +110,8 @@ def test_fresh_processes_the_command_and_a_notebook_write_the_same_bytes(files, 
         "two": ["-c", notebook, str(spec), str(tmp_path / "two")],
     }
     for seed, (name, call) in enumerate(calls.items(), start=1):
-        environment = os.environ | {"PYTHONHASHSEED": str(seed)}
+        threads = str(json.loads(files["figure.json"])["threads"] + seed)  # the description says how many to take
+        environment = os.environ | {"PYTHONHASHSEED": str(seed), "OMP_NUM_THREADS": threads}
         done = subprocess.run(
             [sys.executable, *call], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900
         )
@@ -165,9 +167,50 @@ def test_another_clip_or_checkpoint_is_told(files, tmp_path, made):
     assert checkpoint.startswith("the checkpoint freq-video is another one")
 
 
+def test_the_number_of_threads_is_kept_and_taken_again(files, tmp_path, made):
+    assert json.loads(files["figure.json"])["threads"] == made[0].analyses[0].provenance["threads"] == run.threads()
+    asked = []
+
+    def analyse(**given):
+        asked.append(run.threads())
+        return again.analyse(**given)
+
+    before = run.threads()
+    (panel,) = Figure((RUN,), threads=before + 1).made(analyse=analyse)
+    assert asked == [before + 1]
+    assert run.threads() == before
+    found = bundle.files(Figure((RUN,)), [panel])
+    assert json.loads(found["figure.json"])["threads"] == before + 1
+    (tmp_path / "figure.json").write_bytes(found["figure.json"])
+    assert bundle.read(tmp_path / "figure.json").threads == before + 1
+    many = json.loads(found["figure.json"]) | {"threads": 1000}
+    (tmp_path / "many.json").write_text(json.dumps(many))
+    (line,) = bundle.changed(tmp_path / "many.json", [panel])
+    assert line.startswith(f"it was made with 1000 threads, and this machine has {os.cpu_count()} processor")
+
+
+def test_a_folder_of_images_has_a_hash_that_changes_with_them(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    hashes = []
+    for shade in (100, 100, 101):
+        for number in range(3):
+            picture = np.full((240, 320, 3), 60 + number, np.uint8)
+            picture[::2] = shade
+            cv2.imwrite(str(folder / f"{number}.png"), picture)
+        lines = SPECTRUM.replace("41", "0").replace("assets/sample.mp4')", f"{folder}').part(0, 2)")
+        hashes.append(bundle.facts([again.panel(lines)])["clips"]["frames"]["sha256"])
+    assert len(hashes[0]) == 64
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            '{"panels": [{"python": ["x = 1"]}], "columns": 1, "paper": {}, "threads": 0}',
+            "threads must be 1 to 1024, got 0",
+        ),
         ("no json", "is no figure.json"),
         ("{}", "is no figure.json of freqviz: KeyError 'panels'"),
         ('{"panels": [], "columns": 1, "paper": {}}', "at least one panel"),

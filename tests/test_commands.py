@@ -234,15 +234,22 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     monkeypatch.setattr(report, "choose_on_validation", lambda *_: {"best rival": "mean"})
     monkeypatch.setattr(report, "write_references", lambda root: asked.append(root))
     monkeypatch.setattr(report, "write", lambda folder, readme: asked.append((folder, readme.name)))
-    for words in (("freq-video",), ("--all",), ("--all", "--part", "validation")):
+    monkeypatch.setattr(evaluate, "run_methods", lambda root, *words: asked.append(("methods", *words)) or tmp_path)
+    monkeypatch.setattr(report, "write_methods", lambda folder, readme: asked.append(("table", readme.name)))
+    monkeypatch.setattr(models, "load", lambda name: None)
+    for words in (("freq-video",), ("dct-input",), ("--all",), ("--all", "--part", "validation")):
         answer = call("evaluate", *words, "--data", tmp_path)
         assert answer.exit_code == 0, answer.output
     assert asked == [
         (tmp_path, ["freq-video"], "test", evaluate.REGIMES),
+        ("methods", ["dct-input"], "test"),
         (tmp_path, ["spatial-video", "freq-video"], "test", evaluate.REGIMES),
         tmp_path,
         (tmp_path, "README.md"),
+        ("methods", None, "test"),
+        ("table", "README.md"),
         (tmp_path, ["spatial-video", "freq-video"], "validation", ("R1", "R2")),
+        ("methods", None, "validation"),
     ]
     assert json.loads((tmp_path / "assets" / "choices.json").read_text()) == {"best rival": "mean"}
 
@@ -252,7 +259,7 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     [
         (("train", "spatial-frame"), "no data set in data: it must hold lspet/ and jhmdb/"),
         (("train", "spatial-frame", "--data", "nowhere"), "no data set in nowhere"),
-        (("train", "spatial-freq"), "no recipe named 'spatial-freq'; known recipes: spatial-frame, video-pair"),
+        (("train", "spatial-freq"), "no recipe named 'spatial-freq'; known recipes: spatial-frame, dct-input"),
         (("train", "spatial-frame", "--queue", "queue.txt"), "give the name of a network, or --queue FILE"),
         (("train", "--queue", "queue.txt"), "queue.txt"),
         (("evaluate", "freq-video"), "no data set in data"),

@@ -1,5 +1,6 @@
 """Is a person cut out where the numbers say?"""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,23 @@ def test_a_shrunk_person_stays_in_place_and_keeps_its_light(box):
     assert crops.scale(box) > 4
     assert np.abs(centroid(crop) - crops.to_crop([403, 501], box)).max() < 0.1
     assert (crop[..., 0] / 255).sum() == pytest.approx(49 / crops.scale(box) ** 2, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (481, 639), (720, 405)])
+def test_a_large_frame_is_shrunk_only_where_it_is_seen_and_to_the_same_bytes(rng, size):
+    """Written out: the whole frame by averaging areas, then the affine map of what it became."""
+    frame = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    for turn in range(12):
+        low, high = rng.uniform(-0.1, 0.6, 2), rng.uniform(0.5, 0.9, 2)
+        to_crop = crops.matrix([*(low * size[::-1]), *(high * size[::-1])], rotation=0.3 * (turn % 3))
+        step = 1 / np.sqrt(np.linalg.det(to_crop[:, :2]))
+        assert step > 1.6
+        rows, columns = (round(n / step) for n in size)
+        whole = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
+        ratio = np.array([size[1] / columns, size[0] / rows])
+        offset = to_crop[:, 2] + to_crop[:, :2] @ (ratio / 2 - 0.5)
+        expected = cv2.warpAffine(whole, np.column_stack([to_crop[:, :2] * ratio, offset]), (144, 192))
+        assert np.array_equal(crops.warp(frame, to_crop), expected)
 
 
 def test_a_single_pixel_stays_that_pixel_at_scale_one():

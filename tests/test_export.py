@@ -1,6 +1,9 @@
 """Do the lines under every figure of every page make that figure again, and does the sheet keep what is picked?"""
 
 import io
+import os
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -9,11 +12,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import analysed, app, figures, walk_file  # noqa: F401 -- fixtures
 
-from freqviz import again, bundle, run, to_matplotlib
+from freqviz import again, bundle, jobs, run, tables, to_matplotlib
 from freqviz.bundle import Figure
+from freqviz.clip import Clip
+from freqviz.jobs import Cancelled
 from freqviz.panel import Axis, Line, Panel
 from freqviz.paper import Paper
-from freqviz.web import export, work
+from freqviz.web import export, exporting, library, work
+from freqviz.web.exporting import File
 
 ROOT = Path(__file__).parent.parent
 VIEWS = [page for page in sorted((ROOT / "pages").rglob("*.py")) if page.parent.name != "paper"]
@@ -54,19 +60,41 @@ def one_figure():
     web.exports(curve, "panel = 1")
 
 
-def test_nothing_stands_in_a_closed_export_and_an_open_one_adds_to_the_sheet_once():
+@pytest.fixture
+def exports(monkeypatch, tmp_path):
+    """The folder of exports, empty."""
+    monkeypatch.setattr(library, "EXPORTS", tmp_path / "exports")
+    return tmp_path / "exports"
+
+
+def until_made(app):  # noqa: F811
+    """Wait for the files that are being made, and show the page again."""
+    for ticket in list(exporting._tickets.values()):
+        assert ticket.wait(60)
+    return app.run()
+
+
+def downloads(app):  # noqa: F811
+    return [one.proto.label for one in app.get("download_button")]
+
+
+def test_an_open_export_makes_files_tells_their_sizes_and_adds_to_the_sheet_once(exports):
     app = AppTest.from_function(one_figure, default_timeout=60).run()  # noqa: F811
-    assert not app.get("download_button")
+    assert not downloads(app)
+    assert not exports.exists()
     app.session_state["export of Curve, of blur"] = True
-    app.run()
-    assert [one.proto.label for one in app.get("download_button")] == ["PDF", "SVG", "PNG", "Data", "Bundle"]
+    until_made(app.run())
+    assert [label.partition(" · ")[0] for label in downloads(app)] == ["PDF", "SVG", "PNG", "Data"]
+    sizes = {path.suffix: path.stat().st_size for path in exports.iterdir()}
+    assert downloads(app)[2] == f"PNG · {round(sizes['.png'] / 1e3)} kB"
+    assert app.button(key="make Bundle of Curve, of blur").label == "Make Bundle"
     app.button(key="add Curve, of blur").click().run()
     assert app.session_state["sheet"] == [export.Entry("Curve, of blur", "panel = 1")]
     assert app.button(key="add Curve, of blur").disabled
 
 
 def test_data_hold_the_numbers_under_a_plain_name():
-    assert export._file("Curve, of blur – σ") == "curve-of-blur"
+    assert export._plain("Curve, of blur – σ") == "curve-of-blur"
     archive = zipfile.ZipFile(io.BytesIO(export._data(CURVE, "curve")))
     assert archive.namelist() == ["curve.csv"]
     assert archive.read("curve.csv").decode().splitlines()[-2:] == ["0,1,30", "0,2,40"]
@@ -152,3 +180,162 @@ def test_a_corrected_run_is_found_in_the_store_too(app, monkeypatch):  # noqa: F
     assert asked
     assert find(asked[0]) is not None
     assert to_matplotlib.render(again.panel(code, export.stored).panel, "svg")
+
+
+# ---- files that take long
+
+
+def file_of(make, asked=True):
+    return File("GIF", "a.gif", "image/gif", str(id(make)).encode(), make, asked)
+
+
+def test_a_file_is_there_whole_or_not_at_all_while_its_job_goes_on(exports):
+    half, go = threading.Event(), threading.Event()
+
+    def make(path, progress, cancelled):
+        path.write_bytes(b"half")
+        progress(1, 2)
+        half.set()
+        assert go.wait(20)
+        path.write_bytes(b"whole")
+
+    file = file_of(make)
+    ticket = file.start()
+    assert half.wait(20)
+    assert (ticket.done, ticket.total, file.coming) == (1, 2, True)
+    assert not file.path.exists()
+    assert file.start() is ticket, "nothing is made twice"
+    go.set()
+    assert ticket.wait(20)
+    assert file.path.read_bytes() == b"whole"
+    assert [path.name for path in exports.iterdir()] == [file.path.name]
+
+
+def test_a_file_cancelled_in_the_middle_leaves_nothing_and_can_be_made_again(exports):
+    asked = []
+
+    def make(path, progress, cancelled):
+        path.write_bytes(b"half")
+        asked.append(cancelled)
+        while not cancelled() and len(asked) == 1:
+            time.sleep(0.002)
+        if cancelled():
+            raise Cancelled
+
+    file = file_of(make)
+    ticket = file.start()
+    while not asked:
+        time.sleep(0.002)
+    ticket.cancel()
+    assert ticket.wait(20)
+    assert ticket.state == jobs.CANCELLED
+    assert list(exports.iterdir()) == []
+    again = file.start()
+    assert again.wait(20)
+    assert (again.state, file.path.read_bytes()) == (jobs.DONE, b"half")
+
+
+def test_a_failing_writer_leaves_nothing_and_is_answered_in_a_sentence(exports):
+    def make(path, progress, cancelled):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device.")
+
+    ticket = file_of(make).start()
+    assert ticket.wait(20)
+    assert (ticket.state, ticket.message) == (jobs.FAILED, "no space left on device.")
+    assert list(exports.iterdir()) == []
+
+
+def test_a_bundle_is_cancelled_between_its_parts(exports):
+    lines = "from freqviz import figures, run\nimport freqviz\nclip = freqviz.Clip('assets/sample.mp4')\n"
+    lines += "panel = figures.power_spectrum(clip[7])"
+    told = []
+    with pytest.raises(Cancelled):
+        export.zipped(Figure((lines,)), "x", lambda *done: told.append(done), lambda: len(told) > 2)
+    assert told == [(0, 8), (2, 8), (3, 8)]
+
+
+def test_old_files_are_removed(exports, monkeypatch):
+    exports.mkdir()
+    for name, age in (("young", 0), ("old", 2 * exporting.KEPT)):
+        (exports / name).write_bytes(b"1234")
+        os.utime(exports / name, (time.time() - age,) * 2)
+    exporting._trim()
+    assert [path.name for path in exports.iterdir()] == ["young"]
+    monkeypatch.setattr(exporting, "LIMIT", 3)
+    exporting._trim()
+    assert list(exports.iterdir()) == []
+
+
+# ---- the tabs of the page
+
+
+def tab(app, name):  # noqa: F811
+    app.run()
+    app.switch_page("pages/paper/figures.py")
+    app.query_params["made"] = name
+    app.run()
+    assert not app.exception
+    assert not app.error, [one.value for one in app.error]
+    return app
+
+
+def test_a_strip_leaves_by_its_lines_and_by_the_sheet(app):  # noqa: F811
+    tab(app, "Frame strip")
+    app.slider(key="strip count").set_value(3)
+    app.toggle(key="strip box").set_value(True).run()
+    (code,) = [one.value for one in app.code if one.language == "python"]
+    panel = again.panel(code, export.stored).panel
+    assert [text for _, text in panel.x.ticks] == ["0", "10", "19"]
+    assert [text for _, text in panel.y.ticks] == ["spatial-video", "freq-video", "truth"]
+    both_renderers.agree(panel)
+    app.session_state["export of Frame strip"] = True
+    app.run()
+    app.button(key="add Frame strip").click().run()
+    assert app.session_state["sheet"] == [export.Entry("Frame strip", code)]
+    app.selectbox(key="strip").select("A list")
+    app.run().text_input(key="strip list").set_value("3, 99").run()
+    assert [one.value for one in app.error] == ["the frames are 0 to 19, got 99."]
+    app.multiselect(key="strip rows").set_value([])
+    app.text_input(key="strip list").set_value("3, 5").run()
+    app.toggle(key="strip truth").set_value(False).run()
+    assert "at least one row" in app.error[0].value
+
+
+def test_an_annotated_clip_is_made_on_a_click_and_shown(app):  # noqa: F811
+    tab(app, "Annotated clip")
+    assert not downloads(app)
+    (code,) = [one.value for one in app.code if one.language == "python"]
+    assert "to_frames.of_analysis(analysis, clip, ['spatial-video', 'freq-video'], truth, 'Person')" in code
+    app.button(key="make MP4 of the clip").click().run()
+    until_made(app)
+    assert [label.partition(" · ")[0] for label in downloads(app)] == ["MP4"]
+    (file,) = library.EXPORTS.iterdir()
+    assert len(Clip(file)) == 20
+    assert len(app.get("video")) == 1
+    app.multiselect(key="clip rows").set_value(["freq-video"]).run()
+    assert not downloads(app), "another choice is another file"
+
+
+def test_tables_show_what_is_chosen_and_mark_the_best(app):  # noqa: F811
+    tab(app, "Tables")
+    (shown,) = [one.value for one in app.markdown if one.value.startswith("| network")]
+    assert "| spatial-video | " in shown
+    assert "PCK@.1, %" in shown
+    app.selectbox(key="table").select("Added blur").run()
+    app.selectbox(key="table measure").select("pck@0.05").run()
+    app.toggle(key="table intervals").set_value(False).run()
+    (shown,) = [one.value for one in app.markdown if one.value.startswith("| PCK")]
+    assert "| PCK@0.05, % | R0 | R1 | R2 | R3 | R4 |" in shown
+    assert "[" not in shown
+    assert [label.partition(" · ")[0] for label in downloads(app)] == ["LaTeX", "Markdown", "CSV"]
+    app.multiselect(key="rows of Added blur").set_value([]).run()
+    assert "at least one row" in app.error[0].value
+
+
+@pytest.mark.parametrize("title", tables.evaluations(library.PROJECT / "assets" / "evaluation"))
+def test_every_table_of_the_evaluation_can_be_looked_at(app, title):  # noqa: F811
+    tab(app, "Tables").selectbox(key="table").select(title).run()
+    assert not app.exception
+    assert not app.error, [one.value for one in app.error]
+    assert any(one.value.startswith("| ") for one in app.markdown)

@@ -156,6 +156,21 @@ def test_the_kernel_of_the_twin_is_shown_as_the_same_quantities():
     np.testing.assert_allclose(cells(figures.effect(trace, 0, 1, "difference", SIZE)).values, 0.5)
 
 
+def test_filters_beside_the_map_are_measured_from_nothing():
+    """A global filter stands in a branch: what it lets through is added, so 0 and not the identity does nothing."""
+    half = np.stack([0.5 * IDENTITY, 0 * IDENTITY])
+    trace = Trace("global-filter", (Record("learned_filter", "blocks.0", ("channel", "v", "u"), 8, half),))
+    learnt = figures.learned(trace, SIZE)
+    assert learnt.branch
+    np.testing.assert_allclose(learnt.strengths, [0.5, 0], atol=1e-12)
+    assert cells(figures.gain(learnt, 0)).colour.limits == (0, 0.5)
+    assert cells(figures.kernel(learnt, 0)).values.max() == pytest.approx(0.5)
+    assert "adds the map itself" in figures.kernel(learnt, 0).guide
+    assert "added to what passes beside them" in figures.gallery(learnt).note
+    with pytest.raises(LookupError, match="filters its one frame"):
+        figures.effect(trace, 0, 1, "before", SIZE)
+
+
 def test_what_is_not_there_is_said_in_a_sentence():
     with pytest.raises(LookupError, match="spatial-frame has no learned filter: it sees one frame"):
         figures.learned(Trace("spatial-frame", ()))

@@ -81,7 +81,7 @@ def test_the_cursor_moves_every_figure_that_shows_a_frame_and_little_travels(pag
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
     page.goto(f"{address}{path}?frame=40&network=freq-video")
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
-    expect(page.get_by_text("Copy").first).to_be_visible()
+    expect(page.get_by_text("Copy", exact=True).first).to_be_visible()
     settle(page, received)
     spoken = page.locator(".stMain").inner_text()
     received.clear()

@@ -1,5 +1,6 @@
 """Do jobs run one after another, report, stop when asked, and leave their worker alive?"""
 
+import platform
 import threading
 import time
 
@@ -138,3 +139,7 @@ def test_a_cancelled_job_does_not_stand_in_for_a_new_one(hand):
 def test_each_device_has_one_worker():
     assert jobs.worker("cpu") is jobs.worker("cpu")
     assert jobs.worker("cpu") is not jobs.worker("another")
+
+
+def test_freed_memory_is_kept_where_the_library_can_be_told():
+    assert jobs.keep_memory() == (platform.libc_ver()[0] == "glibc")

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ("", "_alignment", "_claims", "_compare", "_filters", "_heatmaps", "_spectra", "_weights")
+FIGURES = (
+    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_networks", "_spectra", "_strip",
+    "_weights",
+)  # fmt: skip
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
@@ -17,9 +20,9 @@ LAYERS = [
     ["compare", "heatmaps", "reading", "offsets", "pairs"],
     ["store", "jobs"],
     ["run"],
-    ["claims", "forecast", "influence", "session"],
+    ["cards", "claims", "forecast", "influence", "session"],
     ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],
-    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_video", "again", "bundle", "tables"],
+    ["to_plotly", "to_matplotlib", "to_pgfplots", "to_frames", "to_video", "again", "bundle", "tables"],
     ["web"],
     ["pages"],
 ]  # fmt: skip

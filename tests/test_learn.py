@@ -274,7 +274,7 @@ def test_heads_of_another_training_see_shorter_blur_and_lie_beside_the_usual_one
 
 def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(people, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "validate_frames", lambda *_: np.zeros(3))
-    monkeypatch.setattr(models, "save", lambda *_: None)
+    monkeypatch.setattr(models, "save", lambda *_, **__: None)
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     recipe = train.Recipe("spatial-frame", steps=4, batch=2, small=0.5, restart=2, validate_every=2, save_every=1)
 

@@ -64,6 +64,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "BOXES", tmp_path / "boxes")
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
     monkeypatch.setattr(library, "COPIES", analysed / "copies")
+    monkeypatch.setattr(library, "EXPORTS", tmp_path / "exports")
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     monkeypatch.setattr(work, "_copies", {})

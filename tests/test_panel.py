@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from both_renderers import travels_as_checked
 
 from freqviz import look, to_matplotlib
 from freqviz.panel import (
@@ -298,6 +299,11 @@ def test_every_mark_is_drawn_by_both():
     rules = {2, 9, 10}  # span and rules are shapes
     assert {trace.meta["mark"] for trace in figure.data} == set(range(len(panel.marks))) - rules
     assert len(figure.layout.shapes) == len(rules)
+
+
+def test_what_a_page_sends_unchecked_is_what_plotly_would_send():
+    travels_as_checked(everything())
+    travels_as_checked(Sheet((everything(), everything(), everything()), 2))
 
 
 def test_both_name_the_same_things_in_the_legend():

@@ -42,8 +42,16 @@ def open_export(page: Page, title: str) -> None:
 
 
 def download(page: Page, name: str) -> bytes:
+    """A file whose button says its size; what takes long is made first."""
+    make = page.get_by_role("button", name=f"Make {name}", exact=True)
+    ready = page.get_by_role("button", name=re.compile(rf"^(download )?{name} · [\d.]+ [kM]B$"))
+    expect(make.or_(ready).last).to_be_visible()
+    if make.count():
+        make.last.click()
+    expect(ready.last).to_be_visible()
+    still(page)
     with page.expect_download() as waiting:
-        page.get_by_role("button", name=name, exact=True).last.click()
+        ready.last.click()
     return waiting.value.path().read_bytes()
 
 
@@ -83,3 +91,28 @@ def test_a_figure_leaves_as_files_and_by_way_of_the_sheet(page):
         assert {"figure-a.csv", "figure-b.csv", "figure.html", "figure.json"} <= set(bundle.namelist())
     page.locator(".st-key-Remove-1 button").first.click()
     expect(page.get_by_text("(b) Frame weights")).to_have_count(0)
+
+
+def test_an_annotated_clip_plays_in_the_browser(page):
+    page.get_by_role("link", name="Paper figures").click()
+    page.get_by_role("tab", name="Annotated clip").click()
+    data = download(page, "MP4")
+    assert data[4:8] == b"ftyp"
+    video = page.locator("video").last
+    expect(video).to_be_visible()
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert video.evaluate("v => [v.error, v.duration > 3.9, v.videoWidth % 2]") == [None, True, 0]
+    video.evaluate("v => { v.muted = true; return v.play() }")
+    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+
+
+def test_a_long_export_is_cancelled_from_the_page(page, runs):  # noqa: F811
+    page.get_by_role("link", name="Paper figures").click()
+    page.get_by_role("tab", name="Annotated clip").click()
+    page.get_by_text("Truth", exact=True).click()  # another clip than that of the test above
+    page.get_by_role("button", name="Make MP4", exact=True).click()
+    page.get_by_role("button", name="Make GIF", exact=True).click()  # waits for the other one
+    page.locator("[class*='st-key-cancel-GIF'] button").click()
+    expect(page.get_by_text("GIF was cancelled; nothing is left of it.")).to_be_visible()
+    expect(page.get_by_role("button", name="Make GIF", exact=True)).to_be_enabled()
+    assert not [path.name for path in (runs / "exports").iterdir() if "gif" in path.name or "aside" in path.name]

@@ -1,5 +1,7 @@
 """Do the measures of `freqviz.sharpness` fall with blur, and what else moves them?"""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -57,6 +59,23 @@ def test_the_width_of_an_edge_is_the_length_of_the_motion_across_it(length):
     row = np.clip((np.arange(60) - 30) / length, 0, 1)
     assert sharpness.edge_width(np.tile(row, (20, 1))) == length
     assert sharpness.edge_width(np.tile(row, (20, 1)).T) == length
+
+
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_the_width_of_edges_is_that_of_runs_counted_one_by_one(rng, levels):
+    """Few levels make flat steps, which end a run."""
+    image = np.round(rng.random((24, 31)) * levels) / levels
+    widths = []
+    for lines in (image, image.T):
+        smooth = (lines[:-2] + 2 * lines[1:-1] + lines[2:]) / 4
+        steps = np.where(np.abs(np.diff(smooth)) < 1e-6, 0, np.diff(smooth))
+        for row in steps:
+            for sign, run in itertools.groupby(row, np.sign):
+                run = list(run)
+                if sign and max(np.square(run)) > 4 * np.square(steps).mean():
+                    widths.append(len(run))
+    assert len(widths) > 10
+    assert sharpness.edge_width(image) == pytest.approx(np.mean(widths))
 
 
 def test_gradients_agree_with_their_closed_forms():

@@ -208,7 +208,7 @@ def test_a_run_folder_is_compared_without_running_anything(app, monkeypatch, tmp
 @pytest.mark.parametrize(
     ("words_", "message"),
     [
-        (["--box", "1,2,3,4"], "a run folder has its boxes and frames already"),
+        (["--box", "1,2,3,4"], "a run folder has its boxes, frames and networks; give these options with a clip"),
         (["--pair", "freq-video"], "a comparison needs two networks, got freq-video"),
         (["--pair", "freq-video,freq-video"], "A and B are one network, freq-video"),
         (["--models", "freq-video,nobody"], "no network 'nobody' in this analysis"),

@@ -160,6 +160,14 @@ def test_motion_blur_leaves_zeros_at_multiples_of_one_over_its_length(rng, lengt
     assert zeros.tolist() == [f for f in expected.tolist() if f != 0]
 
 
+@pytest.mark.parametrize("size", [(15, 9), (16, 12), (3, 3)])
+def test_the_noise_floor_is_the_median_of_what_lies_above_the_band(rng, size):
+    power = rng.random((2, *size))
+    high = spectra.radial_frequency(*size) > spectra.NOISE_BAND
+    expected = np.median(power[:, high], axis=-1) / np.log(2) if high.any() else np.zeros(2)
+    assert spectra.noise_floor(power) == pytest.approx(expected)
+
+
 def test_the_noise_floor_is_the_variance_of_white_noise_and_can_be_subtracted(rng):
     clean = 20 * texture(rng, 128, 128, low_pass=0.3) / 128
     noisy = clean + rng.normal(0, 0.5, clean.shape)

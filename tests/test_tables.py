@@ -1,16 +1,21 @@
 """Do tables for papers print what was measured, mark the best and leave oracles out of the race?"""
 
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from conftest import TinyNetwork
 from typer.testing import CliRunner
 
+from freqviz import compare, pairs, tables
 from freqviz.__main__ import app
-from freqviz.tables import comparison
+from freqviz.run import analyse
+from freqviz.tables import Column, comparison, wide
 
 REGIMES = Path(__file__).parent.parent / "assets" / "evaluation" / "regimes.csv"
 SCORES = pd.DataFrame(
@@ -48,6 +53,60 @@ def test_csv_keeps_the_numbers():
     table = pd.read_csv(io.StringIO(comparison(SCORES).csv()))
     assert table["value"].dropna().tolist() == [0.6391, 0.5, 0.6523, 0.50004, 0.99]
     assert table[table["best"]]["row"].tolist() == ["a_b", "twin", "oracle"]
+
+
+def test_the_smallest_is_the_best_where_less_is_better_and_nothing_where_there_is_no_better():
+    table = pd.DataFrame({
+        "network": ["a", "b"], "error": [0.051, 0.042], "error low": [0.04, 0.03], "error high": [0.06, 0.05],
+        "change": [0.01, -0.02], "size": [1e6, 2e6],
+    })  # fmt: skip
+    kinds = {
+        "error": Column("error, %", 100, 1, -1), "change": Column("change", 100, 1, 0, True),
+        "size": Column("M", 1e-6, 2, 0),
+    }  # fmt: skip
+    found = wide(table, "network", kinds, "network")
+    assert found.cells() == [["5.1 [4.0, 6.0]", "+1.0", "1.00"], ["**4.2** [3.0, 5.0]", "-2.0", "2.00"]]
+    assert found.part(["a"], ["error", "error, %"]).cells() == [["5.1 [4.0, 6.0]"]], "nothing is the best of one row"
+    assert found.part(["b", "a"], ["M", "error, %"], intervals=False).cells() == [["5.1", "1.00"], ["**4.2**", "2.00"]]
+    with pytest.raises(LookupError, match="no column 'jitter'; the table holds network, error"):
+        wide(table, "network", {"jitter": Column("jitter")}, "network")
+
+
+def test_the_networks_of_a_run_stand_with_their_means_and_intervals(tiny, walk):
+    analysis = analyse(
+        walk, {"spatial-video": tiny, "freq-video": TinyNetwork(3).eval()}, whole_frame=True, device="cpu"
+    )
+    truth = np.full((20, 14, 2), np.nan)
+    truth[:, 3:9] = np.random.default_rng(4).uniform(30, 90, (20, 6, 2))
+    found = tables.of_analysis(analysis, truth)
+    assert found.rows == ("spatial-video", "freq-video")
+    pair = pairs.Pair(*analysis.traces.values(), truth)
+    for row, values in enumerate(pair.over_clip("error")):
+        column = found.names.index("error, % of box")
+        mean = compare.mean(values)
+        assert found.values[row, column] == pytest.approx(values.mean())
+        assert (found.low[row, column], found.high[row, column]) == (mean.low, mean.high)
+    without = tables.of_analysis(analysis)
+    assert not {name for name in without.names if name.startswith(("PCK", "error"))}
+    assert without.values[:, without.names.index("effective frames")] == pytest.approx(
+        [trace.effective_frames.mean() for trace in analysis.traces.values()]
+    )
+    alone = analyse(walk, {"freq-video": tiny}, whole_frame=True, device="cpu", frames=(0, 5))
+    few = tables.of_analysis(alone)
+    assert np.isnan(few.low[:, few.names.index("jitter, % of box")]).all()
+    assert np.isfinite(few.values[:, few.names.index("jitter, % of box")]).all()
+
+
+@pytest.mark.parametrize("title", tables.evaluations(REGIMES.parent))
+def test_the_tables_of_the_evaluation_are_those_of_the_readme(title):
+    readme = re.sub("[`*]", "", (REGIMES.parents[2] / "README.md").read_text().split("<!-- tables -->")[1])
+    found = tables.evaluations(REGIMES.parent)[title]("pck@0.1")
+    assert found.latex().count(r" \\") == len(found.rows) + 1
+    if title not in ("Joints", "Jitter of whole clips"):
+        shown = [cell for row in found.part(found.rows, found.names, title in ("Goals", "Parts switched off")).cells()
+                 for cell in row if cell != tables.MISSING]  # fmt: skip
+        absent = [cell for cell in shown if cell.strip("*") not in readme]
+        assert len(absent) < 0.2 * len(shown), absent  # the README leaves some regimes out
 
 
 def test_intervals_of_another_measure_are_not_shown():

@@ -25,8 +25,9 @@ from freqviz import blur, crops, poses
 from freqviz.learn import data
 from freqviz.learn.data import Damage
 from models.align import cells, sample
+from models.dct_input import COUNTS, DctInput
 from models.freq_video import BandEnergy
-from models.network import channels_last, density
+from models.network import PoseNetwork, channels_last, density
 from models.probe import edit, watch
 from models.spatial_frame import SpatialFrame
 from models.video import LUMA, VideoNetwork
@@ -244,6 +245,29 @@ def predict(
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
+def predict_frames(networks: dict[str, SpatialFrame], windows: Windows, say: Callable = print) -> dict[str, NDArray]:
+    """Keypoints of networks that see the key frame alone.
+
+    Args:
+        networks: by row.
+    Returns:
+        "pose/<row>" (N, 14, 2) frame pixels, key (N, 2), in the order of `predict`.
+    """
+    found: dict[str, list[NDArray]] = {}
+    loader = DataLoader(windows, 16, num_workers=2, prefetch_factor=2)
+    with torch.inference_mode():
+        for number, batch in enumerate(loader):
+            frames = batch["frames"][:, 2:3].float() / 255
+            for row, network in networks.items():
+                keypoints, _ = poses.decode(network(frames).numpy())
+                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
+                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+            found.setdefault("key", []).append(batch["key"].numpy())
+            if number % 10 == 0:
+                say(f"{windows.regime}: {min(len(windows), 16 * (number + 1))}/{len(windows)} frames")
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
 def pooled(single: Tensor, energy: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The untrained rivals and the oracles, from the densities of single frames (B, 5, J, h, w)."""
     count = single.shape[1]
@@ -444,14 +468,95 @@ def write_manifest(clips: data.Clips, path: Path) -> None:
                 lines.write(f"{name},{key.frame},{regime},{lengths},{angles},{trap}\n")
 
 
+TWINS = ("spatial-video", "freq-video")  # the networks of the first tables, three seeds each
+METHODS = ("R0", "R2")  # regimes of the table of all methods: sharp, and where a network must choose its frames
+
+
 def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork]]:
-    """Every trained seed of the video networks, as "name seed n", or "name variant seed n"."""
+    """Every trained seed of the twins, as "name seed n", or "name variant seed n"."""
     for name in names:
         for seed in range(10):
-            if models.NETWORKS[name] is not SpatialFrame and models.checkpoint(name, seed, variant).is_file():
+            if name in TWINS and models.checkpoint(name, seed, variant).is_file():
                 network = models.load(name, seed=seed, variant=variant)
                 assert isinstance(network, VideoNetwork)
                 yield " ".join(filter(None, [name, variant, f"seed {seed}"])), network
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table of all methods: one network for poses, in one of its forms."""
+
+    name: str
+    variant: str = ""
+    channels: int = 0  # of `dct-input`, where not all are used
+
+    @property
+    def row(self) -> str:
+        """As the table calls it."""
+        few = f", {self.channels} channels" if self.channels else ""
+        return " ".join(filter(None, [self.name, self.variant])) + few
+
+    def load(self) -> PoseNetwork:
+        network = models.load(self.name, variant=self.variant)
+        if isinstance(network, DctInput) and self.channels:
+            network.use(self.channels)
+        return network
+
+
+def methods(names: list[str] | None = None) -> list[Method]:
+    """Every network for poses that has a checkpoint, and its other forms; one seed each.
+
+    Args:
+        names: only these; `spatial-frame` and the twin, which the others are compared with, are always among them.
+    """
+    found = []
+    for name, kind in models.NETWORKS.items():
+        if kind.task != "pose" or not (names is None or name in (*names, "spatial-frame", "spatial-video")):
+            continue
+        for variant in ("", *kind.variants):
+            if models.checkpoint(name, 0, variant).is_file():
+                found += [Method(name, variant, count) for count in (0, *_fewer(name, variant))]
+    return found
+
+
+def _fewer(name: str, variant: str) -> list[int]:
+    """Numbers of channels of `dct-input` that are fewer than its gate lets through by itself."""
+    if not issubclass(models.NETWORKS[name], DctInput):
+        return []
+    network = models.load(name, variant=variant)
+    assert isinstance(network, DctInput)
+    return [count for count in COUNTS if count < network.in_use]
+
+
+def run_methods(
+    root: Path,
+    names: list[str] | None = None,
+    part: str = "test",
+    runs: Path = Path("runs"),
+    limit: int = 0,
+    say: Callable = print,
+) -> Path:
+    """Predict every method in two regimes; returns the folder of the predictions. Arguments as `run`."""
+    clips = data.Clips(root / "jhmdb", part, runs / "cache")
+    networks = {method.row: method.load() for method in methods(names)}
+    frame = channels_last(networks.pop("spatial-frame"))
+    assert isinstance(frame, SpatialFrame)
+    heads = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
+    single = {row: network for row, network in networks.items() if isinstance(network, SpatialFrame)}
+    folder = part_folder(runs, part) / "methods"
+    folder.mkdir(parents=True, exist_ok=True)
+    for regime in METHODS:
+        windows = Windows(clips, regime, limit)
+        found: dict[str, Any] = predict(heads, frame, windows, say=say)
+        if single:
+            more = predict_frames(single, windows, say)
+            if not np.array_equal(more.pop("key"), found["key"]):
+                raise RuntimeError(f"{regime}: the two passes saw other frames")
+            found |= more
+        np.savez_compressed(folder / f"{regime}.npz", **found)
+    sources = sorted({c.source for c in clips.infos})
+    (folder / "clips.json").write_text(json.dumps({"source": [sources.index(c.source) for c in clips.infos]}))
+    return folder
 
 
 def run(

@@ -18,6 +18,34 @@ def text(tables: Tables) -> str:
     return "\n\n".join(parts)
 
 
+def methods(table: pd.DataFrame) -> str:
+    """The table of all methods."""
+    rows: list[Row] = []
+    for _, line in table.iterrows():
+        gains = {
+            f"{label} − `{other}`, PCK@{alpha}": points(
+                *line[[f"{label} {key}" for key in ("difference", "low", "high")]]
+            )
+            if line.get(f"{label} low") == line.get(f"{label} low")
+            else "–"
+            for label, other, alpha in (("R0", "spatial-frame", ".1"), ("R2", "spatial-video", ".05"))
+        }
+        cost = line["parameters"] == line["parameters"]
+        rows.append(
+            {
+                "PCK@.05 / .1 / .2, %": f"`{line['row']}`",
+                **{
+                    regime: " / ".join(percent(line[f"{regime} pck@{alpha}"]) for alpha in poses.ALPHAS)
+                    for regime in ("R0", "R2")
+                },
+                **gains,
+                "parameters, M": f"{line['parameters'] / 1e6:.2f}" if cost else "–",
+                "multiply-adds, G": f"{line['multiply-adds'] / 1e9:.2f}" if cost else "–",
+            }
+        )
+    return markdown(rows)
+
+
 def markdown(rows: list[Row]) -> str:
     """A table in Markdown: a line a row, a column a key of the first."""
     head = "| " + " | ".join(rows[0]) + " |"

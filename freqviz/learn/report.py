@@ -1,6 +1,7 @@
 """The tables of the evaluation: to assets/evaluation/*.csv, and into the README between its markers."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def out_of_range_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -
     for regime in ev.OUT_OF_RANGE:
         arrays = found.get(regime, {})
         for trained in (f" {ev.VARIANT}", ""):
-            twins = {name: f"{name}{trained} seed 0" for name in ("spatial-video", "freq-video")}
+            twins = {name: f"{name}{trained} seed 0" for name in ev.TWINS}
             if any(f"pose/{row}" not in arrays for row in twins.values()):
                 continue
             scores = {name: ev.scored(arrays, row, sources) for name, row in twins.items()}
@@ -203,7 +204,7 @@ def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     """Frame weights: rank correlation with true blur within windows, effective number of frames, by regime."""
     lines = []
     for regime, arrays in found.items():
-        for row in ("spatial-video", "freq-video"):
+        for row in ev.TWINS:
             seeds = [n.replace("pose/", "weights/") for n in ev.seeds_of(arrays, row)]
             line = {
                 "regime": regime,
@@ -247,11 +248,83 @@ def write_references(root: Path, runs: Path = Path("runs"), assets: Path | None 
     references_table(channels_last(frame), clips).to_csv(assets / "references.csv", index=False, float_format="%.5g")
 
 
+def methods_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+    """Every network once: PCK by regime, differences with 95 % intervals, cost.
+
+    `R0 gain` is PCK@0.1 against `spatial-frame` on sharp frames, `R2 gain` PCK@0.05 against the spatial twin where one
+    neighbour is sharp; both paired. Rows of fewer channels have no cost of their own.
+    """
+    lines = []
+    for method in ev.methods():
+        if f"pose/{method.row}" not in found["R0"]:
+            continue
+        line: dict[str, object] = {"row": method.row, "frames": models.NETWORKS[method.name].frames}
+        for regime in ev.METHODS:
+            score = ev.scored(found[regime], method.row, sources)
+            line |= {f"{regime} pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
+        for label, other, alpha in (("R0", "spatial-frame", 1), ("R2", "spatial-video", 0)):
+            if other != method.row:
+                mine, theirs = (ev.scored(found[label], row, sources) for row in (method.row, other))
+                apart = ev.bootstrap(mine, theirs, alpha)
+                line |= {f"{label} {key}": apart[key] for key in ("difference", "low", "high")}
+        if not method.channels:
+            network = models.build(method.name, method.variant)
+            line |= {"parameters": parameters(network), "multiply-adds": multiply_adds(network)}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def write_methods(folder: Path, page: Path | None = None, assets: Path | None = None, say: Callable = print) -> None:
+    """The table of all methods, as csv, in the README and in the cards of the networks that only it has."""
+    assets = assets or ASSETS
+    found, sources = load(folder)
+    table = methods_table(found, sources)
+    table.to_csv(assets / "methods.csv", index=False, float_format="%.5g")
+    for _, line in table.iterrows():
+        name, _, rest = str(line["row"]).partition(" ")
+        if name.rstrip(",") in models.NETWORKS and name not in readme.NETWORKS and not rest:
+            measure = MEASURE.replace("mean of the seeds", "one seed")
+            scores: dict[str, object] = {"measure": measure, "key frames": len(found["R0"]["key"])}
+            for regime in ev.METHODS:
+                scores[regime] = [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
+            models.write_card(name, scores=scores)
+    few = table[table["row"].str.fullmatch(r"dct-input(, \d+ channels)?")]
+    if len(few):
+        models.write_card(
+            "dct-input",
+            channels={
+                re.sub(r"\D", "", str(line["row"])) or "192": {
+                    regime: [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
+                    for regime in ev.METHODS
+                }
+                for _, line in few.iterrows()
+            },
+        )
+    if page is not None:
+        put(page, "methods", readme.methods(table))
+    say(f"table written to {assets / 'methods.csv'}")
+
+
+def put(page: Path, part: str, text: str) -> None:
+    """Set what stands between the markers of a part of the README.
+
+    Raises:
+        ValueError: it has no such markers.
+    """
+    whole, begin, end = page.read_text(), f"<!-- {part} -->", f"<!-- /{part} -->"
+    if begin not in whole or end not in whole:
+        raise ValueError(f"{page} has no {begin} … {end}")
+    page.write_text(f"{whole.split(begin)[0]}{begin}\n{text}\n{end}{whole.split(end)[1]}")
+
+
+MEASURE = "PCK@0.05, @0.1, @0.2 on JHMDB split 1 test clips, true boxes, box norm, no flip; mean of the seeds"
+
+
 def cost_table() -> pd.DataFrame:
     """Parameters and multiply-adds of a window."""
     return pd.DataFrame(
         [{"network": n, "parameters": parameters(models.build(n)), "multiply-adds": multiply_adds(models.build(n))}
-         for n in models.names()]
+         for n in readme.NETWORKS]
     )  # fmt: skip
 
 
@@ -260,7 +333,7 @@ def card_scores(regimes: pd.DataFrame, name: str) -> dict[str, object]:
     own = regimes[regimes.row == name]
     columns = [f"pck@{alpha}" for alpha in poses.ALPHAS]
     return {
-        "measure": "PCK@0.05, @0.1, @0.2 on JHMDB split 1 test clips, true boxes, box norm, no flip; mean of the seeds",
+        "measure": MEASURE,
         **{line["regime"]: [round(float(line[c]), 4) for c in columns] for _, line in own.iterrows()},
     }
 
@@ -288,16 +361,11 @@ def write(
         tables["out_of_range"] = beyond
     if (assets / "references.csv").is_file():
         tables["references"] = pd.read_csv(assets / "references.csv")
-    for name in models.names():
+    for name in readme.NETWORKS:
         models.write_card(name, scores=card_scores(tables["regimes"], name))
     for name, table in tables.items():
         table.to_csv(assets / f"{name}.csv", index=False, float_format="%.5g")
     if page is not None:
-        text = page.read_text()
-        begin, end = "<!-- tables -->", "<!-- /tables -->"
-        if begin not in text or end not in text:
-            raise ValueError(f"{page} has no {begin} … {end}")
-        before, after = text.split(begin)[0], text.split(end)[1]
-        page.write_text(f"{before}{begin}\n{readme.text(tables)}\n{end}{after}")
+        put(page, "tables", readme.text(tables))
     say(f"tables written to {assets}")
     return tables

@@ -50,8 +50,8 @@ class Recipe:
     restart: int | None = None  # step from which everything begins anew, at the average's parameters and .6 of the rate
     longest: float = data.LONGEST  # px of motion blur in windows; the frames of the backbone always reach 47
     variant: str = ""  # name of a training other than the usual one
-    start: str = ""  # network whose parameters the heads begin with; all but its last layers stay frozen
     teacher: str = ""  # head of the same run that heads without a source of motion learn from, but for "alone"
+    start: str = ""  # network with whose parameters it begins, where names and shapes agree
     seed: int = 0
     validate_every: int = 500
     save_every: int = 200
@@ -61,8 +61,12 @@ VIDEO = Recipe(
     "video", steps=400, batch=16, rate=1e-3, decay=0.02, warmup=40, average=0.99, validate_every=25, save_every=25
 )
 ALONE = 1 / 3  # of the steps are over when students begin to learn from their teacher
+TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-frame", validate_every=100, save_every=50)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
+    "dct-input": replace(TUNED, network="dct-input"),
+    "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
+    "global-filter": replace(TUNED, network="global-filter"),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
@@ -139,6 +143,14 @@ def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
 
+def begin_as(network: nn.Module, other: nn.Module) -> int:
+    """Take the parameters and statistics of another network where names and shapes agree; how many values."""
+    mine = network.state_dict()
+    same = {name: v for name, v in other.state_dict().items() if name in mine and v.shape == mine[name].shape}
+    network.load_state_dict(same, strict=False)
+    return sum(v.numel() for v in same.values())
+
+
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Exponential moving average of parameters; buffers are copied."""
     decay = min(decay, (1 + step) / (10 + step))
@@ -195,8 +207,10 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
     held = data.Clips(root / "jhmdb", "validation", run.parent / "cache")
     torch.manual_seed(recipe.seed)
-    network = channels_last(models.build(recipe.network))
+    network = channels_last(models.build(recipe.network, recipe.variant))
     assert isinstance(network, SpatialFrame)
+    if recipe.start:
+        begin_as(network, models.load(recipe.start))
     average = copy.deepcopy(network).eval()
     solver = optimiser(network, recipe)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
@@ -240,6 +254,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
                 logits = network.logits(encoded["f4"], encoded["f8"], encoded["f16"])
             logits = logits.unflatten(1, (2, -1))[torch.arange(len(frames)), batch["convention"]]
             loss = cross_entropy(logits, targets(batch["joints"], logits.shape[-2:], 4), batch["counts"])
+            if "gate" in encoded:
+                loss = loss + GATE * encoded["gate"].mean()
             solver.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -268,7 +284,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
             if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
                 save()
                 return False
-    models.save(recipe.network, average)
+    models.save(recipe.network, average, variant=recipe.variant)
     write_card(recipe.network, recipe, [recipe.seed], run, spent + time.monotonic() - begun, stills, clips)
     return True
 
@@ -408,21 +424,20 @@ def write_card(
         "windows" if video else "crops": recipe.steps * recipe.batch,
         "minutes": round(seconds / 60, 1),
         "device": f"cpu, {torch.get_num_threads()} threads",
-        "backbone": "frozen, that of spatial-frame" if video else "trained from random parameters",
-        **({"start": f"the parameters of {recipe.start}; all but its last layers stay frozen"} if recipe.start else {}),
-        **(
-            {
-                "teacher": f"the running average of {recipe.teacher}, trained in the same run; after "
-                f"{100 * ALONE:.0f} % of the steps"
-            }
-            if name == "freq-motion-distilled" and not recipe.variant
-            else {}
-        ),
+        "backbone": "frozen, that of spatial-frame"
+        if video
+        else f"begun with the parameters of {recipe.start} where layers agree, all trained"
+        if recipe.start
+        else "trained from random parameters",
+        **begun_with(name, recipe, video),
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
-    if recipe.variant:  # heads of the same network, trained otherwise
-        models.write_card(name, **{f"heads {recipe.variant}": {"budget": budget, "seeds": seeds, "command": command}})
+    if recipe.variant:  # the same network, trained otherwise
+        models.write_card(
+            name,
+            **{f"{'heads ' if video else ''}{recipe.variant}": {"budget": budget, "seeds": seeds, "command": command}},
+        )
         return
     models.write_card(
         name,
@@ -434,6 +449,7 @@ def write_card(
         budget=budget,
         seeds=seeds,
         command=command,
+        curve=curve(run, name),
     )
 
 
@@ -442,6 +458,30 @@ def share_appearance(network: VideoNetwork, frames: Tensor, shared: dict[str, Te
     assert isinstance(network, TwoStreams)
     whole = {**shared, **network.own(frames.flatten(0, 1))}
     return network.appearance({name: maps.unflatten(0, frames.shape[:2]) for name, maps in whole.items()})
+def curve(run: Path, name: str, most: int = 60) -> dict[str, list[float]]:
+    """How a training went, thinned for the card: columns of its log by name, of the first of its seeds.
+
+    Args:
+        run: folder of the training, or a log in it.
+        name: of the network, where the logs of several lie there.
+        most: rows, at least 2: the first, the last, and others evenly between.
+    Returns:
+        Lists of one length, `step` among them; empty where nothing was logged.
+    Raises:
+        ValueError: the log is no table of numbers.
+    """
+    run = Path(run)
+    logs = [run, run / "log.csv", *sorted(run.glob(f"log-{name}-*.csv"))]
+    path = next((path for path in logs if path.is_file()), None)
+    if path is None:
+        return {}
+    with open(path, newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)).tolist()
+    try:
+        return {column: [float(f"{float(rows[row][column]):.4g}") for row in chosen] for column in (rows or [{}])[0]}
+    except (TypeError, ValueError):
+        raise ValueError(f"{path} must be a table of numbers") from None
 
 
 def head_loss(
@@ -491,6 +531,7 @@ def head_loss(
     return loss, terms
 
 
+GATE = 0.1  # of the share of channels that a gate lets through
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
 

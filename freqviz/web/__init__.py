@@ -1,10 +1,11 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
-from freqviz.web.export import arrange, choose_paper, download_bundle, drawn, exports
+from freqviz.web.export import arrange, choose_paper, drawn, exports, offer_sheet
 from freqviz.web.first import First
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
-from freqviz.web.page import cursor, cursor_row, open_page, sentences, show
+from freqviz.web.page import cursor, cursor_row, open_page, open_shelf, sentences, show
+from freqviz.web.paperwork import Paperwork
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.sides import Sides
 from freqviz.web.tested import Tested
@@ -14,6 +15,7 @@ from freqviz.web.weights import Weights
 __all__ = [
     "First",
     "Inside",
+    "Paperwork",
     "Sides",
     "Tested",
     "View",
@@ -25,13 +27,14 @@ __all__ = [
     "copies",
     "cursor",
     "cursor_row",
-    "download_bundle",
     "drawn",
     "explain",
     "exports",
     "formula",
     "median_offsets",
+    "offer_sheet",
     "open_page",
+    "open_shelf",
     "scrubber",
     "sentences",
     "show",

@@ -9,7 +9,7 @@ import streamlit as st
 from freqviz import run
 from freqviz.clip import ClipError
 from freqviz.session import SessionError
-from freqviz.web import library, recent, session, work
+from freqviz.web import library, own, recent, session, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
@@ -62,6 +62,7 @@ def sidebar() -> Request:
         boxes, track = _imported() if person == IMPORT else ("", None)
         st.toggle("Draw a box on the frame", key="draw", bind="query-params")
         corrections = _typed_corrections()
+        linked = st.query_params.get_all("networks")  # before what is not among them is taken out of the address
         networks = st.multiselect(
             "Networks",
             work.trained(),
@@ -70,6 +71,7 @@ def sidebar() -> Request:
             bind="query-params",
             help="The first one moves the box along. Networks without a checkpoint are not listed.",
         )
+        own.ask(linked)
         device = st.segmented_control(
             "Device",
             ["auto", "cpu", "cuda"],

@@ -1,11 +1,13 @@
-"""How a figure leaves the page: as files, or onto the sheet of "Paper figures"; nothing is made before a click.
+"""How a figure leaves the page: as files, or onto the sheet of "Paper figures"; nothing is made before it is opened.
 
 The sheet and the settings of the paper are a visitor's own and last as long as the visit.
 """
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,17 +15,18 @@ import streamlit as st
 from freqviz import again, bundle, run, to_matplotlib, to_pgfplots
 from freqviz.again import Made
 from freqviz.bundle import Figure
-from freqviz.panel import Panel
+from freqviz.jobs import Cancelled, Progress, never, silent
+from freqviz.panel import Panel, Sheet
 from freqviz.paper import FONTS, LARGEST, PALETTES, SMALLEST, VENUES, Paper, paper
 from freqviz.web import work
+from freqviz.web.exporting import File, offer
 
 SHEET, PAPER, COLUMNS = "sheet", "paper", "sheet columns"  # keys of the session's state
 FREE = "Free"  # a width of one's own
 FORMS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
-FILES = {
-    "Data": "CSV of curves and points, NPZ of maps and pictures",
-    "Bundle": "PDF, SVG, PNG, data, LaTeX source, caption, interactive page, and what makes them again",
-}
+DATA = "CSV of curves and points, NPZ of maps and pictures"
+BUNDLE = "PDF, SVG, PNG, data, LaTeX source, caption, interactive page, and what makes them again"
+ZIP = "application/zip"
 SCREEN_DPI = 192  # of the preview; 96 CSS pixels are an inch
 
 
@@ -58,16 +61,12 @@ def exports(panel: Panel, python: str) -> None:
     )
     if not held.open:
         return
-    name, chosen = _file(panel.title), settings()
+    name, chosen = _plain(panel.title), settings()
     with held:
         st.caption(f"{chosen.width:.2f} in wide, {chosen.font}, {chosen.size:g} points; chosen on “Paper figures”.")
-        with st.container(horizontal=True, gap="small"):
-            for form, mime in FORMS.items():
-                make = partial(to_matplotlib.render, panel, form.lower(), chosen)
-                _download(form, make, f"{name}.{form.lower()}", mime, panel.title)
-            _download("Data", partial(_data, panel, name), f"{name}-data.zip", "application/zip", panel.title)
-            make = partial(zipped, Figure((python,), 1, chosen), name)
-            _download("Bundle", make, f"{name}.zip", "application/zip", panel.title)
+        files = _pages(panel, name, chosen)
+        files.append(_file("Data", f"{name}-data.zip", ZIP, (panel, name), partial(_data, panel, name), DATA))
+        offer([*files, _bundle(Figure((python,), 1, chosen), name, panel)], panel.title)
         entry = Entry(panel.title, python)
         there = entry in sheet()
         st.button(
@@ -81,11 +80,32 @@ def exports(panel: Panel, python: str) -> None:
         )
 
 
-def _download(label: str, make: Callable[[], bytes], file: str, mime: str, of: str) -> None:
-    st.download_button(label, make, file, mime, key=f"{label} of {of}", on_click="ignore", help=FILES.get(label))
+def _pages(figure: Panel | Sheet, name: str, chosen: Paper) -> list[File]:
+    """PDF, SVG and PNG of a figure."""
+    return [
+        _file(form, f"{name}.{form.lower()}", mime, (figure, chosen),
+              partial(to_matplotlib.render, figure, form.lower(), chosen))
+        for form, mime in FORMS.items()
+    ]  # fmt: skip
 
 
-def _file(title: str) -> str:
+def _file(label: str, name: str, mime: str, depends: object, render: Callable[[], bytes], help: str = "") -> File:
+    def make(path: Path, progress: Progress, cancelled: Callable[[], bool]) -> None:
+        path.write_bytes(render())
+
+    return File(label, name, mime, pickle.dumps(depends), make, help=help or None)
+
+
+def _bundle(figure: Figure, name: str = "figure", depends: object = None) -> File:
+    """Every file of a figure; `depends` is what its lines may give differently some day."""
+
+    def make(path: Path, progress: Progress, cancelled: Callable[[], bool]) -> None:
+        path.write_bytes(zipped(figure, name, progress, cancelled))
+
+    return File("Bundle", f"{name}.zip", ZIP, pickle.dumps((figure, depends)), make, asked=True, help=BUNDLE)
+
+
+def _plain(title: str) -> str:
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in title.lower())
     return "-".join(part for part in plain.split("-") if part) or "figure"
 
@@ -98,17 +118,38 @@ def _data(panel: Panel, name: str) -> bytes:
     return bundle.zipped(files)
 
 
-def download_bundle(figure: Figure) -> None:
-    """A button that makes and hands out every file of a figure."""
-    _download("Bundle", partial(zipped, figure), "figure.zip", "application/zip", "the sheet")
+def offer_sheet(figure: Figure) -> None:
+    """Buttons that make and hand out the files of a sheet."""
+    panels = [made(lines) for lines in figure.panels]
+    sheet = bundle.sheet_of(figure, panels)
+    offer([*_pages(sheet, "figure", figure.paper), _bundle(figure, depends=sheet)], "the sheet")
 
 
-def zipped(figure: Figure, name: str = "figure") -> bytes:
-    """The bundle of a figure as an archive; its panels are made from their lines, as anywhere else."""
-    return bundle.zipped(bundle.files(figure, [made(lines) for lines in figure.panels], name))
+def zipped(
+    figure: Figure, name: str = "figure", progress: Progress = silent, cancelled: Callable[[], bool] = never
+) -> bytes:
+    """The bundle of a figure as an archive; its panels are made from their lines, as anywhere else.
+
+    Args:
+        progress: told (done, total) of panels and parts.
+        cancelled: asked between them.
+    Raises:
+        Cancelled: `cancelled` said so.
+    """
+    count, panels = len(figure.panels), list[Made]()
+    for number, lines in enumerate(figure.panels):
+        progress(number, count + bundle.PARTS)
+        if cancelled():
+            raise Cancelled
+        panels.append(made(lines))
+
+    def further(done: int, total: int) -> None:
+        progress(count + done, count + total)
+
+    return bundle.zipped(bundle.files(figure, panels, name, further, cancelled))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@lru_cache(maxsize=32)
 def made(python: str) -> Made:
     """The panel of some lines; an analysis that they ask for is the stored one, where there is one."""
     return again.panel(python, stored)
@@ -190,9 +231,8 @@ def _move(number: int, by: int) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner="Drawing the sheet …")
-def drawn(figure: Figure) -> tuple[bytes, bytes, float]:
-    """A picture of a sheet for the screen, its PDF, and its height in inches."""
+def drawn(figure: Figure) -> tuple[bytes, float]:
+    """A picture of a sheet for the screen, and its height in inches."""
     panels = bundle.sheet_of(figure, [made(lines) for lines in figure.panels])
     height = to_matplotlib.to_matplotlib(panels, figure.paper).get_figheight()
-    screen = to_matplotlib.render(panels, "png", figure.paper, dpi=SCREEN_DPI)
-    return screen, to_matplotlib.render(panels, "pdf", figure.paper), float(height)
+    return to_matplotlib.render(panels, "png", figure.paper, dpi=SCREEN_DPI), float(height)

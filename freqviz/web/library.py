@@ -1,4 +1,7 @@
-"""The clips of this machine: the sample, and what visitors uploaded; a file each in runs/clips and runs/truths."""
+"""The clips of this machine: the sample, and what visitors uploaded; a file each in runs/clips and runs/truths.
+
+Parameters of networks that they uploaded lie in runs/weights/<network>.
+"""
 
 import hashlib
 import json
@@ -6,12 +9,14 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+import models
 from freqviz import boxes, crops, poses
 from freqviz.clip import Clip, ClipError
 from freqviz.session import SUFFIX, open_session
@@ -19,7 +24,7 @@ from freqviz.session import SUFFIX, open_session
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
 CLIPS, BOXES, RESULTS, TRUTHS, COPIES = (RUNS / name for name in ("clips", "boxes", "results", "truths", "copies"))
-SESSIONS, RECENT = RUNS / "sessions", RUNS / "recent"
+SESSIONS, RECENT, EXPORTS, WEIGHTS = (RUNS / name for name in ("sessions", "recent", "exports", "weights"))
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
@@ -148,6 +153,40 @@ def add_boxes(name: str, data: bytes) -> str:
         boxes.read_people(path)
         digest = hashlib.sha256(data).hexdigest()[:8]
         return path.rename(BOXES / f"{path.stem}-{digest}{path.suffix}").name
+
+
+def own_networks() -> list[str]:
+    """Networks with uploaded parameters, by the names that `models.add` gives them, the youngest first."""
+    files = sorted(WEIGHTS.glob("*/*-????????.safetensors"), key=lambda path: path.stat().st_mtime)[::-1]
+    found = []
+    for file in files:
+        with suppress(ValueError, LookupError, OSError):  # its network is another one by now
+            found.append(_added(file))
+    return found
+
+
+def add_weights(network: str, name: str, data: bytes) -> str:
+    """Keep an uploaded file of parameters if it fits its network; the name of the network with them.
+
+    Raises:
+        ValueError, LookupError: it does not; says what is missing, too many, of another shape or type. Nothing is kept.
+    """
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    for held in (WEIGHTS / network).glob(f"*-{digest}.safetensors"):
+        return _added(held)
+    stem = plain(name).name.removesuffix(".safetensors")[:30].strip(". ") or "parameters"
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=WEIGHTS) as folder:
+        path = Path(folder) / f"{stem}.safetensors"  # the name that an error shows
+        path.write_bytes(data)
+        models.check(network, path)
+        (WEIGHTS / network).mkdir(exist_ok=True)
+        return _added(path.rename(WEIGHTS / network / f"{stem}-{digest}.safetensors"))
+
+
+@lru_cache(maxsize=64)
+def _added(file: Path) -> str:
+    return models.add(file.parent.name, file)  # its name holds the hash of its content
 
 
 def _people(name: str) -> dict[int, dict[int, boxes.Box]]:

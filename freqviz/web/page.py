@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
-from freqviz.to_plotly import to_plotly
+from freqviz.to_plotly import Described, described
 from freqviz.web import choice, library, session, truth, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
@@ -71,6 +71,27 @@ def open_page(title: str, caption: str) -> View:
     st.stop()
 
 
+def open_shelf(title: str, caption: str) -> None:
+    """Title and sidebar of a page that needs no analysed clip; above it a run that goes on.
+
+    Args:
+        title, caption: as in `open_page`.
+    """
+    st.html(STYLE)
+    choice.keep(title)
+    st.title(title, anchor=False)
+    request = choice.sidebar()
+    st.caption(caption)
+    if library.session(request.clip):
+        return
+    with sentences():
+        planned = None if request.missing else request.run()
+        ticket = work.ticket_of(planned.key) if planned else None
+        _run_button(request, planned, ticket, work.finished(planned.key) if planned else None)
+        if ticket is not None and not ticket.over:
+            _progress(ticket, request.device, request.seen()[0])
+
+
 def cursor_row(*widths: int) -> list[DeltaGenerator]:
     """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
     return st.container(key="cursor_row").columns(widths)
@@ -111,14 +132,14 @@ def show(
         panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
     dark = st.context.theme.type == "dark"
-    figure = to_plotly(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
-    figure.update_layout(uirevision=str(panel.x.limits))  # what the legend hides stays hidden while the slider moves
+    figure = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
+    figure["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
     key = f"figure {panel.title}"
     clicks: dict[str, Any] = {}
     if on_click is not None:
         clicks = {"on_select": partial(_clicked, key, on_click), "selection_mode": "points"}
     st.plotly_chart(
-        figure,
+        Described(figure),
         theme=None,
         key=key,
         config={"displaylogo": False, "displayModeBar": False},
@@ -126,6 +147,12 @@ def show(
         **clicks,
     )
     st.caption(panel.guide)
+
+
+@lru_cache(maxsize=64)
+def kept(function: Callable[..., Panel], *args: Any) -> Panel:
+    """The panel that a function gives of values that do not change: a moved cursor makes anew only what it moves."""
+    return function(*args)
 
 
 def _clicked(key: str, call: Callable[[float, float], None]) -> None:

@@ -10,20 +10,25 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+import models
 from freqviz.again import COMPUTING
 from freqviz.panel import Panel
+from freqviz.web import library
 from freqviz.web.export import exports
 
 
-def explain(panel: Panel, command: str, python: str, numbers: pd.DataFrame | None = None) -> None:
+def explain(
+    panel: Panel, command: str, python: str, numbers: pd.DataFrame | Callable[[], pd.DataFrame] | None = None
+) -> None:
     """One row of four buttons under a figure: formula, table, copy, export.
 
     Args:
         panel: the figure shown above; its title tells apart the buttons of one page.
         command: see `copies`.
         python: see `copies`.
-        numbers: what the table shows; None: the data of the panel under the titles of its axes.
+        numbers: what the table shows, or what gives it; None: the data of the panel under the titles of its axes.
     """
+    command, python = with_own(command, python)
     with st.container(horizontal=True, gap="small", key=f"recipe of {panel.title}"):
         formula(panel)
         table(partial(_numbers, panel) if numbers is None else numbers, panel.title)
@@ -70,6 +75,17 @@ def copies(command: str, python: str) -> None:
         st.code(command, language="bash", wrap_lines=True)
         st.caption("As Python")
         st.code(python.strip(), language="python", wrap_lines=True)
+
+
+def with_own(command: str, python: str) -> tuple[str, str]:
+    """The lines to copy with the files of parameters of one's own, where they name networks that have such."""
+    for name, known in models.added().items():
+        file = library.relative(known.file)
+        command = command.replace(name, f"{known.network}={file}")
+        if name in python:
+            first, _, rest = python.partition("\n")
+            python = f"{first}\nown = freqviz.models.add({known.network!r}, {file!r})\n{rest}"
+    return command, python
 
 
 def in_python(start: str, given: Sequence[str], call: str) -> str:

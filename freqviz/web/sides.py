@@ -4,7 +4,7 @@ import hashlib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from freqviz.pairs import QUANTITIES, Pair
 from freqviz.panel import Panel
 from freqviz.web import library, work
 from freqviz.web.inside import Inside
-from freqviz.web.page import show
+from freqviz.web.page import kept, show
 from freqviz.web.recipe import explain, in_python
 from freqviz.web.swipe import Limits, swipe
 from freqviz.web.view import View
 
+Numbers = Callable[[], pd.DataFrame]  # what gives the table of a figure once it is opened
 STAGE = 440  # height of the pictures that are compared, CSS pixels
 NEIGHBOURS = (-2, -1, 1, 2)
 
@@ -69,10 +70,11 @@ class Sides:
         a, b = (found.keypoints[self.frame] for found in (self.pair.a, self.pair.b))
         columns = {"A x (px)": a[:, 0], "A y (px)": a[:, 1], "B x (px)": b[:, 0], "B y (px)": b[:, 1]}
         apart = {"distance (box sides)": self.pair.apart[self.frame]}
-        numbers = pd.DataFrame({"joint": self.pair.joints} | columns | apart)
+        numbers = partial(pd.DataFrame, {"joint": self.pair.joints} | columns | apart)
         self._swipe("Poses", panels, "swipe poses", self.view.limits(self.frame, work.PERSON))
-        call = f"figures_compare.poses(clip[{self.frame}], pair, {self.frame}, {PARTS[-1]!r})"
-        self._explain(panels[-1], call, self.view.clip_python, numbers=numbers)
+        chosen = self._chosen("poses_part")
+        call = f"figures_compare.poses(clip[{self.frame}], pair, {self.frame}, {PARTS[chosen]!r})"
+        self._explain(panels[chosen], call, self.view.clip_python, numbers=numbers)
 
     def inside(self) -> tuple[str, int, int]:
         """Ask for a quantity that both networks have inside, and for its joint (an index) or neighbour (a slot)."""
@@ -102,9 +104,17 @@ class Sides:
         lines = [f"box = {windows[0].box}  # of frame {self.frame}"]
         for name, network in zip("ab", self.pair.names, strict=True):
             lines.append(f"{name} = run.deep_trace(clip, {network!r}, {self.frame}, box)")
-        call = f"figures_compare.inner(a, b, {quantity!r}, {PARTS[-1]!r}, {joint}, {slot})"
+        chosen = self._chosen("inner_part")
+        call = f"figures_compare.inner(a, b, {quantity!r}, {PARTS[chosen]!r}, {joint}, {slot})"
         python = f"import freqviz\n\n{self.view.clip_python}"
-        explain(panels[-1], " && ".join(window.command for window in windows), in_python(python, lines, call))
+        explain(panels[chosen], " && ".join(window.command for window in windows), in_python(python, lines, call))
+
+    def _chosen(self, key: str) -> int:
+        """Ask which of the three panels the buttons below are of; its number among PARTS."""
+        names = (*self.pair.names, "both")
+        label = "Formula, table, copy and export of"
+        name = st.segmented_control(label, names, default=names[-1], required=True, key=key, bind="query-params")
+        return names.index(name)
 
     def _swipe(self, title: str, panels: Sequence[Panel], key: str, limits: Limits | None = None) -> None:
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
@@ -125,14 +135,16 @@ class Sides:
         def move(x: float, y: float) -> None:
             _go(int(table["worst_frame"][int(np.clip(round(y), 0, len(table) - 1))]))
 
-        self._show(figures_compare.ranking, self.frame, height=470, numbers=table, on_click=move)
+        self._show(figures_compare.ranking, self.frame, height=470, numbers=lambda: table, on_click=move)
 
     def disagreement(self) -> None:
         """How far the networks are apart along the clip; a clicked frame takes the cursor."""
         joint, pair = self.joint(), self.pair
-        numbers = pd.DataFrame({"frame": pair.first + np.arange(len(pair)), "mean (box sides)": pair.disagreement})
-        for place, name in enumerate(pair.joints):
-            numbers[f"{name} (box sides)"] = pair.apart[:, place]
+
+        def numbers() -> pd.DataFrame:
+            columns = {"frame": pair.first + np.arange(len(pair)), "mean (box sides)": pair.disagreement}
+            apart = zip(pair.joints, pair.apart.T, strict=True)
+            return pd.DataFrame(columns | {f"{name} (box sides)": values for name, values in apart})
 
         def move(x: float, y: float) -> None:
             _go(int(np.clip(round(x), pair.first, pair.first + len(pair) - 1)))
@@ -155,21 +167,23 @@ class Sides:
         """The quantity of A and of B."""
         a, b = self.pair.over_clip(quantity)
         first, second = self.pair.names
-        numbers = pd.DataFrame({"frame": self.pair.first + np.arange(len(a)), first: a, second: b, "A − B": a - b})
+        columns = {"frame": self.pair.first + np.arange(len(a)), first: a, second: b, "A − B": a - b}
+        numbers = partial(pd.DataFrame, columns)
         self._show(figures_compare.over_clip, quantity, self.frame, height=330, numbers=numbers)
 
     def paired(self, quantity: str) -> None:
         """A − B of the quantity, and of all quantities in the table."""
-        numbers = pairs.statistics(self.pair)
+        numbers = partial(pairs.statistics, self.pair)
         self._show(figures_compare.paired, quantity, self.frame, height=330, numbers=numbers)
 
     def accuracy(self) -> None:
         """Accuracy of both."""
-        self._show(figures_compare.accuracy, height=380, numbers=pairs.accuracy(self.pair))
+        self._show(figures_compare.accuracy, height=380, numbers=partial(pairs.accuracy, self.pair))
 
     def error_by_joint(self) -> None:
         """The error of both at each joint."""
-        self._show(figures_compare.error_by_joint, height=430, numbers=pairs.error_by_joint(self.pair))
+        numbers = partial(pairs.error_by_joint, self.pair)
+        self._show(figures_compare.error_by_joint, height=430, numbers=numbers)
 
     def cost(self) -> None:
         """What both cost."""
@@ -177,20 +191,18 @@ class Sides:
         panel = figures_compare.cost(table)
         show(panel, 330)
         call = f"figures_compare.cost(run.costs(analysis, {list(self.pair.names)}))"
-        self._explain(panel, call, numbers=table)
+        self._explain(panel, call, numbers=lambda: table)
 
     # ---- how a figure is made elsewhere
 
-    def _show(
-        self, function: Callable[..., Panel], *args: Any, height: int, numbers: pd.DataFrame, **options: Any
-    ) -> None:
+    def _show(self, function: Callable[..., Panel], *args: Any, height: int, numbers: Numbers, **options: Any) -> None:
         """A figure of the pair; options as in `web.show`."""
-        panel = function(self.pair, *args)
+        panel = function(self.pair, *args) if args else kept(function, self.pair)
         show(panel, height, **options)
         call = f"figures_compare.{function.__name__}({', '.join(['pair', *map(repr, args)])})"
         self._explain(panel, call, numbers=numbers)
 
-    def _explain(self, panel: Panel, call: str, clip: str = "", numbers: pd.DataFrame | None = None) -> None:
+    def _explain(self, panel: Panel, call: str, clip: str = "", numbers: Numbers | None = None) -> None:
         words, python = self.view.analysing()
         known = library.truth_path(self.view.name) if self.pair.truth is not None else None
         file = [] if known is None else [library.relative(known)]

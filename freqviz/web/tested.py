@@ -14,7 +14,7 @@ from freqviz import claims, figures, jobs
 from freqviz.claims import Claims
 from freqviz.panel import Panel
 from freqviz.web import library, work
-from freqviz.web.page import show
+from freqviz.web.page import kept, show
 from freqviz.web.recipe import explain
 from freqviz.web.view import TRUE_BLUR, View
 
@@ -50,7 +50,7 @@ class Tested:
     def show(self, function: Callable[..., Panel], *args: Any, height: int = 360) -> None:
         """A figure of what was measured, or why there is none; `args` are plain values that follow it."""
         try:
-            panel = function(self.found, *args)
+            panel = kept(function, self.found, *args)
         except LookupError as nothing:
             st.info(f"{nothing}.")
             return

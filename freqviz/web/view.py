@@ -54,23 +54,23 @@ class View:
         """The number of a frame in the whole clip: in words, tables, links."""
         return self.clip.first + frame
 
-    @property
+    @cached_property
     def file(self) -> str:
         """Where the clip, or the session, lies, for lines to copy."""
         return library.relative(library.clips()[self.name])
 
-    @property
+    @cached_property
     def of_session(self) -> bool:
         """Whether this was analysed elsewhere, and came here in a session file."""
         return library.session(self.name) is not None
 
-    @property
+    @cached_property
     def span(self) -> tuple[int, int] | None:
         """The part of the clip that was analysed, as `analyse` takes it; None for all of it."""
         first, count = self.clip.first, len(self.clip)
         return None if count == len(work.open_clip(self.name)) else (first, first + count)
 
-    @property
+    @cached_property
     def frames_option(self) -> list[str]:
         """The part of the clip that was analysed, as an option of commands; empty for all of it."""
         return [] if self.span is None else ["--frames", "{}:{}".format(*self.span)]
@@ -86,7 +86,7 @@ class View:
             whole = f"pd.read_json({truth!r}, typ='series', precise_float=True)['blur_length']"
         return whole if self.span is None else f"{whole}[{start}:{start + len(self.clip)}]"
 
-    @property
+    @cached_property
     def clip_python(self) -> str:
         """Python of the clip, or the part of it, that was analysed."""
         part = "" if self.span is None else ".part({}, {})".format(*self.span)

@@ -6,7 +6,7 @@ Every figure is shown with the command and the Python that give the same numbers
 import re
 import shlex
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,12 @@ class Weights:
 
         panel = figures.blur_against_energy(self.table, blur, quantity, self.number)
         call = f"figures.blur_against_energy(table, {blur!r}, {quantity!r}, {self.number})"
-        shown = self.table[["frame", blur, quantity]].rename(columns={blur: panel.x.title, quantity: panel.y.title})
-        self._show(panel, call, height, *self._columns([blur, quantity]), numbers=shown, on_click=move)
+
+        def numbers() -> pd.DataFrame:
+            titles = {blur: panel.x.title, quantity: panel.y.title}
+            return self.table[["frame", blur, quantity]].rename(columns=titles)
+
+        self._show(panel, call, height, *self._columns([blur, quantity]), numbers=numbers, on_click=move)
 
     def _nearest(self, blur: str, quantity: str, x: float, y: float) -> int:
         """The number of the frame whose point is the clicked one; points travel as float32."""
@@ -106,7 +110,7 @@ class Weights:
     def matrix(self, blur: str, quantity: str) -> None:
         """Every measure of blur against every energy and weight."""
         blurs, quantities = self.view.blurs, self.quantities
-        pairs = _correlations(self.table[[*blurs, *quantities]], tuple(blurs), tuple(quantities))
+        pairs = _correlations(self.view.folder, tuple(blurs), tuple(quantities), self.table)
         panel = figures_weights.correlations(pairs, (blur, quantity))
         given = [*self._columns([*blurs, *quantities]), f"blurs = {blurs}", f"quantities = {quantities}"]
         call = "figures_weights.correlations(compare.correlations(table, blurs, quantities), {pair})"
@@ -126,8 +130,8 @@ class Weights:
             f"pictures = list(run.window_cuts(clip, {self.frame}, {box.tolist()}, {len(frames)}))",
         ]
         call = f"figures_weights.window_strip(pictures, frames, light.frame_weights[{self.frame}], {network!r})"
-        weights = pd.DataFrame({"frame": frames, "slot": light.slots, "weight": light.frame_weights[self.frame]})
-        self._show(panel, call, 300, *given, numbers=weights)
+        columns = {"frame": frames, "slot": light.slots, "weight": light.frame_weights[self.frame]}
+        self._show(panel, call, 300, *given, numbers=partial(pd.DataFrame, columns))
 
     @cached_property
     def influences(self) -> list[Influence]:
@@ -168,7 +172,10 @@ class Weights:
         names = [one.network for one in found]
         words = ["--models", ",".join(names), "--out", f"influence-{self.number}.csv"]
         given = [f"networks = {names}"] if "networks" in call else []
-        numbers = pd.concat([one.table() for one in found], ignore_index=True)
+
+        def numbers() -> pd.DataFrame:
+            return pd.concat([one.table() for one in found], ignore_index=True)
+
         self._show_window(panel, "influence", words, call.format(frame=self.frame), height, given, numbers)
 
     def attention(self, network: str) -> None:
@@ -238,7 +245,7 @@ class Weights:
             f"found = influence.intervene(clip, window, {found.slot}, influence.Change({told}))",
         ]
         call = f"figures_weights.{call}"
-        self._show_window(panel, "intervene", words, call, height, given, found.table(), limits)
+        self._show_window(panel, "intervene", words, call, height, given, found.table, limits)
 
     # ---- in words
 
@@ -317,6 +324,8 @@ def _influence(folder: Path, network: str, frame: int, _clip: Clip, _box: np.nda
     return influence.influence(_window(folder, network, frame, _clip, _box))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _correlations(table: pd.DataFrame, blurs: tuple[str, ...], quantities: tuple[str, ...]) -> pd.DataFrame:
-    return compare.correlations(table, blurs, quantities)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _correlations(
+    folder: Path, blurs: tuple[str, ...], quantities: tuple[str, ...], _table: pd.DataFrame
+) -> pd.DataFrame:
+    return compare.correlations(_table, blurs, quantities)

@@ -80,7 +80,7 @@ class Request:
         )
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@lru_cache(maxsize=8)
 def _opened(path: Path, modified: float) -> Clip:
     return Clip(path)
 
@@ -98,7 +98,7 @@ def open_clip(name: str) -> Clip:
     return _session(path).clip if library.session(name) else _opened(path, path.stat().st_mtime)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@lru_cache(maxsize=8)
 def _session(folder: Path) -> Session:
     return open_session(folder)
 
@@ -110,8 +110,8 @@ def session(name: str) -> Session | None:
 
 
 def trained() -> list[str]:
-    """The networks that can run: those with a checkpoint, in the order of the tables."""
-    return [name for name in models.names() if models.checkpoint(name).is_file()]
+    """The networks that can run: those with a checkpoint, in the order of the tables, and uploaded parameters."""
+    return [name for name in models.names() if models.checkpoint(name).is_file()] + library.own_networks()
 
 
 def defaults() -> list[str]:
@@ -254,7 +254,7 @@ def _measure(
     aside.replace(file)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@lru_cache(maxsize=16)
 def _tested(file: Path) -> Claims:
     return Claims.load(file)
 
@@ -275,7 +275,7 @@ def finished(key: RunKey) -> run.Analysis | None:
     return loaded(folder) if folder else None
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@lru_cache(maxsize=16)
 def loaded(folder: Path) -> run.Analysis:
     """The analysis in a folder of the store, or of a session."""
     return run.load_analysis(folder)

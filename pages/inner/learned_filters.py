@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from freqviz import figures_dct as dct
 from freqviz import figures_filters as filters
 from freqviz import web
 
@@ -15,17 +16,16 @@ def under_the_cursor() -> None:
     network = which.selectbox("Network", view.networks, key="network", bind="query-params")
     with st.container(key="figures"), st.container(key="thirds"), web.sentences():
         window = web.Inside(view, frame, network)
+        if window.trace.stages("gate_rate"):
+            window.show(dct.gate, window.trace, height=400)
+            window.show(dct.fewer, network, height=330)
+            return
         learnt = window.take("learnt", filters.learned, window.trace)
         ranked = {f"{channel} (rank {rank})": channel for rank, channel in enumerate(learnt.order, start=1)}
         channel = ranked[channels.selectbox("Channel", ranked, key="channel", bind="query-params")]
-        slots = {"−2": -2, "−1": -1, "+1": 1, "+2": 2}
-        slot = slots[
-            where.segmented_control(
-                "Neighbour", slots, default="+1", required=True, key="neighbour", bind="query-params"
-            )
-        ]
         window.show(filters.gallery, learnt, height=430)
-        identity = st.toggle("Leave the identity out of the kernel", True, key="less_identity", bind="query-params")
+        label = "Leave the identity out of the kernel"
+        identity = not learnt.branch and st.toggle(label, True, key="less_identity", bind="query-params")
         left, middle, right = st.columns(3)
         with left:
             window.show(filters.gain, learnt, channel, height=415)
@@ -33,9 +33,14 @@ def under_the_cursor() -> None:
             window.show(filters.phase, learnt, channel, height=415)
         with right:
             window.show(filters.kernel, learnt, channel, identity, height=415)
-        for column, part in zip(st.columns(3), filters.EFFECTS, strict=True):
-            with column:
-                window.show(filters.effect, window.trace, channel, slot, part, height=415)
+        if not learnt.branch:
+            slots = {"−2": -2, "−1": -1, "+1": 1, "+2": 2}
+            name = where.segmented_control(
+                "Neighbour", slots, default="+1", required=True, key="neighbour", bind="query-params"
+            )
+            for column, part in zip(st.columns(3), filters.EFFECTS, strict=True):
+                with column:
+                    window.show(filters.effect, window.trace, channel, slots[name], part, height=415)
         window.show(filters.radial_gain, learnt, channel, height=330)
 
 

@@ -1,0 +1,137 @@
+"""What is known of each network: what it is, what it costs, how it was trained, how it scores.
+
+From its code, its card (`models.card`) and the tables of the evaluation in assets/evaluation; what none of them says is
+left empty. Scores are shares of joints in [0, 1].
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import models
+from freqviz import run
+
+EVALUATION = Path(__file__).parent.parent / "assets" / "evaluation"
+REGIMES = {
+    "R0": "sharp",
+    "R1": "key frame blurred, neighbours now and then",
+    "R2": "all blurred but one neighbour",
+    "R3": "all blurred",
+    "R4": "as R2, with noise, dark, bright or hidden frames",
+    "R5": "natural motion",
+    "limb x1": "one limb blurred along its motion",
+    "limb x2": "the same, twice as long",
+    "limb x4": "the same, four times as long",
+    "jitter": "sharp, boxes off by up to 10 %",
+}
+ALPHAS = ("0.05", "0.1", "0.2")  # of PCK, as the tables have them
+COUNTED = ("steps", "windows", "crops", "minutes")  # words of a budget that a number stands before
+SOURCES = re.compile(r"\b(?:Ideas?|Sources?|References?): ")
+
+
+def about(name: str) -> tuple[str, str]:
+    """What a network is, one sentence, and who had the idea; from the words at the head of its file."""
+    text = " ".join(str(sys.modules[models.NETWORKS[name].__module__].__doc__).split())
+    text, *sources = SOURCES.split(text, maxsplit=1)
+    first, *more = re.split(r"(?<=[.;]) ", text.removeprefix(f"`{name}`: "))
+    what = (f"{first} {more[0]}" if more and len(first.split()) < 4 else first).rstrip(".; ")
+    return what[:1].upper() + what[1:], (sources or [""])[0].rstrip(".")
+
+
+def table() -> pd.DataFrame:
+    """A row a network.
+
+    Returns:
+        network, frames, task, what (it is), idea (whose), parameters, multiply_adds (a window, every frame encoded),
+        R0, R2 (PCK@0.1), n (frames that these are over, 0 where unknown), seeds, budget (of training, in words),
+        trained (it has a checkpoint).
+    """
+    rows = []
+    for name in models.names():
+        network, card, (what, idea) = models.NETWORKS[name], models.card(name), about(name)
+        parameters, multiply_adds = run.counted(name)
+        held = scores(name)
+        row: dict[str, Any] = {"network": name, "frames": network.frames, "task": network.task}
+        row |= {"what": what, "idea": idea, "parameters": parameters, "multiply_adds": multiply_adds}
+        for regime in ("R0", "R2"):
+            row[regime] = held.loc[regime, "PCK@0.1"] if regime in held.index else float("nan")
+        row["n"] = int(held["frames"].get("R2", 0))
+        row |= {"seeds": len(card.get("seeds", ())), "budget": _budget(card.get("budget", {}))}
+        rows.append(row | {"trained": models.checkpoint(name).is_file()})
+    return pd.DataFrame(rows)
+
+
+def scores(name: str) -> pd.DataFrame:
+    """How a network scores in each regime of PROTOCOL.md.
+
+    Returns:
+        Index regime; PCK@0.05, PCK@0.1, PCK@0.2, low and high (ends of the 95 % interval of PCK@0.1), frames and
+        joints that it is over; from the tables of the evaluation, else from the card, which has no intervals.
+    """
+    columns = ["regime", *(f"PCK@{alpha}" for alpha in ALPHAS), "low", "high", "frames", "joints"]
+    rows = []
+    file = EVALUATION / "regimes.csv"
+    held = pd.read_csv(file) if file.is_file() else pd.DataFrame({"row": []})
+    for line in held[held["row"] == name].to_dict("records"):
+        measured = [line[f"pck@{alpha}"] for alpha in ALPHAS]
+        rows.append([line["regime"], *measured, line["low@0.1"], line["high@0.1"], line["frames"], line["joints"]])
+    if not rows:
+        told = models.card(name).get("scores", {})
+        for regime, values in told.items():
+            if isinstance(values, list) and len(values) == len(ALPHAS):
+                rows.append([regime, *values, float("nan"), float("nan"), told.get("key frames", 0), 0])
+    return pd.DataFrame(rows, columns=columns).set_index("regime")
+
+
+def words(name: str) -> dict[str, str]:
+    """The card of a network in words: what, then the sentence; scores in tables and curves left out."""
+    what, idea = about(name)
+    known = dict(models.card(name))
+    text = {"What it is": what, "Whose idea": idea}
+    for key in ("idea", "curve", "channels"):
+        known.pop(key, None)
+    listed = known.get("scores")
+    if isinstance(listed, dict):
+        known["scores"] = {regime: found for regime, found in listed.items() if not isinstance(found, list)}
+    titles = {"data": "Trained on", "seeds": "Seeds", "command": "Made by", "scores": "Scores"}
+    for key, value in known.items():
+        key = f"other {key}" if key.startswith("heads ") else key
+        text[titles.get(key) or key[:1].upper() + key[1:].replace("_", " ")] = _told(value)
+    if not known:
+        text["Training"] = f"It has no card yet: `python -m freqviz train {name}` makes one"
+    return {key: f"{value.rstrip('.')}." for key, value in text.items() if value}
+
+
+def curve(name: str) -> pd.DataFrame:
+    """How a network's training went: the columns of its log, thinned.
+
+    Raises:
+        LookupError: its card has no curve; the message says so.
+    """
+    held = models.card(name).get("curve")
+    if not held:
+        raise LookupError(f"the card of {name} has no learning curve; trainings keep one from now on")
+    return pd.DataFrame(held)
+
+
+def _budget(budget: dict[str, Any]) -> str:
+    """Steps, samples and minutes, as far as the card has them."""
+    counts = [f"{budget[unit]:,} {unit}" for unit in COUNTED[:-1] if unit in budget]
+    return ", ".join([*counts, *([f"{budget['minutes']:g} minutes"] if "minutes" in budget else [])])
+
+
+def _told(value: Any) -> str:
+    """A value of a card in words."""
+    if isinstance(value, dict):
+        told = {key.replace("_", " "): one for key, one in value.items()}
+        return "; ".join(
+            f"{one:,} {key}" if isinstance(one, int | float) and key in COUNTED else f"{key} {_told(one)}"
+            for key, one in told.items()
+        )
+    if isinstance(value, list):
+        return ("; " if any(isinstance(one, dict | str) for one in value) else ", ").join(map(_told, value))
+    return value if isinstance(value, str) else json.dumps(value)

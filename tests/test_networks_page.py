@@ -1,0 +1,85 @@
+"""Does the page "Networks" open clips with a network, and does an upload of parameters run beside the others?"""
+
+import pytest
+import torch
+from safetensors.torch import save
+from test_pages import analysed, app, finish, walk_file, words  # noqa: F401 -- fixtures
+
+import models
+from freqviz import again
+from freqviz.web import library
+
+PAGE = "pages/networks/networks.py"
+
+
+@pytest.fixture
+def own(app, monkeypatch, tmp_path):  # noqa: F811
+    """The app with an empty folder for parameters, whose networks with own parameters are real ones."""
+    tiny, real = models.load, models._load_own
+    monkeypatch.setattr(library, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(models, "_own", {})
+    monkeypatch.setattr(
+        models, "load", lambda name, device: real(name) if name in models.added() else tiny(name, device)
+    )
+    library._added.cache_clear()
+    return app.run()
+
+
+def give(app, name, data):  # noqa: F811
+    uploader = next(one for one in app.file_uploader if one.label == "Parameters")
+    uploader.set_value((name, data, "application/octet-stream")).run()
+    assert not app.exception
+    return app
+
+
+def whole(name="freq-video"):
+    torch.manual_seed(3)
+    return {key: values.clone() for key, values in models.build(name).state_dict().items()}
+
+
+def test_uploaded_parameters_are_checked_chosen_run_and_named_in_the_lines_to_copy(own):
+    give(own, "my.safetensors", b"\x80\x04 a pickle")
+    assert "my.safetensors is no safetensors file" in words(own)
+    assert not list(library.WEIGHTS.rglob("*.safetensors"))
+    give(own, "my.safetensors", save(whole("spatial-video")))
+    assert "Expected the parameters of freq-video; the file has those of spatial-video." in words(own)
+    assert own.multiselect(key="networks").value == ["spatial-video", "freq-video"]
+    give(own, "../my [net].safetensors", save(whole()))
+    (file,) = library.WEIGHTS.rglob("*.safetensors")
+    name = f"freq-video ({file.name})"
+    assert file.parent == library.WEIGHTS / "freq-video"
+    assert file.name.startswith("my _net_-")
+    assert own.multiselect(key="networks").value == ["spatial-video", "freq-video", name]
+    assert "safetensors file" not in words(own)
+    finish(own)
+    assert not own.exception
+    lines = next(one.value for one in own.code if one.language == "python" and name in one.value)
+    assert f"own = freqviz.models.add('freq-video', '{library.relative(file)}')" in lines
+    command = next(one.value for one in own.code if one.language == "bash")
+    assert f"freq-video={library.relative(file)}" in command
+    models._own.clear()
+    reader = again._Reader(again.analyse)
+    for line in lines.splitlines()[:2]:
+        reader.do(again.ast.parse(line).body[0])
+    assert reader.names["own"] == name
+
+
+def test_a_link_to_parameters_that_are_not_here_says_so(app):  # noqa: F811
+    app.query_params["networks"] = ["freq-video (mine-12345678.safetensors)"]
+    app.run()
+    assert not app.exception
+    said = " ".join(one.value for one in app.warning)
+    assert "The parameters of freq-video (mine-12345678.safetensors) are not on this machine; upload them." in said
+
+
+def test_the_page_shows_the_card_of_the_chosen_network_and_opens_the_clip_with_it(app):  # noqa: F811
+    app.run()
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 2
+    assert "The twin, guided by spectra" in words(app)
+    app.selectbox(key="card").select("spatial-video").run()
+    assert not app.exception
+    assert "The twin. Deformable multi-scale alignment" in words(app)
+    (link,) = app.get("link_button")
+    assert link.proto.url == "./?networks=spatial-video"
