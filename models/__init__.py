@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.freq_full import FreqFull
 from models.freq_video import FreqVideo
+from models.multi_frequency import MultiFrequency
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
 from models.spatial_video import SpatialVideo
@@ -24,6 +26,8 @@ NETWORKS: dict[str, type[PoseNetwork]] = {
     "spatial-frame": SpatialFrame,
     "spatial-video": SpatialVideo,
     "freq-video": FreqVideo,
+    "multi-frequency": MultiFrequency,
+    "freq-full": FreqFull,
 }
 BACKBONE = "spatial-frame"  # whose parameters the video networks share
 SHARED = "frame."  # their prefix inside a video network
@@ -34,15 +38,16 @@ def names() -> list[str]:
     return list(NETWORKS)
 
 
-def build(name: str) -> PoseNetwork:
-    """A network with random parameters.
+def build(name: str, variant: str = "") -> PoseNetwork:
+    """A network with random parameters; `variant` may name one of the other forms of its class.
 
     Raises:
         LookupError: no such network; the message lists those that exist.
     """
     if name not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
-    return NETWORKS[name]()
+    kind = NETWORKS[name]
+    return kind(variant) if variant in kind.variants else kind()
 
 
 def checkpoint(name: str, seed: int = 0, variant: str = "") -> Path:
@@ -64,7 +69,7 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
         FileNotFoundError: it has no checkpoint.
         RuntimeError: the checkpoint does not fit the network; names what is missing or too many.
     """
-    network, parts = build(name), [checkpoint(name, seed, variant)]
+    network, parts = build(name, variant), [checkpoint(name, seed, variant)]
     if name != BACKBONE:
         parts.append(checkpoint(BACKBONE))
     state: dict[str, torch.Tensor] = {}

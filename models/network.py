@@ -37,6 +37,7 @@ class PoseNetwork(nn.Module):
     stride = 4  # input pixels per heatmap cell
     task = "pose"
     skeleton = Skeleton()
+    variants: tuple[str, ...] = ()  # other forms of the class, each with a checkpoint of its own
 
     def encode(self, frames: Tensor) -> Encoded:
         """Maps of single frames.

@@ -122,6 +122,8 @@ class VideoNetwork(PoseNetwork):
 
     frames = 5
     backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
+    privileged = False  # whether training shows it the undegraded key frame
+    fourier = False  # whether it is trained with the Fourier heatmap loss, though it looks at no energy
 
     def __init__(self, guide: Guide):
         super().__init__()
@@ -188,14 +190,14 @@ class VideoNetwork(PoseNetwork):
         middle = count // 2
         others = [t for t in range(count) if t != middle]
         f4 = self.feature(window["f4"].float())
-        f8, f16 = self.feature8(window["f8"].float()), self.feature16(window["f16"].float())
+        f8, f16 = self.extract(self.feature8(window["f8"].float())), self.feature16(window["f16"].float())
         early = window["early"].float()
         aligned = self._align(window, f4, f8, f16, early, middle, others)
         a4, a8, a16 = (
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
             for moved, whole in zip(aligned, (f4, f8, f16), strict=True)
         )  # (B, T, C, ·, ·)
-        a4 = self.aligned(a4)
+        a4, a8 = self.aligned(a4), self.interact(a8)
 
         told = self.guide.logit(window)
         evidence = early if told is None else torch.cat([early, told[1]], 2)
@@ -210,6 +212,14 @@ class VideoNetwork(PoseNetwork):
         fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
         m4 = m4 + self.restore(fused)
         return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+
+    def extract(self, maps: Tensor) -> Tensor:
+        """What is made of the maps (B, T, C, H/8, W/8) of single frames before they are aligned; here nothing."""
+        return maps
+
+    def interact(self, aligned: Tensor) -> Tensor:
+        """What is made of aligned maps (B, T, C, H/8, W/8) before the frames are weighed; here nothing."""
+        return aligned
 
     def _align(
         self,

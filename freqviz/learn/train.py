@@ -62,13 +62,15 @@ RECIPES = {
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
+    "spectral-heads": replace(VIDEO, steps=240),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
     "freq-video": [("freq-video", seed) for seed in range(3)],
     "video-pair-15px": [("spatial-video", 0), ("freq-video", 0)],
     "video-pair": [(name, seed) for seed in range(3) for name in ("spatial-video", "freq-video")],
-}
+    "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0)],
+}  # (network, seed), or ("network variant", seed)
 
 
 def targets(joints: Tensor, size: tuple[int, ...], stride: int, sigma: float = SIGMA) -> Tensor:
@@ -280,9 +282,10 @@ def train_heads(
     frame = models.load("spatial-frame")
     assert isinstance(frame, SpatialFrame)
     networks, averages, solvers = [], [], []
-    for name, seed in heads:
+    for head, seed in heads:
+        name, _, variant = head.partition(" ")
         torch.manual_seed(seed)
-        network = models.build(name)
+        network = models.build(name, variant)
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
         networks.append(network.train())
@@ -317,6 +320,9 @@ def train_heads(
             frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
             shape = frames.shape[:2]
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            if any(network.privileged for network in networks):
+                key = (batch["sharp"].float() / 255).contiguous(memory_format=torch.channels_last)
+                batch["sharp_f8"] = backbone.encode(key)["f8"]
         for index, (network, average, solver) in enumerate(zip(networks, averages, solvers, strict=True)):
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
@@ -331,7 +337,8 @@ def train_heads(
         step += 1
         if step % recipe.validate_every == 0 or step == recipe.steps:
             seconds = spent + time.monotonic() - begun
-            for (name, seed), total in zip(heads, sums, strict=True):
+            for (head, seed), total in zip(heads, sums, strict=True):
+                name = head.replace(" ", "-")
                 means = {term: value / recipe.validate_every for term, value in total.items()}
                 Log(run / f"log-{name}-{seed}.csv").add(step=step, seconds=seconds, **means)
                 say(
@@ -344,11 +351,14 @@ def train_heads(
         if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
             save()
             return False
-    for (name, seed), average in zip(heads, averages, strict=True):
-        models.save(name, average, seed, recipe.variant)
-    for name in dict(heads):
-        seeds = [seed for other, seed in heads if other == name]
-        write_card(name, recipe, seeds, run, spent + time.monotonic() - begun, stills, clips)
+    for (head, seed), average in zip(heads, averages, strict=True):
+        name, _, variant = head.partition(" ")
+        models.save(name, average, seed, variant or recipe.variant)
+    for head in dict(heads):
+        name, _, variant = head.partition(" ")
+        seeds = [seed for other, seed in heads if other == head]
+        told = replace(recipe, variant=variant) if variant else recipe
+        write_card(name, told, seeds, run, spent + time.monotonic() - begun, stills, clips)
     return True
 
 
@@ -392,9 +402,10 @@ def head_loss(
     """Loss of one video network on a batch of windows, and its terms.
 
     Cross entropy of the key frame's densities; true displacement of the joints for the offsets (both twins); for a
-    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss.
+    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss;
+    for a privileged one what the undegraded key frame shows.
     """
-    watched = ("alignment_offset", "frame_weights", "energy_logit")
+    watched = ("alignment_offset", "frame_weights", "energy_logit", "enhanced_feature")
     with watch(network, watched) as seen, torch.autocast("cpu", torch.bfloat16):
         own = network.own(frames.flatten(0, 1))
         window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()}
@@ -415,9 +426,16 @@ def head_loss(
         fourier = fourier_loss(density(logits), target, counts)
         loss = loss + 0.1 * ranking + FOURIER * fourier
         terms |= {"rank": ranking.item(), "fourier": fourier.item()}
+    elif network.fourier:
+        fourier = fourier_loss(density(logits), target, counts)
+        loss, terms = loss + FOURIER * fourier, terms | {"fourier": fourier.item()}
+    if network.privileged:
+        privilege = privileged_loss(seen["enhanced"][:, middle], batch["sharp_f8"])
+        loss, terms = loss + PRIVILEGE * privilege, terms | {"privilege": privilege.item()}
     return loss, terms
 
 
+PRIVILEGE = 0.5  # of a loss that is 1 where the enhanced features are no nearer than the mean of the sharp ones
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
 
@@ -438,6 +456,17 @@ def displacement_loss(seen: dict[str, Tensor], batch: dict[str, Tensor], middle:
         error = nn.functional.huber_loss(found, truth, reduction="none", delta=2.0).sum(-1) / 2
         total = total + (error * chosen).sum() / chosen.sum().clamp_min(1)
     return total / len(offsets)
+
+
+def privileged_loss(enhanced: Tensor, sharp: Tensor) -> Tensor:
+    """Squared distance of enhanced features to those of the undegraded frame, over the variance of the latter.
+
+    Args:
+        enhanced, sharp: (B, C, h, w); no gradient reaches `sharp`.
+    """
+    sharp = sharp.detach().float()
+    spread = (sharp - sharp.mean((0, 2, 3), keepdim=True)).square().mean()
+    return (enhanced.float() - sharp).square().mean() / spread.clamp_min(1e-6)
 
 
 def rank_loss(scores: Tensor, lengths: Tensor) -> Tensor:
