@@ -2,7 +2,7 @@
 
 Appearance is `spatial-video` with a space-time module that also works on spectra; what a network knows of motion is in
 its `MotionSource` alone, so that two of them differ in nothing else. Both streams end in one residual on the fused map.
-Appearance is that of the trained twin and stays frozen (`start_from_twin`): what is gained is gained by the streams.
+Appearance is that of the trained twin and stays frozen (`kept`): what is gained is gained by the streams.
 Ideas: two streams (Simonyan and Zisserman, NeurIPS 2014), temporal differences for pose (Feng et al., TDMI, CVPR 2023),
 a spatial beside a frequency branch (Li et al., MFPI, ICCV 2023), learned filters (Rao et al., GFNet, NeurIPS 2021).
 """
@@ -14,12 +14,11 @@ from torch.nn import functional
 from models.align import grow
 from models.network import Encoded, start_at_zero
 from models.probe import Probe
-from models.video import CHANNELS, LUMA, SpatialGuide, VideoNetwork
+from models.video import ALIGNMENT, CHANNELS, LUMA, SpatialGuide, VideoNetwork
 
 WIDTH = 32  # channels of each stream, at stride 8
 TIME = 8  # channels a frame that the space-time module looks at
 JOINED = 48  # channels of both streams together, at stride 4
-TRAINED = ("space_time.", "source.", "motion.", "gather.", "look.", "add.", "head4.", "head8.", "head16.")
 FUSED = ("m4", "m8", "m16", "a8")  # what appearance ends in
 
 
@@ -74,6 +73,8 @@ class MotionSource(nn.Module):
 class TwoStreams(VideoNetwork):
     """The twin, the space-time module and, where there is a source of motion, a stream of motion."""
 
+    kept = (*ALIGNMENT, "logits.", "attention.", "squeeze.", "spread.", "restore.")
+
     def __init__(self, source: MotionSource | None):
         super().__init__(SpatialGuide())
         height, width = self.input_size
@@ -93,13 +94,6 @@ class TwoStreams(VideoNetwork):
         self.add = nn.Conv2d(JOINED, CHANNELS, 1)
         start_at_zero(self.add)
         self.joined = Probe("joined_feature", "channel y x", 4)
-
-    def start_from_twin(self, twin: VideoNetwork) -> None:
-        """Take all parameters of a trained `spatial-video`; all but its last layers, which read the heatmaps, stay."""
-        mine = self.state_dict()
-        self.load_state_dict({**mine, **twin.state_dict()})
-        for name, values in self.named_parameters():
-            values.requires_grad_(name.startswith(TRAINED))
 
     def own(self, frames: Tensor) -> Encoded:
         encoded = super().own(frames)

@@ -30,7 +30,7 @@ from models.motion import TwoStreams
 from models.network import channels_last, density
 from models.probe import watch
 from models.spatial_frame import SpatialFrame
-from models.video import VideoNetwork
+from models.video import ALIGNMENT, VideoNetwork
 
 SIGMA = 1.25  # of the target density; heatmap cells
 
@@ -71,7 +71,8 @@ RECIPES = {
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
-    "motion": replace(VIDEO, steps=75, start="spatial-video", teacher="freq-motion"),
+    "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
+    "spectral-heads": replace(VIDEO, steps=400, start="spatial-video"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
@@ -90,6 +91,7 @@ HEADS = {
             "freq-4d fourier",
         )
     ],
+    "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0), ("spatial-video longer", 0)],
 }  # (network, seed), or ("network variant", seed)
 
 
@@ -322,8 +324,8 @@ def train_heads(
         network = models.build(name, variant)
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
-        if isinstance(network, TwoStreams) and isinstance(start, VideoNetwork):
-            network.start_from_twin(start)
+        if isinstance(start, VideoNetwork):
+            network.start_from_twin(start, network.kept or ALIGNMENT)
         give_flow(network)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())
@@ -369,7 +371,10 @@ def train_heads(
             frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
             shape = frames.shape[:2]
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-            fused = share_appearance(networks[0], frames, shared) if recipe.start else {}
+            fused = share_appearance(networks[0], frames, shared) if isinstance(networks[0], TwoStreams) else {}
+            if any(network.privileged for network in networks):
+                key = (batch["sharp"].float() / 255).contiguous(memory_format=torch.channels_last)
+                batch["sharp_f8"] = backbone.encode(key)["f8"]
         taught = None
         if isinstance(teacher, TwoStreams) and step >= ALONE * recipe.steps:
             taught = distill.teach(teacher, frames, shared, fused)
@@ -429,7 +434,7 @@ def write_card(
         else f"begun with the parameters of {recipe.start} where layers agree, all trained"
         if recipe.start
         else "trained from random parameters",
-        **begun_with(name, recipe, video),
+        **(begun_from(name, recipe) if video and recipe.start else {}),
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
@@ -453,11 +458,22 @@ def write_card(
     )
 
 
+def begun_from(name: str, recipe: Recipe) -> dict[str, str]:
+    """For a card: what heads that begin with a trained twin took from it, and whom a student learns from."""
+    kept = "alignment and fusion stay" if issubclass(models.NETWORKS[name], TwoStreams) else "its alignment stays"
+    told = {"start": f"the parameters of {recipe.start}; {kept} frozen"}
+    if name == "freq-motion-distilled" and recipe.variant != "alone":
+        told["teacher"] = f"the running average of {recipe.teacher}, in the same run, after {ALONE:.0%} of the steps"
+    return told
+
+
 def share_appearance(network: VideoNetwork, frames: Tensor, shared: dict[str, Tensor]) -> dict[str, Tensor]:
     """What the frozen twin that the heads of a run have in common makes of a batch (B, T, 3, H, W)."""
     assert isinstance(network, TwoStreams)
     whole = {**shared, **network.own(frames.flatten(0, 1))}
     return network.appearance({name: maps.unflatten(0, frames.shape[:2]) for name, maps in whole.items()})
+
+
 def curve(run: Path, name: str, most: int = 60) -> dict[str, list[float]]:
     """How a training went, thinned for the card: columns of its log by name, of the first of its seeds.
 
@@ -498,9 +514,9 @@ def head_loss(
 
     Cross entropy of the key frame's densities; true displacement of the joints for the offsets (both twins); for a
     network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss;
-    for a student what its teacher showed.
+    for a student what its teacher showed; for a privileged one what the undegraded key frame shows.
     """
-    watched = ("alignment_offset", "frame_weights", "energy_logit", "joined_feature")
+    watched = ("alignment_offset", "frame_weights", "energy_logit", "joined_feature", "enhanced_feature")
     with watch(network, watched) as seen, torch.autocast("cpu", torch.bfloat16):
         own = network.own(frames.flatten(0, 1))
         window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()} | (fused or {})
@@ -512,7 +528,7 @@ def head_loss(
     share = counts * torch.where(batch["still"], 0.3, 1.0)[:, None]
     pose = cross_entropy(logits, target, share)
     loss, terms = pose, {"pose": pose.item()}
-    if not fused:
+    if next(network.align8.parameters()).requires_grad:
         offsets = displacement_loss(seen, batch, middle)
         loss, terms = loss + 0.03 * offsets, terms | {"offset": offsets.item()}
     energy = [maps for path, maps in seen.items() if path.endswith("energy_logit")]
@@ -523,15 +539,22 @@ def head_loss(
         fourier = fourier_loss(density(logits), target, counts)
         loss = loss + 0.1 * ranking + FOURIER * fourier
         terms |= {"rank": ranking.item(), "fourier": fourier.item()}
+    elif network.fourier:
+        fourier = fourier_loss(density(logits), target, counts)
+        loss, terms = loss + FOURIER * fourier, terms | {"fourier": fourier.item()}
     if lesson is not None and taught is None:
         terms |= dict.fromkeys(distill.SHARES, 0.0)  # a log keeps its columns
     elif lesson is not None and taught is not None:
         more, told = lesson(seen["joined"], logits, taught, share)
         loss, terms = loss + more, terms | told
+    if network.privileged:
+        privilege = privileged_loss(seen["enhanced"][:, middle], batch["sharp_f8"])
+        loss, terms = loss + PRIVILEGE * privilege, terms | {"privilege": privilege.item()}
     return loss, terms
 
 
 GATE = 0.1  # of the share of channels that a gate lets through
+PRIVILEGE = 0.5  # of a loss that is 1 where the enhanced features are no nearer than the mean of the sharp ones
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
 
@@ -552,6 +575,17 @@ def displacement_loss(seen: dict[str, Tensor], batch: dict[str, Tensor], middle:
         error = nn.functional.huber_loss(found, truth, reduction="none", delta=2.0).sum(-1) / 2
         total = total + (error * chosen).sum() / chosen.sum().clamp_min(1)
     return total / len(offsets)
+
+
+def privileged_loss(enhanced: Tensor, sharp: Tensor) -> Tensor:
+    """Squared distance of enhanced features to those of the undegraded frame, over the variance of the latter.
+
+    Args:
+        enhanced, sharp: (B, C, h, w); no gradient reaches `sharp`.
+    """
+    sharp = sharp.detach().float()
+    spread = (sharp - sharp.mean((0, 2, 3), keepdim=True)).square().mean()
+    return (enhanced.float() - sharp).square().mean() / spread.clamp_min(1e-6)
 
 
 def rank_loss(scores: Tensor, lengths: Tensor) -> Tensor:
