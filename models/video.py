@@ -19,6 +19,7 @@ CHANNELS = 64  # of the shared maps at strides 4, 8 and 16
 EARLY = 8  # channels of the early features
 GLOBAL = 16  # channels of the global branch
 LUMA = (0.299, 0.587, 0.114)
+ALIGNMENT = ("guide.", "early.", "align16.", "align8.", "align4.")  # prefixes of its parameters
 
 
 class Guide(nn.Module):
@@ -122,6 +123,9 @@ class VideoNetwork(PoseNetwork):
 
     frames = 5
     backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
+    kept: tuple[str, ...] = ()  # prefixes of parameters that stay as the trained twin has them
+    privileged = False  # whether training shows it the undegraded key frame
+    fourier = False  # whether it is trained with the Fourier heatmap loss, though it looks at no energy
 
     def __init__(self, guide: Guide):
         super().__init__()
@@ -161,6 +165,17 @@ class VideoNetwork(PoseNetwork):
         ):
             mine.load_state_dict({name: values[video] for name, values in theirs.state_dict().items()})
 
+    def start_from_twin(self, twin: "VideoNetwork", kept: tuple[str, ...] = ()) -> None:
+        """Take the parameters of a trained `spatial-video` where names and shapes agree; those `kept` stay so."""
+        mine = self.state_dict()
+        self.load_state_dict(
+            {name: v for name, v in twin.state_dict().items() if name in mine and v.shape == mine[name].shape},
+            strict=False,
+        )
+        for name, values in self.named_parameters():
+            if name.startswith(kept or self.kept):
+                values.requires_grad_(False)
+
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
         super().train(mode)
@@ -184,18 +199,24 @@ class VideoNetwork(PoseNetwork):
 
     def fused_logits(self, window: Encoded) -> Tensor:
         """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
+        m4, m8, m16, a8 = self.fuse(window)
+        m4 = self.refine(m4, a8, window)
+        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+
+    def fuse(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
         count = self.frames
         middle = count // 2
         others = [t for t in range(count) if t != middle]
         f4 = self.feature(window["f4"].float())
-        f8, f16 = self.feature8(window["f8"].float()), self.feature16(window["f16"].float())
+        f8, f16 = self.extract(self.feature8(window["f8"].float())), self.feature16(window["f16"].float())
         early = window["early"].float()
         aligned = self._align(window, f4, f8, f16, early, middle, others)
         a4, a8, a16 = (
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
             for moved, whole in zip(aligned, (f4, f8, f16), strict=True)
         )  # (B, T, C, ·, ·)
-        a4 = self.aligned(a4)
+        a4, a8 = self.aligned(a4), self.interact(a8)
 
         told = self.guide.logit(window)
         evidence = early if told is None else torch.cat([early, told[1]], 2)
@@ -208,8 +229,19 @@ class VideoNetwork(PoseNetwork):
         m4, m8, m16 = ((over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16))
         seen = torch.cat([m4, f4[:, middle], grow(m8, m4), grow(m16, m4)], 1)
         fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
-        m4 = m4 + self.restore(fused)
-        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+        return m4 + self.restore(fused), m8, m16, a8
+
+    def refine(self, fused: Tensor, aligned: Tensor, window: Encoded) -> Tensor:
+        """What further streams make of the fused map (B, C, H/4, W/4); aligned frames are (B, T, C, H/8, W/8)."""
+        return fused
+
+    def extract(self, maps: Tensor) -> Tensor:
+        """What is made of the maps (B, T, C, H/8, W/8) of single frames before they are aligned; here nothing."""
+        return maps
+
+    def interact(self, aligned: Tensor) -> Tensor:
+        """What is made of aligned maps (B, T, C, H/8, W/8) before the frames are weighed; here nothing."""
+        return aligned
 
     def _align(
         self,

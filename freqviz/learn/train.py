@@ -23,12 +23,14 @@ from torch.utils.data import DataLoader
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data
+from freqviz.learn import data, distill
+from freqviz.learn.flow import give_flow
 from models.align import sample
+from models.motion import TwoStreams
 from models.network import channels_last, density
 from models.probe import watch
 from models.spatial_frame import SpatialFrame
-from models.video import VideoNetwork
+from models.video import ALIGNMENT, VideoNetwork
 
 SIGMA = 1.25  # of the target density; heatmap cells
 
@@ -48,6 +50,7 @@ class Recipe:
     restart: int | None = None  # step from which everything begins anew, at the average's parameters and .6 of the rate
     longest: float = data.LONGEST  # px of motion blur in windows; the frames of the backbone always reach 47
     variant: str = ""  # name of a training other than the usual one
+    teacher: str = ""  # head of the same run that heads without a source of motion learn from, but for "alone"
     start: str = ""  # network with whose parameters it begins, where names and shapes agree
     seed: int = 0
     validate_every: int = 500
@@ -57,6 +60,7 @@ class Recipe:
 VIDEO = Recipe(
     "video", steps=400, batch=16, rate=1e-3, decay=0.02, warmup=40, average=0.99, validate_every=25, save_every=25
 )
+ALONE = 1 / 3  # of the steps are over when students begin to learn from their teacher
 TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-frame", validate_every=100, save_every=50)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
@@ -67,13 +71,28 @@ RECIPES = {
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
+    "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
+    "spectral-heads": replace(VIDEO, steps=400, start="spatial-video"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
     "freq-video": [("freq-video", seed) for seed in range(3)],
     "video-pair-15px": [("spatial-video", 0), ("freq-video", 0)],
     "video-pair": [(name, seed) for seed in range(3) for name in ("spatial-video", "freq-video")],
-}
+    "motion": [
+        (name, 0)
+        for name in (
+            "freq-motion",
+            "freq-motion pixels",
+            "freq-motion flow",
+            "freq-motion-distilled",
+            "freq-motion-distilled alone",
+            "freq-4d",
+            "freq-4d fourier",
+        )
+    ],
+    "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0), ("spatial-video longer", 0)],
+}  # (network, seed), or ("network variant", seed)
 
 
 def targets(joints: Tensor, size: tuple[int, ...], stride: int, sigma: float = SIGMA) -> Tensor:
@@ -296,20 +315,33 @@ def train_heads(
     clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
     frame = models.load("spatial-frame")
     assert isinstance(frame, SpatialFrame)
+    start = models.load(recipe.start) if recipe.start else None
     networks, averages, solvers = [], [], []
-    for name, seed in heads:
+    lessons: list[distill.Lesson | None] = []
+    for head, seed in heads:
+        name, _, variant = head.partition(" ")
         torch.manual_seed(seed)
-        network = models.build(name)
+        network = models.build(name, variant)
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
+        if isinstance(start, VideoNetwork):
+            network.start_from_twin(start, network.kept or ALIGNMENT)
+        give_flow(network)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())
-        solvers.append(optimiser(network, recipe))
+        student = isinstance(network, TwoStreams) and network.source is None and variant != "alone"
+        lessons.append(distill.Lesson() if recipe.teacher and student else None)
+        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe))
     backbone = channels_last(networks[0].frame)
+    teacher = averages[[head for head, _ in heads].index(recipe.teacher)] if recipe.teacher else None
     state, step, spent = run / "state.pt", 0, 0.0
     if state.is_file():
         saved = torch.load(state, weights_only=True)
-        for network, average, solver, kept in zip(networks, averages, solvers, saved["heads"], strict=True):
+        for network, average, solver, lesson, kept in zip(
+            networks, averages, solvers, lessons, saved["heads"], strict=True
+        ):
+            if lesson is not None:
+                lesson.load_state_dict(kept["lesson"])
             network.load_state_dict(kept["network"], strict=False)
             average.load_state_dict(kept["average"], strict=False)
             solver.load_state_dict(kept["solver"])
@@ -318,8 +350,13 @@ def train_heads(
 
     def save() -> None:
         kept = [
-            {"network": own_state(n), "average": own_state(a), "solver": s.state_dict()}
-            for n, a, s in zip(networks, averages, solvers, strict=True)
+            {
+                "network": own_state(n),
+                "average": own_state(a),
+                "solver": s.state_dict(),
+                **({"lesson": lesson.state_dict()} if lesson else {}),
+            }
+            for n, a, s, lesson in zip(networks, averages, solvers, lessons, strict=True)
         ]
         part = state.with_suffix(".part")
         torch.save({"heads": kept, "step": step, "seconds": spent + time.monotonic() - begun}, part)
@@ -334,13 +371,22 @@ def train_heads(
             frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
             shape = frames.shape[:2]
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        for index, (network, average, solver) in enumerate(zip(networks, averages, solvers, strict=True)):
+            fused = share_appearance(networks[0], frames, shared) if isinstance(networks[0], TwoStreams) else {}
+            if any(network.privileged for network in networks):
+                key = (batch["sharp"].float() / 255).contiguous(memory_format=torch.channels_last)
+                batch["sharp_f8"] = backbone.encode(key)["f8"]
+        taught = None
+        if isinstance(teacher, TwoStreams) and step >= ALONE * recipe.steps:
+            taught = distill.teach(teacher, frames, shared, fused)
+        for index, (network, average, solver, lesson) in enumerate(
+            zip(networks, averages, solvers, lessons, strict=True)
+        ):
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
-            loss, terms = head_loss(network, frames, shared, shape, batch)
+            loss, terms = head_loss(network, frames, shared, shape, batch, fused, lesson, taught)
             solver.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)
+            nn.utils.clip_grad_norm_([p for group in solver.param_groups for p in group["params"]], 1.0)
             solver.step()
             update_average(average, network, recipe.average, step)
             for term, value in terms.items():
@@ -348,7 +394,8 @@ def train_heads(
         step += 1
         if step % recipe.validate_every == 0 or step == recipe.steps:
             seconds = spent + time.monotonic() - begun
-            for (name, seed), total in zip(heads, sums, strict=True):
+            for (head, seed), total in zip(heads, sums, strict=True):
+                name = head.replace(" ", "-")
                 means = {term: value / recipe.validate_every for term, value in total.items()}
                 Log(run / f"log-{name}-{seed}.csv").add(step=step, seconds=seconds, **means)
                 say(
@@ -361,11 +408,14 @@ def train_heads(
         if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
             save()
             return False
-    for (name, seed), average in zip(heads, averages, strict=True):
-        models.save(name, average, seed, recipe.variant)
-    for name in dict(heads):
-        seeds = [seed for other, seed in heads if other == name]
-        write_card(name, recipe, seeds, run, spent + time.monotonic() - begun, stills, clips)
+    for (head, seed), average in zip(heads, averages, strict=True):
+        name, _, variant = head.partition(" ")
+        models.save(name, average, seed, variant or recipe.variant)
+    for head in dict(heads):
+        name, _, variant = head.partition(" ")
+        seeds = [seed for other, seed in heads if other == head]
+        told = replace(recipe, variant=variant) if variant else recipe
+        write_card(name, told, seeds, run, spent + time.monotonic() - begun, stills, clips)
     return True
 
 
@@ -384,6 +434,7 @@ def write_card(
         else f"begun with the parameters of {recipe.start} where layers agree, all trained"
         if recipe.start
         else "trained from random parameters",
+        **(begun_from(name, recipe) if video and recipe.start else {}),
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
@@ -405,6 +456,22 @@ def write_card(
         command=command,
         curve=curve(run, name),
     )
+
+
+def begun_from(name: str, recipe: Recipe) -> dict[str, str]:
+    """For a card: what heads that begin with a trained twin took from it, and whom a student learns from."""
+    kept = "alignment and fusion stay" if issubclass(models.NETWORKS[name], TwoStreams) else "its alignment stays"
+    told = {"start": f"the parameters of {recipe.start}; {kept} frozen"}
+    if name == "freq-motion-distilled" and recipe.variant != "alone":
+        told["teacher"] = f"the running average of {recipe.teacher}, in the same run, after {ALONE:.0%} of the steps"
+    return told
+
+
+def share_appearance(network: VideoNetwork, frames: Tensor, shared: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the frozen twin that the heads of a run have in common makes of a batch (B, T, 3, H, W)."""
+    assert isinstance(network, TwoStreams)
+    whole = {**shared, **network.own(frames.flatten(0, 1))}
+    return network.appearance({name: maps.unflatten(0, frames.shape[:2]) for name, maps in whole.items()})
 
 
 def curve(run: Path, name: str, most: int = 60) -> dict[str, list[float]]:
@@ -439,16 +506,20 @@ def head_loss(
     shared: dict[str, Tensor],
     shape: torch.Size,
     batch: dict[str, Tensor],
+    fused: dict[str, Tensor] | None = None,
+    lesson: distill.Lesson | None = None,
+    taught: distill.Taught | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of one video network on a batch of windows, and its terms.
 
     Cross entropy of the key frame's densities; true displacement of the joints for the offsets (both twins); for a
-    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss.
+    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss;
+    for a student what its teacher showed; for a privileged one what the undegraded key frame shows.
     """
-    watched = ("alignment_offset", "frame_weights", "energy_logit")
+    watched = ("alignment_offset", "frame_weights", "energy_logit", "joined_feature", "enhanced_feature")
     with watch(network, watched) as seen, torch.autocast("cpu", torch.bfloat16):
         own = network.own(frames.flatten(0, 1))
-        window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()}
+        window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()} | (fused or {})
         logits = network.fused_logits(window)
     middle = network.frames // 2
     counts = batch["counts"][:, middle]
@@ -456,8 +527,10 @@ def head_loss(
     # LSPET's convention differs: its windows teach alignment and weights more than places
     share = counts * torch.where(batch["still"], 0.3, 1.0)[:, None]
     pose = cross_entropy(logits, target, share)
-    offsets = displacement_loss(seen, batch, middle)
-    loss, terms = pose + 0.03 * offsets, {"pose": pose.item(), "offset": offsets.item()}
+    loss, terms = pose, {"pose": pose.item()}
+    if next(network.align8.parameters()).requires_grad:
+        offsets = displacement_loss(seen, batch, middle)
+        loss, terms = loss + 0.03 * offsets, terms | {"offset": offsets.item()}
     energy = [maps for path, maps in seen.items() if path.endswith("energy_logit")]
     if energy:
         weights = next(maps for path, maps in seen.items() if path.endswith("frame_weights"))
@@ -466,10 +539,22 @@ def head_loss(
         fourier = fourier_loss(density(logits), target, counts)
         loss = loss + 0.1 * ranking + FOURIER * fourier
         terms |= {"rank": ranking.item(), "fourier": fourier.item()}
+    elif network.fourier:
+        fourier = fourier_loss(density(logits), target, counts)
+        loss, terms = loss + FOURIER * fourier, terms | {"fourier": fourier.item()}
+    if lesson is not None and taught is None:
+        terms |= dict.fromkeys(distill.SHARES, 0.0)  # a log keeps its columns
+    elif lesson is not None and taught is not None:
+        more, told = lesson(seen["joined"], logits, taught, share)
+        loss, terms = loss + more, terms | told
+    if network.privileged:
+        privilege = privileged_loss(seen["enhanced"][:, middle], batch["sharp_f8"])
+        loss, terms = loss + PRIVILEGE * privilege, terms | {"privilege": privilege.item()}
     return loss, terms
 
 
 GATE = 0.1  # of the share of channels that a gate lets through
+PRIVILEGE = 0.5  # of a loss that is 1 where the enhanced features are no nearer than the mean of the sharp ones
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
 
@@ -490,6 +575,17 @@ def displacement_loss(seen: dict[str, Tensor], batch: dict[str, Tensor], middle:
         error = nn.functional.huber_loss(found, truth, reduction="none", delta=2.0).sum(-1) / 2
         total = total + (error * chosen).sum() / chosen.sum().clamp_min(1)
     return total / len(offsets)
+
+
+def privileged_loss(enhanced: Tensor, sharp: Tensor) -> Tensor:
+    """Squared distance of enhanced features to those of the undegraded frame, over the variance of the latter.
+
+    Args:
+        enhanced, sharp: (B, C, h, w); no gradient reaches `sharp`.
+    """
+    sharp = sharp.detach().float()
+    spread = (sharp - sharp.mean((0, 2, 3), keepdim=True)).square().mean()
+    return (enhanced.float() - sharp).square().mean() / spread.clamp_min(1e-6)
 
 
 def rank_loss(scores: Tensor, lengths: Tensor) -> Tensor:
