@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from models import own
 from models.dct_input import DctInput
 from models.freq_4d import Freq4D
+from models.freq_deblur import FreqDeblur
 from models.freq_full import FreqFull
 from models.freq_motion import FreqMotion
 from models.freq_motion_distilled import FreqMotionDistilled
@@ -38,6 +39,7 @@ NETWORKS: dict[str, type[PoseNetwork]] = {
     "freq-video": FreqVideo,
     "dct-input": DctInput,
     "global-filter": GlobalFilterNetwork,
+    "freq-deblur": FreqDeblur,
     "freq-motion": FreqMotion,
     "freq-motion-distilled": FreqMotionDistilled,
     "freq-4d": Freq4D,

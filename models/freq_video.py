@@ -151,9 +151,9 @@ class SpectralGates(nn.Module):
     irfft2(filter · d): each place of the result has seen the whole map.
     """
 
-    def __init__(self, height: int, width: int):
+    def __init__(self, height: int, width: int, channels: int = CHANNELS):
         super().__init__()
-        self.reduce = nn.Conv2d(CHANNELS, GLOBAL, 1)
+        self.reduce = nn.Conv2d(channels, GLOBAL, 1)
         self.blur = nn.Sequential(nn.Conv2d(GLOBAL, GLOBAL, 1), nn.ReLU(), nn.Conv2d(GLOBAL, GLOBAL, 1))
         start_at_zero(self.blur[2])
         start = torch.zeros(GLOBAL, height, width // 2 + 1, 2)

@@ -66,9 +66,9 @@ class Gates(nn.Module):
 class SpatialGuide(Guide):
     """Pixel space: a large depthwise kernel over the frame difference gates offsets and masks."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(CHANNELS, GLOBAL, 1)
+        self.reduce = nn.Conv2d(channels, GLOBAL, 1)
         self.wide = nn.Conv2d(GLOBAL, GLOBAL, 15, 1, 7, groups=GLOBAL)
         self.difference = Probe("feature_difference", "channel y x", 8)
         self.learned = Probe("learned_kernel", "channel y x", 8)

@@ -8,6 +8,7 @@ Nothing here needs a video library but OpenCV: clips are decoded once, in order,
 import csv
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -371,8 +372,10 @@ LONGEST = 47.0  # px of motion blur in training
 REGIMES = {"natural": 0.3, "R1": 0.2, "R2": 0.25, "R3": 0.15, "single": 0.1}  # shares in training
 
 
-def draw_window(regime: str, rng: np.random.Generator, radius: int = 2, longest: float = LONGEST) -> list[Damage]:
-    """One window of a training regime, with now and then a trap for energy: noise, exposure or an occluder.
+def draw_window(
+    regime: str, rng: np.random.Generator, radius: int = 2, longest: float = LONGEST, traps: float = 0.3
+) -> list[Damage]:
+    """One window of a training regime; a share of `traps` for energy: noise, exposure or an occluder.
 
     Lengths reach up to `longest` px; a smaller one shortens them all alike.
     """
@@ -392,7 +395,7 @@ def draw_window(regime: str, rng: np.random.Generator, radius: int = 2, longest:
     lengths = lengths * (longest / LONGEST)
     sigma = np.full(count, 0.01) if rng.random() < 0.7 else np.full(count, rng.uniform(0, 0.02))
     gain, occluded = np.ones(count), np.zeros(count, bool)
-    if rng.random() < 0.3:
+    if rng.random() < traps:
         trapped, kind = rng.integers(count), rng.integers(3)
         if kind == 0:
             sigma[trapped] = 0.05
@@ -430,6 +433,11 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
 
     Four in five are JHMDB windows with their true motion, the others LSPET stills moved by a smooth camera.
     All frames of a window share the key frame's box and the augmentation; `sharp` is the key frame before its damage.
+
+    Args:
+        regimes: share of each regime of `draw_window`.
+        traps: as there.
+        undamaged: whether items have all frames before their damage.
     """
 
     def __init__(
@@ -441,9 +449,13 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
         count: int,
         radius: int = 2,
         longest: float = LONGEST,
+        regimes: Mapping[str, float] = REGIMES,
+        traps: float = 0.3,
+        undamaged: bool = False,
     ):
         self.stills, self.clips, self.seed = stills, clips, seed
         self.first, self.count, self.radius, self.longest = first, count, radius, longest
+        self.regimes, self.traps, self.undamaged = regimes, traps, undamaged
 
     def __len__(self) -> int:
         return self.count
@@ -469,16 +481,15 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
             key = people[self.radius]
             if key.counts.sum() >= MINIMUM_JOINTS:
                 break
-        regime = str(rng.choice(list(REGIMES), p=list(REGIMES.values())))
-        damages = draw_window(regime, rng, self.radius, self.longest)
-        cuts, joints, counts, sharp = [], [], [], np.zeros((3, *size), np.uint8)
+        regime = str(rng.choice(list(self.regimes), p=list(self.regimes.values())))
+        damages = draw_window(regime, rng, self.radius, self.longest, self.traps)
+        cuts, joints, counts, clean = [], [], [], []
         for step, (frame, person, damage) in enumerate(zip(frames, people, damages, strict=True)):
             away = step - self.radius
             shift = (draw.shift[0] + away * speed[0], draw.shift[1] + away * speed[1])
             affine = crops.matrix(key.box, size, draw.rotation + away * turn, draw.zoom, shift, draw.flip)
             crop = draw.colours(crops.warp(frame, affine, size))
-            if away == 0:
-                sharp = crop.transpose(2, 0, 1).copy()
+            clean.append(crop.transpose(2, 0, 1))
             if damage.occluded:
                 crop = occlude(crop, rng)
             cuts.append(damaged(crop, damage, PIXEL, rng, int(rng.integers(60, 90))).transpose(2, 0, 1))
@@ -487,7 +498,8 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
             counts.append(chosen)
         return {
             "frames": np.stack(cuts),
-            "sharp": sharp,
+            "sharp": clean[self.radius].copy(),
+            **({"undamaged": np.stack(clean)} if self.undamaged else {}),
             "joints": np.stack(joints),
             "counts": np.stack(counts),
             "lengths": np.array([d.length for d in damages], np.float32),

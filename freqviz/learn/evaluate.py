@@ -114,7 +114,8 @@ class Key:
 class Windows(Dataset[dict[str, NDArray]]):
     """The windows of one regime, degraded in the frame and cut with the key frame's box.
 
-    Item: crops (5, 3, 192, 144) uint8; joints of all five frames, counts of the key frame, box, lengths in px.
+    Item: crops (5, 3, 192, 144) uint8, the key frame's before its damage; joints of all five frames, counts of the key
+    frame, box, lengths in px.
     """
 
     def __init__(self, clips: data.Clips, regime: str, limit: int = 0):
@@ -164,6 +165,7 @@ class Windows(Dataset[dict[str, NDArray]]):
             cut_box = box
         return {
             "frames": np.stack([crops.cut(frame, cut_box) for frame in cuts]).transpose(0, 3, 1, 2),
+            "sharp": crops.cut(clips.frame(key.clip, key.frame), cut_box).transpose(2, 0, 1).copy(),
             "joints": joints,
             "counts": person.counts,
             "box": cut_box,

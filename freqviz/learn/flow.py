@@ -8,19 +8,20 @@ from torch import Tensor, nn
 from models.freq_motion import OpticalFlow
 
 
-def dis_flow(luma: Tensor) -> Tensor:
+def dis_flow(luma: Tensor, preset: int = cv2.DISOPTICAL_FLOW_PRESET_FAST) -> Tensor:
     """Flow from the key frame of each window to its neighbours, by dense inverse search.
 
     Args:
         luma: (B, T, H, W) in [0, 1], T odd.
+        preset: of OpenCV; "medium" is four times as slow as "fast" and better.
     Returns:
         (B, T-1, 2, H, W): dx, dy from a place of the key frame to the neighbour, key frame left out; pixels.
     Reference:
-        Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016; OpenCV's preset "fast".
+        Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016, as OpenCV has it.
     """
     grey = (255 * luma.clamp(0, 1)).round().byte().cpu().numpy()
     middle = grey.shape[1] // 2
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search = cv2.DISOpticalFlow.create(preset)
     unknown = np.zeros((*grey.shape[2:], 2), np.float32)  # no flow is known before
     found = [
         [search.calc(window[middle], other, unknown.copy()) for t, other in enumerate(window) if t != middle]

@@ -71,6 +71,17 @@ RECIPES = {
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
+    "freq-deblur": Recipe(
+        "freq-deblur",
+        steps=1100,
+        batch=8,
+        rate=1.5e-3,
+        decay=0.02,
+        warmup=60,
+        average=0.995,
+        validate_every=100,
+        save_every=50,
+    ),
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
     "spectral-heads": replace(VIDEO, steps=400, start="spatial-video"),
 }
@@ -638,7 +649,8 @@ def run(
     """Train by recipe, from where it stopped; True when the budget is spent.
 
     Args:
-        name: "spatial-frame", a video network (its three seeds) or "video-pair" (both, side by side).
+        name: "spatial-frame", a video network (its three seeds), "video-pair" (both, side by side), "freq-deblur" (with
+            its twin).
         minutes: stop after these, to go on another time.
         root: folder of the data sets; see `data.data_root`.
         runs: where states and logs lie.
@@ -649,6 +661,10 @@ def run(
     if name not in RECIPES:
         raise LookupError(f"no recipe named '{name}'; known recipes: {', '.join(RECIPES)}")
     recipe, root = RECIPES[name], data.data_root(root)
+    if name == "freq-deblur":
+        from freqviz.learn import restore  # which takes its tools from here
+
+        return restore.train_pair(recipe, root, runs / name, minutes, say)
     if name in HEADS:
         return train_heads(recipe, HEADS[name], root, runs / name, minutes, say)
     return train_frames(recipe, root, runs / name, minutes, say)
