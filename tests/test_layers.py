@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ("", "_alignment", "_claims", "_compare", "_filters", "_heatmaps", "_spectra", "_weights")
+FIGURES = ("", "_alignment", "_claims", "_compare", "_filters", "_heatmaps", "_motion", "_spectra", "_weights")
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
     ["clip", "sample"],
     ["trace"],
-    ["compare", "heatmaps", "reading", "offsets", "pairs"],
+    ["compare", "heatmaps", "motion", "reading", "offsets", "pairs"],
     ["store", "jobs"],
     ["run"],
     ["claims", "forecast", "influence", "session"],
