@@ -10,7 +10,7 @@ import csv
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,14 +133,23 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; no decay on norms and biases, three times the rate where offsets are learned from nothing."""
+def optimiser(network: nn.Module, recipe: Recipe, known: Container[str] = ()) -> torch.optim.AdamW:
+    """AdamW; no decay on norms and biases; a higher rate where something is learned from nothing.
+
+    Args:
+        known: names of the parameters that a trained network began; the others then have four times the rate. Without
+            any, offsets have three times the rate.
+    """
+
+    def times(name: str) -> int:
+        return (1 if name in known else 4) if known else 3 if "align" in name else 1
+
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     groups = [
-        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": times}
-        for times in (1, 3)
+        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": faster}
+        for faster in sorted({times(name) for name, _ in named})
         for decays in (True, False)
-        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and (3 if "align" in name else 1) == times])
+        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and times(name) == faster])
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
@@ -331,7 +340,8 @@ def train_heads(
         averages.append(copy.deepcopy(network).eval())
         student = isinstance(network, TwoStreams) and network.source is None and variant != "alone"
         lessons.append(distill.Lesson() if recipe.teacher and student else None)
-        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe))
+        known = {f"0.{key}" for key in start.state_dict()} if start is not None else ()
+        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe, known))
     backbone = channels_last(networks[0].frame)
     teacher = averages[[head for head, _ in heads].index(recipe.teacher)] if recipe.teacher else None
     state, step, spent = run / "state.pt", 0, 0.0
