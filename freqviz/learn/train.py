@@ -72,7 +72,7 @@ RECIPES = {
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
-    "spectral-heads": replace(VIDEO, steps=400, start="spatial-video"),
+    "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
