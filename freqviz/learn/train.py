@@ -66,7 +66,7 @@ RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
     "dct-input": replace(TUNED, network="dct-input"),
     "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
-    "global-filter": replace(TUNED, network="global-filter"),
+    "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
@@ -220,10 +220,16 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     torch.manual_seed(recipe.seed)
     network = channels_last(models.build(recipe.network, recipe.variant))
     assert isinstance(network, SpatialFrame)
+    known: Container[str] = ()
     if recipe.start:
-        begin_as(network, models.load(recipe.start))
+        start = models.load(recipe.start)
+        begin_as(network, start)
+        known = set(start.state_dict()) if network.kept else ()
+    for name, values in network.named_parameters():
+        if name.startswith(network.kept):
+            values.requires_grad_(False)
     average = copy.deepcopy(network).eval()
-    solver = optimiser(network, recipe)
+    solver = optimiser(network, recipe, known)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
     if state.is_file():
         held_state = torch.load(state, weights_only=True)
@@ -247,7 +253,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         first, end = cycle(recipe, step)
         if step == first and first > 0:
             network.load_state_dict(average.state_dict())
-            solver = optimiser(network, recipe)
+            solver = optimiser(network, recipe, known)
         switch = int(end * recipe.small) if first == 0 else first
         size = (128, 96) if step < switch else crops.SIZE
         until = switch if step < switch else end
@@ -434,6 +440,8 @@ def write_card(
 ) -> None:
     """What the card of a network tells of its training; its scores come from the evaluation."""
     video = issubclass(models.NETWORKS[name], VideoNetwork)
+    kept = getattr(models.NETWORKS[name], "kept", ())
+    trained = f"{', '.join(place.rstrip('.') for place in kept)} stay frozen" if kept else "all trained"
     budget = {
         "steps": recipe.steps,
         "windows" if video else "crops": recipe.steps * recipe.batch,
@@ -441,7 +449,7 @@ def write_card(
         "device": f"cpu, {torch.get_num_threads()} threads",
         "backbone": "frozen, that of spatial-frame"
         if video
-        else f"begun with the parameters of {recipe.start} where layers agree, all trained"
+        else f"begun with the parameters of {recipe.start} where layers agree; {trained}"
         if recipe.start
         else "trained from random parameters",
         **(begun_from(name, recipe) if video and recipe.start else {}),
