@@ -48,7 +48,7 @@ NETWORKS: dict[str, type[PoseNetwork]] = {
 }
 BACKBONE = "spatial-frame"  # whose parameters the video networks share
 SHARED = "frame."  # their prefix inside a video network
-TWIN = "spatial-video"  # of whose parameters those video networks keep some that have a class attribute `kept`
+TWIN = "spatial-video"  # whose parameters video networks share that have a class attribute `kept`; others: the backbone
 
 
 class Own(NamedTuple):
@@ -180,13 +180,12 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
 
 def lenders(name: str) -> list[str]:
     """Networks whose checkpoints hold parameters that this one keeps unchanged, and its own does not repeat."""
-    if not shares_backbone(name):
-        return []
-    return [BACKBONE, *([TWIN] if _kept(name) else [])]
+    heads = shares_backbone(name)
+    return [*([BACKBONE] if heads or _kept(name) else []), *([TWIN] if heads and _kept(name) else [])]
 
 
 def _kept(name: str) -> tuple[str, ...]:
-    """Prefixes of the parameters that a network keeps as they are in its twin."""
+    """Prefixes of the parameters that a network keeps as they are in its twin or, of single frames, in the backbone."""
     return getattr(NETWORKS[name], "kept", ())
 
 
@@ -197,7 +196,7 @@ def _lent(name: str) -> dict[str, torch.Tensor]:
         held = _read(checkpoint(lender), name)
         state |= (
             {SHARED + key: values for key, values in held.items()}
-            if lender == BACKBONE
+            if lender == BACKBONE and shares_backbone(name)
             else {key: values for key, values in held.items() if key.startswith(_kept(name))}
         )
     return _floats(state)

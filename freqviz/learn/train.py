@@ -10,7 +10,7 @@ import csv
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,7 +66,7 @@ RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
     "dct-input": replace(TUNED, network="dct-input"),
     "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
-    "global-filter": replace(TUNED, network="global-filter"),
+    "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
@@ -83,7 +83,7 @@ RECIPES = {
         save_every=50,
     ),
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
-    "spectral-heads": replace(VIDEO, steps=400, start="spatial-video"),
+    "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
@@ -144,14 +144,23 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; no decay on norms and biases, three times the rate where offsets are learned from nothing."""
+def optimiser(network: nn.Module, recipe: Recipe, known: Container[str] = ()) -> torch.optim.AdamW:
+    """AdamW; no decay on norms and biases; a higher rate where something is learned from nothing.
+
+    Args:
+        known: names of the parameters that a trained network began; the others then have four times the rate. Without
+            any, offsets have three times the rate.
+    """
+
+    def times(name: str) -> int:
+        return (1 if name in known else 4) if known else 3 if "align" in name else 1
+
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     groups = [
-        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": times}
-        for times in (1, 3)
+        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": faster}
+        for faster in sorted({times(name) for name, _ in named})
         for decays in (True, False)
-        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and (3 if "align" in name else 1) == times])
+        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and times(name) == faster])
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
@@ -222,10 +231,16 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     torch.manual_seed(recipe.seed)
     network = channels_last(models.build(recipe.network, recipe.variant))
     assert isinstance(network, SpatialFrame)
+    known: Container[str] = ()
     if recipe.start:
-        begin_as(network, models.load(recipe.start))
+        start = models.load(recipe.start)
+        begin_as(network, start)
+        known = set(start.state_dict()) if network.kept else ()
+    for name, values in network.named_parameters():
+        if name.startswith(network.kept):
+            values.requires_grad_(False)
     average = copy.deepcopy(network).eval()
-    solver = optimiser(network, recipe)
+    solver = optimiser(network, recipe, known)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
     if state.is_file():
         held_state = torch.load(state, weights_only=True)
@@ -249,7 +264,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         first, end = cycle(recipe, step)
         if step == first and first > 0:
             network.load_state_dict(average.state_dict())
-            solver = optimiser(network, recipe)
+            solver = optimiser(network, recipe, known)
         switch = int(end * recipe.small) if first == 0 else first
         size = (128, 96) if step < switch else crops.SIZE
         until = switch if step < switch else end
@@ -342,7 +357,8 @@ def train_heads(
         averages.append(copy.deepcopy(network).eval())
         student = isinstance(network, TwoStreams) and network.source is None and variant != "alone"
         lessons.append(distill.Lesson() if recipe.teacher and student else None)
-        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe))
+        known = {f"0.{key}" for key in start.state_dict()} if start is not None else ()
+        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe, known))
     backbone = channels_last(networks[0].frame)
     teacher = averages[[head for head, _ in heads].index(recipe.teacher)] if recipe.teacher else None
     state, step, spent = run / "state.pt", 0, 0.0
@@ -435,6 +451,8 @@ def write_card(
 ) -> None:
     """What the card of a network tells of its training; its scores come from the evaluation."""
     video = issubclass(models.NETWORKS[name], VideoNetwork)
+    kept = getattr(models.NETWORKS[name], "kept", ())
+    trained = f"{', '.join(place.rstrip('.') for place in kept)} stay frozen" if kept else "all trained"
     budget = {
         "steps": recipe.steps,
         "windows" if video else "crops": recipe.steps * recipe.batch,
@@ -442,7 +460,7 @@ def write_card(
         "device": f"cpu, {torch.get_num_threads()} threads",
         "backbone": "frozen, that of spatial-frame"
         if video
-        else f"begun with the parameters of {recipe.start} where layers agree, all trained"
+        else f"begun with the parameters of {recipe.start} where layers agree; {trained}"
         if recipe.start
         else "trained from random parameters",
         **(begun_from(name, recipe) if video and recipe.start else {}),
