@@ -484,6 +484,14 @@ def evaluate(
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
+        if restoring := [name for name in chosen if models.NETWORKS[name].task == "restore"]:
+            from freqviz.learn import restored
+
+            folder, chosen = restored.run(data_root(data), part), [name for name in chosen if name not in restoring]
+            if part == "test":
+                restored.write(folder, page=Path(restored.__file__).parents[2] / "README.md")
+            if not chosen:
+                return
         first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, three seeds each
         regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
         page = Path(report.__file__).parents[2] / "README.md"

@@ -62,9 +62,9 @@ class Own(NamedTuple):
 _own: dict[str, Own] = {}  # by name
 
 
-def names() -> list[str]:
-    """Every network, in the order of the tables."""
-    return list(NETWORKS)
+def names(task: str = "") -> list[str]:
+    """Every network, in the order of the tables; only those of a task, "pose" or "restore", where one is given."""
+    return [name for name, kind in NETWORKS.items() if task in ("", kind.task)]
 
 
 def build(name: str, variant: str = "") -> PoseNetwork:

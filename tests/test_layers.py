@@ -14,7 +14,7 @@ FIGURES = (
 )  # fmt: skip
 LAYERS = [
     ["models"],
-    ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
+    ["crops", "blur", "spectra", "filters", "sharpness", "quality", "poses", "boxes", "containers"],
     ["clip", "sample"],
     ["trace"],
     ["compare", "heatmaps", "motion", "reading", "offsets", "pairs"],
@@ -26,7 +26,7 @@ LAYERS = [
     ["web"],
     ["pages"],
 ]  # fmt: skip
-LEARN_MAY = {"models", "crops", "blur", "poses", "spectra", "sharpness", "learn"}
+LEARN_MAY = {"models", "crops", "blur", "poses", "spectra", "sharpness", "quality", "learn"}
 ONLY = {  # library: layers that may import it
     "streamlit": {"web", "pages", "app"},
     "plotly": {"to_plotly", "web"},

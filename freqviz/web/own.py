@@ -21,7 +21,7 @@ def ask(linked: Sequence[str]) -> None:
     if strange := [name for name in linked if name.endswith(".safetensors)") and name not in library.own_networks()]:
         st.warning(f"The parameters of {', '.join(one[:100] for one in strange)} are not on this machine; upload them.")
     with st.popover("Your own parameters", type="tertiary", icon=":material/upload_file:"):
-        names = models.names()
+        names = models.names("pose")
         network = st.selectbox(
             "Network that they are of", names, len(names) - 1, key="own_network", bind="query-params"
         )
