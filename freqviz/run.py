@@ -38,7 +38,7 @@ from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_
 from models.cost import multiply_adds, parameters
 from models.network import PoseNetwork
 
-BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "measure")  # busy only while no network computes
+BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "beside")  # busy only while no network computes
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
@@ -692,9 +692,9 @@ class _InHand:
         """(N, height, width, 3): each frame is cut once by a box."""
         if not np.array_equal(box, self._box):
             self._box, self._cuts = box, {}
-        for i in wanted:
-            if (i, size) not in self._cuts:
-                self._cuts[i, size] = crops.cut(self.frames[i], box, size)
+        new = [i for i in wanted if (i, size) not in self._cuts]
+        cuts = BESIDE.map(crops.cut, [self.frames[i] for i in new], repeat(box), repeat(size))
+        self._cuts.update(zip([(i, size) for i in new], cuts, strict=True))
         return np.stack([self._cuts[i, size] for i in wanted])
 
     def forget(self, before: int) -> None:
@@ -929,6 +929,7 @@ def code_version() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
+@lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     found = {}
     for name in ("torch", "numpy", "scipy", "opencv-python-headless", "av", "pandas"):

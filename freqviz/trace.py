@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -317,7 +318,7 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
             rows["frame_weights"] = cells.mean(-1)
             rows["effective_frames"] = (1 / cells.square().sum(1)).mean(-1)
         elif probe.quantity == "alignment_offset":
-            moved = cells.median(-1).values  # (B, T or T - 1, 2)
+            moved = _median(cells)  # (B, T or T - 1, 2)
             if moved.shape[1] == slots - 1:  # the key frame is where it is
                 moved = torch.cat([moved[:, :slot], torch.zeros_like(moved[:, :1]), moved[:, slot:]], 1)
             rows["median_offset"] = moved
@@ -349,13 +350,27 @@ def feature_energy(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int
     return cells.var(-1, unbiased=False).mean(-1).clamp_min(1e-12).log()
 
 
+def _median(values: Tensor) -> Tensor:
+    """The lower median over the last axis, as `torch.median`, which takes ten times as long on a CPU; NaN if one is."""
+    if not values.is_cpu:
+        return values.median(-1).values
+    last = values.shape[-1] - 1
+    parted = np.partition(values.numpy(), (last // 2, last), axis=-1)  # NaN would stand last
+    return torch.from_numpy(np.where(np.isnan(parted[..., last]), np.nan, parted[..., last // 2]).astype(parted.dtype))
+
+
 def _light_probes(network: nn.Module) -> dict[str, Probe]:
     """The finest probe of each quantity that the light tier keeps; of equal ones the network's own, not a part's."""
-    chosen: dict[str, tuple[str, Probe]] = {}
-    for path, probe in sorted(probes(network).items(), key=lambda item: (item[1].stride, item[0].count("."))):
-        if probe.quantity in LIGHT:
-            chosen.setdefault(probe.quantity, (path, probe))
-    return dict(chosen.values())
+    if network not in _CHOSEN:
+        chosen: dict[str, tuple[str, Probe]] = {}
+        for path, probe in sorted(probes(network).items(), key=lambda item: (item[1].stride, item[0].count("."))):
+            if probe.quantity in LIGHT:
+                chosen.setdefault(probe.quantity, (path, probe))
+        _CHOSEN[network] = dict(chosen.values())
+    return _CHOSEN[network]
+
+
+_CHOSEN: WeakKeyDictionary[nn.Module, dict[str, Probe]] = WeakKeyDictionary()  # else every step would look again
 
 
 def _with_frames(probe: Probe) -> Probe:
@@ -374,7 +389,9 @@ def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], 
         return moved.reshape(*moved.shape[: len(keep) + 1], -1)
     moved = tensor.permute(0, *order, *others, axes.index("y") + 1, axes.index("x") + 1)
     mask = crops.person_cells(tuple(moved.shape[-2:]), probe.stride, box, size)
-    return moved[..., torch.from_numpy(mask).to(tensor.device)].flatten(len(keep) + 1)
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))  # a rectangle, for the box is upright
+    inside = moved[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return inside.flatten(len(keep) + 1).contiguous()  # in one order, so that sums round alike
 
 
 def _frozen(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:
