@@ -18,7 +18,7 @@ LAYERS = [
     ["clip", "sample"],
     ["trace"],
     ["compare", "heatmaps", "reading", "offsets", "pairs"],
-    ["store", "jobs"],
+    ["store", "jobs", "parts", "logs"],
     ["run"],
     ["cards", "claims", "forecast", "influence", "session"],
     ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],

@@ -41,5 +41,5 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every script: what the libraries hold need not be searched each time
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"
-    sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
+    sys.argv = ["streamlit", "run", str(library.PROJECT / "serve.py"), *sys.argv[1:]]
     cli.main()
