@@ -551,6 +551,8 @@ class Run:
             "memory": memory(self.device),
             "networks": seconds,
         }
+        if resumed > start:
+            cost["taken up at"] = self.clip.first + resumed
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
 
     def _take_up(

@@ -289,7 +289,7 @@ def _progress(ticket: jobs.Ticket, first: np.ndarray) -> None:
             st.progress(ticket.fraction, f"{ticket.done} of {ticket.total or '…'} frames{rest}")
     with button:
         others = ticket.others(visitor)
-        help = "Another visitor waits for this run too." if others else None
+        help = "Another visitor or tab waits for this run too." if others else None
         st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch", disabled=bool(others), help=help)
     st.caption(f"Job {ticket.id}")
     newest: run.Newest | None = ticket.newest

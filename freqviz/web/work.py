@@ -16,6 +16,7 @@ import models
 from freqviz import claims, crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.claims import Claims
 from freqviz.clip import Clip
+from freqviz.parts import Parts
 from freqviz.session import Session, open_session
 from freqviz.store import RunKey, Store
 from freqviz.trace import Trace
@@ -203,6 +204,7 @@ def remove(name: str) -> None:
         pass
     for file in library.RECENT.glob("*.json"):
         if _asked(file, file.stat().st_mtime_ns).clip == name:
+            Parts(STORE.root, file.stem).forget()
             file.unlink(missing_ok=True)
     library.forget(name)
 
