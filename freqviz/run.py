@@ -618,14 +618,19 @@ class Run:
                 stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
             keys = range(key, stop)
             in_hand.read(min(stop + reach, total))
+            full = False
             try:
                 rows: dict[str, dict[str, NDArray[Any]]] = {}
                 for backbone in backbones:
                     rows |= backbone.estimate(keys, total, in_hand.cut, box, self.device, light)
-            except (torch.OutOfMemoryError, MemoryError) as error:
-                torch.cuda.empty_cache()
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
                 if most == 1:
                     raise OutOfMemory(_no_room(self.device)) from error
+                full = True
+            if full:  # only now the error is gone, and with it what its stack held
+                torch.cuda.empty_cache()
                 most = max(1, min(most, len(keys)) // 2)
                 continue
             seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
@@ -899,6 +904,11 @@ def _backbones(chosen: dict[str, PoseNetwork]) -> list[_Backbone]:
     for name, network in chosen.items():
         groups.setdefault(getattr(network, "backbone_key", None) or id(network), {})[name] = network
     return [_Backbone(members) for members in groups.values()]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine had no memory; PyTorch has no class of its own for the latter."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _no_room(device: str) -> str:
