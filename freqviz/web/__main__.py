@@ -1,7 +1,7 @@
 """Analyse the sample clip where that has not been done, then serve the page: python -m freqviz.web
 
 One process does both, so the first visitor finds the libraries loaded. Options are those of `streamlit run`,
-such as --server.port 8600.
+such as --server.port 8600. FREQVIZ_LOG names the file of the log, or is "-" for the terminal; else runs/log.
 """
 
 import gc
