@@ -1,7 +1,7 @@
 """Analyse the sample clip where that has not been done, then serve the page: python -m freqviz.web
 
 One process does both, so the first visitor finds the libraries loaded. Options are those of `streamlit run`,
-such as --server.port 8600.
+such as --server.port 8600. FREQVIZ_LOG names the file of the log, or is "-" for the terminal; else runs/log.
 """
 
 import gc
@@ -41,5 +41,5 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every script: what the libraries hold need not be searched each time
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"
-    sys.argv = ["streamlit", "run", str(library.PROJECT / "app.py"), *sys.argv[1:]]
+    sys.argv = ["streamlit", "run", str(library.PROJECT / "serve.py"), *sys.argv[1:]]
     cli.main()

@@ -18,12 +18,13 @@ import streamlit as st
 
 from freqviz import bundle, jobs
 from freqviz.jobs import Cancelled, Progress
-from freqviz.web import library
+from freqviz.web import library, work
 
 Make = Callable[[Path, Progress, Callable[[], bool]], None]
 KEPT, LIMIT = 24 * 3600.0, 1 << 30  # seconds and bytes: what is older, or beyond, goes
 SHORT = 0.4  # seconds that a page waits for files that are quickly made
 WORKER = "exports"
+MOST, EACH = 256, 64  # files that may wait, in all and of one visitor: opening Export asks for four or five
 _THIS_START = uuid4().hex
 _tickets: dict[Path, jobs.Ticket] = {}  # the last job of each file
 
@@ -72,8 +73,9 @@ class File:
         ticket = self.ticket
         if ticket is None or (ticket.over and not path.is_file()):
             _trim()
-            work = partial(_write, path, self.make)
-            ticket = _tickets[path] = jobs.worker(WORKER).submit(work, self.name, str(path))
+            write = partial(_write, path, self.make)
+            worker = jobs.worker(WORKER, MOST, EACH)
+            ticket = _tickets[path] = worker.submit(write, self.name, str(path), work.visitor())
         return ticket
 
 
@@ -129,7 +131,8 @@ def _row(files: Sequence[File], of: str, waiting: bool) -> None:
         if ticket.state == jobs.FAILED:
             st.error(f"{file.label}: {ticket.message.rstrip('.')}.")
         elif ticket.state == jobs.CANCELLED:
-            st.caption(f"{file.label} was cancelled; nothing is left of it.")
+            why = f", since {ticket.message}" if ticket.message else ""
+            st.caption(f"{file.label} was cancelled{why}; nothing is left of it.")
         elif file.asked:
             _progress(file, ticket, of)
 

@@ -89,7 +89,7 @@ def open_shelf(title: str, caption: str) -> None:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, work.finished(planned.key) if planned else None)
         if ticket is not None and not ticket.over:
-            _progress(ticket, request.device, request.seen()[0])
+            _progress(ticket, request.seen()[0])
 
 
 def cursor_row(*widths: int) -> list[DeltaGenerator]:
@@ -222,7 +222,7 @@ def _stage(
     """
     clip = request.seen()
     if ticket is not None and not ticket.over:
-        _progress(ticket, request.device, clip[0])
+        _progress(ticket, clip[0])
         return
     frame = 0
     if planned and choice.drawing() and (finished or request.corrections):
@@ -234,10 +234,7 @@ def _stage(
     if frame:
         number = clip.first + frame
         say = f"Draw where the person is in frame {number}. What was found before it stays; Run does the rest."
-    if ticket is not None and ticket.state == jobs.FAILED:
-        st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
-    elif ticket is not None and ticket.state == jobs.CANCELLED:
-        st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
+    _stopped(request, planned, ticket)
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
         if choice.drawing() or request.person == BOX:
@@ -260,21 +257,41 @@ def _stage(
             st.caption(line)
 
 
+def _stopped(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None) -> None:
+    """Why there is no result of a run that was begun, what is kept of it, and what can be done."""
+    kept = work.begun(planned) if planned else 0
+    on = f" The first {kept} frames are kept; Run goes on from there." if kept else ""
+    if ticket is not None and ticket.state == jobs.FAILED:
+        st.error(f"The run stopped: {ticket.message.rstrip('.')}.{on}")
+        if ticket.kind == jobs.OutOfMemory.__name__ and ticket.device != "cpu":
+            st.button("Run on the CPU", key="on_cpu", on_click=_start, args=(replace(request, device="cpu"),))
+    elif ticket is not None and ticket.state == jobs.CANCELLED:
+        why = f"Stopped, since {ticket.message}," if ticket.message else "Cancelled"
+        st.info(f"{why} after {ticket.done} of {ticket.total or '…'} frames.{on or ' Run starts it anew.'}")
+    elif kept and ticket is None:
+        st.info(f"This run was stopped before it was done.{on}")
+
+
 @st.fragment(run_every=0.5)
-def _progress(ticket: jobs.Ticket, device: str, first: np.ndarray) -> None:
+def _progress(ticket: jobs.Ticket, first: np.ndarray) -> None:
     """How the run stands: the bar, the way to cancel it, and the newest frame done with its poses."""
     if ticket.over:
         st.rerun()
+    visitor = work.visitor()
+    ticket.join(visitor)
     bar, button = st.columns([6, 1], vertical_alignment="bottom")
     with bar:
-        if waiting := work.ahead(ticket, device):
-            st.progress(0.0, f"Waiting for {waiting} other run{'s' if waiting > 1 else ''} on this device.")
+        if waiting := work.ahead(ticket):
+            place = f"Place {waiting} in the queue: {waiting} run{'s' if waiting > 1 else ''} before this one"
+            st.progress(0.0, f"{place} on {ticket.device}. Visitors are served in turn.")
         else:
-            left = ticket.seconds * (1 / ticket.fraction - 1) if ticket.fraction else None
-            rest = "" if left is None else f", about {left:.0f} s left"
+            rest = "" if ticket.left is None else f", about {ticket.left:.0f} s left"
             st.progress(ticket.fraction, f"{ticket.done} of {ticket.total or '…'} frames{rest}")
     with button:
-        st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch")
+        others = ticket.others(visitor)
+        help = "Another visitor or tab waits for this run too." if others else None
+        st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch", disabled=bool(others), help=help)
+    st.caption(f"Job {ticket.id}")
     newest: run.Newest | None = ticket.newest
     panel = figures.pose_overlay(first if newest is None else newest.picture, {} if newest is None else newest.poses)
     note = "The first poses come in seconds." if newest is None else f"Frame {newest.frame}, the newest one done."

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import models
 from freqviz import claims, crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.claims import Claims
 from freqviz.clip import Clip
+from freqviz.parts import Parts
 from freqviz.session import Session, open_session
 from freqviz.store import RunKey, Store
 from freqviz.trace import Trace
@@ -22,6 +25,8 @@ from freqviz.web import library
 STORE = Store(library.RESULTS)
 PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
 SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
+MANY = 1000  # jobs that may wait beside those of the devices: one a clip
+TICKETS = 256  # of jobs that are over: what a page says of a failed or cancelled one
 DEEP = 8  # deep traces kept, about 6 MB each
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 _copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
@@ -119,15 +124,40 @@ def defaults() -> list[str]:
     return [name for name in run.DEFAULT_MODELS if name in trained()]
 
 
+def visitor() -> jobs.Visitor:
+    """Who looks at the page: one session of the server, which ends with its tab."""
+    context = get_script_run_ctx()
+    return jobs.Visitor(context.session_id, partial(_here, context.session_id)) if context else jobs.SERVER
+
+
+def _here(session: str) -> bool:
+    return not runtime.exists() or bool(runtime.get_instance().is_active_session(session))
+
+
 def start(request: Request) -> jobs.Ticket:
-    """Put the run into the queue of its device; a run that is waiting or running already is joined."""
+    """Put the run into the queue of its device; a run that is waiting or running already is joined.
+
+    Raises:
+        ValueError, LookupError: as `Request.run`.
+        QueueFull: too many wait for the device.
+    """
     planned = request.run()
     digest = planned.key.digest
+    ticket = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest, visitor())
+    _remember(_tickets, digest, ticket)
     scrubbing_copy(request.clip, planned.clip)  # made meanwhile
-    _tickets[digest] = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest)
     library.RECENT.mkdir(parents=True, exist_ok=True)
     (library.RECENT / f"{digest}.json").write_text(json.dumps(asdict(request)), encoding="utf-8")
-    return _tickets[digest]
+    return ticket
+
+
+def _remember(tickets: dict[str, jobs.Ticket], key: str, ticket: jobs.Ticket) -> None:
+    """Keep a ticket as the last one of its key, and not more than TICKETS that are over."""
+    over = [old for old, one in tickets.items() if one.over]
+    for old in over[: max(0, len(over) - TICKETS)]:
+        tickets.pop(old, None)
+    tickets.pop(key, None)
+    tickets[key] = ticket
 
 
 def recent() -> list[tuple[str, Request | None, float]]:
@@ -174,6 +204,7 @@ def remove(name: str) -> None:
         pass
     for file in library.RECENT.glob("*.json"):
         if _asked(file, file.stat().st_mtime_ns).clip == name:
+            Parts(STORE.root, file.stem).forget()
             file.unlink(missing_ok=True)
     library.forget(name)
 
@@ -181,10 +212,14 @@ def remove(name: str) -> None:
 def analyse(
     planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show = jobs.unseen
 ) -> None:
-    """Do a run and store it, unless that has been done; of a corrected one only what no earlier run has found."""
+    """Do a run and store it, unless that has been done; of a corrected or stopped one only what was not found yet."""
     if STORE.find(planned.key) is None:
-        found = planned.analysis(progress, cancelled, show, earlier=planned.earlier(STORE))
-        STORE.put(planned.key, found.write)
+        planned.into(STORE, progress, cancelled, show)
+
+
+def begun(planned: run.Run) -> int:
+    """How many frames of a run are finished and kept, though the run is not."""
+    return planned.parts(STORE).reached
 
 
 def forecast_of(planned: run.Run) -> forecast.Forecast:
@@ -211,7 +246,7 @@ def scrubbing_copy(name: str, clip: Clip) -> Path | jobs.Ticket:
     if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
         path.parent.mkdir(parents=True, exist_ok=True)
         make = partial(_copy, clip, path)
-        ticket = _copies[path.name] = jobs.worker("copies").submit(make, name, path.name)
+        ticket = _copies[path.name] = jobs.worker("copies", MANY).submit(make, name, path.name)
     return ticket
 
 
@@ -240,7 +275,7 @@ def tested(folder: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, 
     ticket = _tests.get(file)
     if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
         measure = partial(_measure, file, clip, analysis, blurs, name)
-        ticket = _tests[file] = jobs.worker("claims").submit(measure, folder.name, str(file))
+        ticket = _tests[file] = jobs.worker("claims", MANY).submit(measure, folder.name, str(file))
     return ticket
 
 
@@ -264,9 +299,9 @@ def ticket_of(key: RunKey) -> jobs.Ticket | None:
     return _tickets.get(key.digest)
 
 
-def ahead(ticket: jobs.Ticket, device: str) -> int:
+def ahead(ticket: jobs.Ticket) -> int:
     """Jobs before this one on its device."""
-    return jobs.worker(run.choose_device(device)).ahead(ticket)
+    return jobs.worker(ticket.device).ahead(ticket)
 
 
 def finished(key: RunKey) -> run.Analysis | None:
