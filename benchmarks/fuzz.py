@@ -37,7 +37,8 @@ EXPECTED = {"head.weight": torch.zeros(3, 2), "head.bias": torch.zeros(3), "step
 NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x80000000)
 WORDS = (
     "nan", "-1", "1e999", "9" * 400, "9" * 5000, "-0.0", "null", "true", '"', "'", "\0", "[" * 3000, "{}", "[]", ",",
-    "\n", "é", "\ud7ff", "<script>alert(1)</script>", "../../etc/passwd", "1e300", "0x10", "Infinity", "1_0", '{"a":', "\r",
+    "\n", "é", "\ud7ff", "<script>alert(1)</script>", "../../etc/passwd", "1e300", "0x10", "Infinity", "1_0", '{"a":',
+    "\r",
 )  # fmt: skip
 HOSTILE = (
     None,

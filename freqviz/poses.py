@@ -201,7 +201,7 @@ def _read_own(path: Path, frames: int) -> NDArray[np.float64]:
             if held.dtype.kind not in "fiu":
                 raise ValueError(f"numbers expected, got {_short(held.dtype)}")
             points = np.array(held, np.float64)
-    except (ValueError, TypeError, KeyError, EOFError, OverflowError, RecursionError) as error:
+    except Exception as error:  # also of the tokenizer that NumPy reads a header with
         raise ValueError(f"{path.name} is no truth of a clip: {_short(error)}") from None
     if np.isinf(points).any():
         raise ValueError(f"{path.name} must hold finite numbers, or NaN where a joint is not known")

@@ -247,4 +247,5 @@ def differences(
 
 def _listed(names: list[str]) -> str:
     rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(name[:160] for name in names[:LISTED]) + rest
+    shown = ["".join(c if c.isprintable() else "?" for c in name[:160]) for name in names[:LISTED]]
+    return ", ".join(shown) + rest

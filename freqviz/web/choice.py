@@ -109,7 +109,8 @@ def parse_corrections(text: str) -> tuple[tuple[int, tuple[float, float, float, 
     for part in filter(str.strip, text.split(";")):
         frame, colon, box = part.partition(":")
         if not (colon and frame.strip().isdecimal()):
-            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{part.strip()[:80]}”.")
+            got = part.strip()[:80]
+            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{got}”.")
         if int(frame) in found:
             raise ValueError(f"Frame {int(frame)} has two corrections; one is enough.")
         found[int(frame)] = parse_box(box)
