@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -154,13 +155,14 @@ def read_jhmdb(path: Path | str, frames: int | None = None) -> NDArray[np.float6
     path, count = Path(path), "T" if frames is None else frames
     try:
         data = _plain_mat(path.read_bytes())
-        held = {name: (kind, tuple(size)) for name, size, kind in whosmat(BytesIO(data))}
+        file: Any = BytesIO(data)  # the stubs of SciPy know names of files alone
+        held = {name: (kind, tuple(size)) for name, size, kind in whosmat(file)}
         kind, shape = held.get("pos_img", ("none", ()))
         numbers = kind in ("double", "single") or "int" in kind
         if not numbers or len(shape) != 3 or shape[:2] != (2, 15) or frames not in (None, shape[2]):
             found = " x ".join(map(str, shape[:8])) + ("" if numbers else kind)
             raise ValueError(f"pos_img must be 2 x 15 x {count}, got {found}")
-        points = loadmat(BytesIO(data), variable_names=["pos_img"])["pos_img"].astype(np.float64)
+        points = loadmat(file, variable_names=["pos_img"])["pos_img"].astype(np.float64)
     except Exception as error:  # SciPy lets through whatever it stumbles over
         raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {_short(error)}") from None
     return points.transpose(2, 1, 0)[:, FROM_JHMDB] - 1
