@@ -15,7 +15,7 @@ FIGURES = (
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
-    ["clip", "sample"],
+    ["clip", "apart", "sample"],
     ["trace"],
     ["compare", "heatmaps", "reading", "offsets", "pairs"],
     ["store", "jobs", "parts", "logs"],

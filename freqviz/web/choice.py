@@ -93,9 +93,9 @@ def parse_box(text: str) -> tuple[float, float, float, float]:
     try:
         x, y, w, h = (float(part) for part in text.replace(",", " ").split())
     except ValueError:
-        raise ValueError(f"A box is four numbers, x, y, width, height; got “{text}”.") from None
+        raise ValueError(f"A box is four numbers, x, y, width, height; got “{text[:80]}”.") from None
     if not (w > 0 and h > 0):
-        raise ValueError(f"Width and height of a box are larger than 0; got “{text}”.")
+        raise ValueError(f"Width and height of a box are larger than 0; got “{text[:80]}”.")
     return x, y, w, h
 
 
@@ -109,7 +109,8 @@ def parse_corrections(text: str) -> tuple[tuple[int, tuple[float, float, float, 
     for part in filter(str.strip, text.split(";")):
         frame, colon, box = part.partition(":")
         if not (colon and frame.strip().isdecimal()):
-            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{part.strip()}”.")
+            got = part.strip()[:80]
+            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{got}”.")
         if int(frame) in found:
             raise ValueError(f"Frame {int(frame)} has two corrections; one is enough.")
         found[int(frame)] = parse_box(box)
@@ -163,7 +164,7 @@ def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]],
     try:
         return parse_corrections(text)
     except ValueError as error:
-        st.error(str(error))
+        st.error(library.refusal(error))
         return ()
 
 
@@ -204,7 +205,7 @@ def _take_blurriest(clip: str) -> None:
     try:
         a, b = work.blurriest(clip)
     except (LookupError, ValueError, OSError) as error:
-        st.session_state["refusal"] = f"{str(error).rstrip('.')}."
+        st.session_state["refusal"] = library.refusal(error)
         return
     st.session_state["part"] = a, b - 1
 
@@ -222,7 +223,7 @@ def _typed_box(clip: str, frames: tuple[int, int] | None) -> tuple[float, float,
     try:
         return parse_box(text) if text.strip() else own
     except ValueError as error:
-        st.error(str(error))
+        st.error(library.refusal(error))
         return None
 
 
@@ -245,7 +246,9 @@ def _imported() -> tuple[str, int | None]:
     files = library.box_files()
     asked = st.query_params.get("boxes")
     if asked and asked not in files and "boxes" not in state:
-        st.warning(f"The boxes {asked} are not on this machine; upload them to open this link.")
+        st.warning(
+            f"The boxes {library.plain(asked).name[:80]} are not on this machine; upload them to open this link."
+        )
     if not files:
         return "", None
     # none is the default: what is the default does not stand in the address
@@ -271,7 +274,7 @@ def _take_boxes(key: str) -> None:
         state["boxes"], state["boxes_refusal"] = library.add_boxes(file.name, file.getvalue()), ""
         state.pop("track", None)
     except ValueError as error:
-        state["boxes_refusal"] = f"{str(error).rstrip('.')}."
+        state["boxes_refusal"] = library.refusal(error)
 
 
 def _arrivals() -> None:
@@ -325,7 +328,7 @@ def _take_upload(key: str) -> None:
     try:
         state["came"], state["refusal"] = library.add(file.name, file.getvalue()), ""
     except (ClipError, SessionError, OSError) as error:
-        state["refusal"] = f"{str(error).rstrip('.')}."
+        state["refusal"] = library.refusal(error)
 
 
 def _another_clip() -> None:

@@ -84,7 +84,7 @@ def add(name: str, data: bytes) -> str:
         path = Path(folder) / f"{named.stem[:50] or 'clip'}{suffix}"  # the name that an error shows
         path.write_bytes(data)
         try:
-            with Clip(path) as clip:
+            with Clip(path, apart=True) as clip:
                 clip[0]
         except ClipError:
             raise
@@ -99,7 +99,7 @@ def _add_session(named: Path, data: bytes, digest: str) -> str:
         path = Path(folder) / named.name[-60:]
         path.write_bytes(data)
         stem = named.name.removesuffix(SUFFIX).removesuffix(".zip")[:50] or "session"
-        return open_session(path, SESSIONS / f"{stem}-{digest}.session").folder.name
+        return open_session(path, SESSIONS / f"{stem}-{digest}.session", apart=True).folder.name
 
 
 def forget(name: str) -> None:
@@ -114,6 +114,11 @@ def forget(name: str) -> None:
 def plain(name: str) -> Path:
     """The name of an uploaded file, without folders, in plain characters."""
     return Path(re.sub(r"[^\w.() -]+", "_", Path(name).name))
+
+
+def refusal(error: Exception) -> str:
+    """What was wrong with a file, as a sentence in which nothing that came from the file is markup."""
+    return re.sub(r"([\\*`\[\]$<>~])", r"\\\1", " ".join(str(error).split())).rstrip(".") + "."
 
 
 def box_files() -> list[str]:
@@ -171,10 +176,11 @@ def add_weights(network: str, name: str, data: bytes) -> str:
     Raises:
         ValueError, LookupError: it does not; says what is missing, too many, of another shape or type. Nothing is kept.
     """
+    data = models.own.as_safetensors(data, plain(name).name[-60:])
     digest = hashlib.sha256(data).hexdigest()[:8]
     for held in (WEIGHTS / network).glob(f"*-{digest}.safetensors"):
         return _added(held)
-    stem = plain(name).name.removesuffix(".safetensors")[:30].strip(". ") or "parameters"
+    stem = re.sub(r"\.(safetensors|pth|pt)$", "", plain(name).name)[:30].strip(". ") or "parameters"
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=WEIGHTS) as folder:
         path = Path(folder) / f"{stem}.safetensors"  # the name that an error shows

@@ -51,5 +51,5 @@ def _take(key: str, name: str, clip: Clip) -> None:
     try:
         library.add_truth(name, clip, file.name, file.getvalue())
     except (ValueError, OSError) as error:
-        refusal = f"{str(error).rstrip('.')}."
+        refusal = library.refusal(error)
     state[f"refused truth of {name}"] = refusal

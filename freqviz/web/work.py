@@ -87,7 +87,7 @@ class Request:
 
 @lru_cache(maxsize=8)
 def _opened(path: Path, modified: float) -> Clip:
-    return Clip(path)
+    return Clip(path, apart=True)
 
 
 def open_clip(name: str) -> Clip:
@@ -105,7 +105,7 @@ def open_clip(name: str) -> Clip:
 
 @lru_cache(maxsize=8)
 def _session(folder: Path) -> Session:
-    return open_session(folder)
+    return open_session(folder, apart=True)
 
 
 def session(name: str) -> Session | None:
