@@ -344,6 +344,7 @@ class Run:
     ):
         if step < 1:
             raise ValueError(f"step must be at least 1 window, got {step}")
+        self.salt = ""  # keeps the result apart from that of others, where they do not share
         self.whole = clip if isinstance(clip, Clip) else Clip(clip)
         every = (self.whole.first, self.whole.first + len(self.whole))
         start, stop = (edge - self.whole.first for edge in frames or every)
@@ -440,7 +441,7 @@ class Run:
         if corrections:
             boxes += f" corrected {json.dumps({frame: box.tolist() for frame, box in corrections.items()})}"
         return RunKey(
-            clip=self.clip.hash,
+            clip=self.clip.hash + self.salt,
             boxes=boxes,
             checkpoints=tuple(self.checkpoints.items()),
             settings=json.dumps({"step": self.step, "deep": self.deep}, sort_keys=True),

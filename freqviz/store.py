@@ -271,10 +271,14 @@ class Uses:
             return False
         for one in (path, *more):
             remove(one)
-        remove(file)
+        self.forget(path)
         if opened is not None:
             os.close(opened)
         return True
+
+    def forget(self, path: Path) -> None:
+        """The thing is gone: nothing is to be known of it."""
+        remove(self._file(path))
 
     def _file(self, path: Path) -> Path:
         return self.root / f"{path.parent.name}-{path.name}"

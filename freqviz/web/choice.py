@@ -7,9 +7,7 @@ from typing import Any
 import streamlit as st
 
 from freqviz import run
-from freqviz.clip import ClipError
-from freqviz.session import SessionError
-from freqviz.web import library, own, recent, session, work
+from freqviz.web import library, own, recent, session, visitor, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
@@ -204,7 +202,7 @@ def _take_blurriest(clip: str) -> None:
     try:
         a, b = work.blurriest(clip)
     except (LookupError, ValueError, OSError) as error:
-        st.session_state["refusal"] = f"{str(error).rstrip('.')}."
+        st.session_state["refusal"] = visitor.said(error)
         return
     st.session_state["part"] = a, b - 1
 
@@ -252,7 +250,11 @@ def _imported() -> tuple[str, int | None]:
     name = st.selectbox("Boxes", files, index=None, placeholder="Choose a file", key="boxes", bind="query-params")
     if name is None:
         return "", None
-    people = [str(person) for person in library.people(name)]
+    try:
+        people = [str(person) for person in library.people(name)]
+    except LookupError as error:
+        st.error(visitor.said(error))
+        return "", None
     if len(people) == 1:
         return name, None
     person = st.selectbox(
@@ -270,8 +272,8 @@ def _take_boxes(key: str) -> None:
     try:
         state["boxes"], state["boxes_refusal"] = library.add_boxes(file.name, file.getvalue()), ""
         state.pop("track", None)
-    except ValueError as error:
-        state["boxes_refusal"] = f"{str(error).rstrip('.')}."
+    except (ValueError, OSError) as error:
+        state["boxes_refusal"] = visitor.said(error)
 
 
 def _arrivals() -> None:
@@ -324,8 +326,8 @@ def _take_upload(key: str) -> None:
     state["uploads"] += 1
     try:
         state["came"], state["refusal"] = library.add(file.name, file.getvalue()), ""
-    except (ClipError, SessionError, OSError) as error:
-        state["refusal"] = f"{str(error).rstrip('.')}."
+    except (ValueError, OSError) as error:
+        state["refusal"] = visitor.said(error)
 
 
 def _another_clip() -> None:

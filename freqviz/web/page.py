@@ -15,7 +15,7 @@ from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import Described, described
-from freqviz.web import choice, library, session, truth, work
+from freqviz.web import choice, library, session, truth, visitor, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -50,6 +50,7 @@ def open_page(title: str, caption: str) -> View:
     choice.keep(title)
     st.title(title, anchor=False)
     request = choice.sidebar()
+    library.hold(st.session_state, request.clip)
     with sentences():
         if folder := library.session(request.clip):
             view = View(request.clip, work.part_of(request.clip, folder), work.loaded(folder), folder)
@@ -62,7 +63,9 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
-            view = View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+            folder = work.STORE.root / planned.key.digest
+            library.hold(st.session_state, request.clip, folder)
+            view = View(request.clip, planned.clip, analysis, folder)
             session.offer(view)
             truth.ask(request.clip, planned.whole, view.truth_is_far)
             st.caption(caption)
@@ -168,7 +171,7 @@ def sentences() -> Iterator[None]:
         yield
     except (LookupError, ValueError, OSError) as error:
         say = st.info if isinstance(error, LookupError) else st.error
-        say(f"{str(error).strip(chr(39)).rstrip('.')}.")
+        say(visitor.said(error))
 
 
 def _run_button(
@@ -235,7 +238,7 @@ def _stage(
         number = clip.first + frame
         say = f"Draw where the person is in frame {number}. What was found before it stays; Run does the rest."
     if ticket is not None and ticket.state == jobs.FAILED:
-        st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
+        st.error(f"The run stopped: {visitor.said(ticket.message)}")
     elif ticket is not None and ticket.state == jobs.CANCELLED:
         st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
     picture, words = st.columns([3, 1], gap="medium")
