@@ -345,6 +345,7 @@ class Run:
     ):
         if step < 1:
             raise ValueError(f"step must be at least 1 window, got {step}")
+        self.salt = ""  # keeps the result apart from that of others, where they do not share
         self.whole = clip if isinstance(clip, Clip) else Clip(clip)
         every = (self.whole.first, self.whole.first + len(self.whole))
         start, stop = (edge - self.whole.first for edge in frames or every)
@@ -450,6 +451,8 @@ class Run:
         trim(store.root)
         parts = self.parts(store)
         found = self.analysis(progress, cancelled, show, earlier=self.earlier(store), parts=parts)
+        if cancelled():
+            raise Cancelled("cancelled before it was kept")  # such as by who removed the clip
         store.put(self.key, found.write)
         parts.forget()
         return found
@@ -460,7 +463,7 @@ class Run:
         if corrections:
             boxes += f" corrected {json.dumps({frame: box.tolist() for frame, box in corrections.items()})}"
         return RunKey(
-            clip=self.clip.hash,
+            clip=self.clip.hash + self.salt,
             boxes=boxes,
             checkpoints=tuple(self.checkpoints.items()),
             settings=json.dumps({"step": self.step, "deep": self.deep}, sort_keys=True),

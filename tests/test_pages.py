@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 import models
 from freqviz import boxes, jobs, look, poses, run, sharpness, to_video
 from freqviz.clip import write_video
-from freqviz.store import Store
+from freqviz.store import Store, Uses
 from freqviz.web import View, choice, library, work
 from freqviz.web.frame import CANNOT
 
@@ -65,6 +65,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
     monkeypatch.setattr(library, "COPIES", analysed / "copies")
     monkeypatch.setattr(library, "EXPORTS", tmp_path / "exports")
+    monkeypatch.setattr(library, "USES", Uses(tmp_path / "used"))
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     monkeypatch.setattr(work, "_copies", {})

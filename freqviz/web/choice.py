@@ -7,9 +7,7 @@ from typing import Any
 import streamlit as st
 
 from freqviz import run
-from freqviz.clip import ClipError
-from freqviz.session import SessionError
-from freqviz.web import library, own, recent, session, work
+from freqviz.web import library, own, recent, session, visitor, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
@@ -164,7 +162,7 @@ def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]],
     try:
         return parse_corrections(text)
     except ValueError as error:
-        st.error(library.refusal(error))
+        st.error(visitor.said(error))
         return ()
 
 
@@ -205,7 +203,7 @@ def _take_blurriest(clip: str) -> None:
     try:
         a, b = work.blurriest(clip)
     except (LookupError, ValueError, OSError) as error:
-        st.session_state["refusal"] = library.refusal(error)
+        st.session_state["refusal"] = visitor.said(error)
         return
     st.session_state["part"] = a, b - 1
 
@@ -223,7 +221,7 @@ def _typed_box(clip: str, frames: tuple[int, int] | None) -> tuple[float, float,
     try:
         return parse_box(text) if text.strip() else own
     except ValueError as error:
-        st.error(library.refusal(error))
+        st.error(visitor.said(error))
         return None
 
 
@@ -255,7 +253,11 @@ def _imported() -> tuple[str, int | None]:
     name = st.selectbox("Boxes", files, index=None, placeholder="Choose a file", key="boxes", bind="query-params")
     if name is None:
         return "", None
-    people = [str(person) for person in library.people(name)]
+    try:
+        people = [str(person) for person in library.people(name)]
+    except LookupError as error:
+        st.error(visitor.said(error))
+        return "", None
     if len(people) == 1:
         return name, None
     person = st.selectbox(
@@ -273,8 +275,8 @@ def _take_boxes(key: str) -> None:
     try:
         state["boxes"], state["boxes_refusal"] = library.add_boxes(file.name, file.getvalue()), ""
         state.pop("track", None)
-    except ValueError as error:
-        state["boxes_refusal"] = library.refusal(error)
+    except (ValueError, OSError) as error:
+        state["boxes_refusal"] = visitor.said(error)
 
 
 def _arrivals() -> None:
@@ -327,8 +329,8 @@ def _take_upload(key: str) -> None:
     state["uploads"] += 1
     try:
         state["came"], state["refusal"] = library.add(file.name, file.getvalue()), ""
-    except (ClipError, SessionError, OSError) as error:
-        state["refusal"] = library.refusal(error)
+    except (ValueError, OSError) as error:
+        state["refusal"] = visitor.said(error)
 
 
 def _another_clip() -> None:

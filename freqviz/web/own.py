@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 import models
-from freqviz.web import library
+from freqviz.web import library, visitor
 
 LARGEST = models.own.LARGEST // 10**6  # MB
 
@@ -52,4 +52,4 @@ def _take(key: str, network: str) -> None:
         name, state["own refusal"] = library.add_weights(network, file.name, file.getvalue()), ""
         state["networks"] = [*(one for one in state.get("networks", ()) if one != name), name]
     except (ValueError, LookupError, OSError) as error:
-        state["own refusal"] = library.refusal(error)
+        state["own refusal"] = visitor.said(error)

@@ -15,7 +15,7 @@ from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import Described, described
-from freqviz.web import choice, library, session, truth, work
+from freqviz.web import choice, library, session, truth, visitor, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -50,6 +50,7 @@ def open_page(title: str, caption: str) -> View:
     choice.keep(title)
     st.title(title, anchor=False)
     request = choice.sidebar()
+    library.hold(st.session_state, request.clip)
     with sentences():
         if folder := library.session(request.clip):
             view = View(request.clip, work.part_of(request.clip, folder), work.loaded(folder), folder)
@@ -62,7 +63,9 @@ def open_page(title: str, caption: str) -> View:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and not choice.drawing():
-            view = View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+            folder = work.STORE.root / planned.key.digest
+            library.hold(st.session_state, request.clip, folder)
+            view = View(request.clip, planned.clip, analysis, folder)
             session.offer(view)
             truth.ask(request.clip, planned.whole, view.truth_is_far)
             st.caption(caption)
@@ -168,7 +171,7 @@ def sentences() -> Iterator[None]:
         yield
     except (LookupError, ValueError, OSError) as error:
         say = st.info if isinstance(error, LookupError) else st.error
-        say(f"{str(error).strip(chr(39)).rstrip('.')}.")
+        say(visitor.said(error))
 
 
 def _run_button(
@@ -262,7 +265,7 @@ def _stopped(request: Request, planned: run.Run | None, ticket: jobs.Ticket | No
     kept = work.begun(planned) if planned else 0
     on = f" The first {kept} frames are kept; Run goes on from there." if kept else ""
     if ticket is not None and ticket.state == jobs.FAILED:
-        st.error(f"The run stopped: {ticket.message.rstrip('.')}.{on}")
+        st.error(f"The run stopped: {visitor.said(ticket.message)}{on}")
         if ticket.kind == jobs.OutOfMemory.__name__ and ticket.device != "cpu":
             st.button("Run on the CPU", key="on_cpu", on_click=_start, args=(replace(request, device="cpu"),))
     elif ticket is not None and ticket.state == jobs.CANCELLED:
@@ -277,8 +280,8 @@ def _progress(ticket: jobs.Ticket, first: np.ndarray) -> None:
     """How the run stands: the bar, the way to cancel it, and the newest frame done with its poses."""
     if ticket.over:
         st.rerun()
-    visitor = work.visitor()
-    ticket.join(visitor)
+    asker = visitor.session()
+    ticket.join(asker)
     bar, button = st.columns([6, 1], vertical_alignment="bottom")
     with bar:
         if waiting := work.ahead(ticket):
@@ -288,7 +291,7 @@ def _progress(ticket: jobs.Ticket, first: np.ndarray) -> None:
             rest = "" if ticket.left is None else f", about {ticket.left:.0f} s left"
             st.progress(ticket.fraction, f"{ticket.done} of {ticket.total or '…'} frames{rest}")
     with button:
-        others = ticket.others(visitor)
+        others = ticket.others(asker)
         help = "Another visitor or tab waits for this run too." if others else None
         st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch", disabled=bool(others), help=help)
     st.caption(f"Job {ticket.id}")

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from freqviz.clip import Clip
-from freqviz.web import library
+from freqviz.web import library, visitor
 
 MEGABYTES = 20  # ten minutes of poses are about 12
 
@@ -18,7 +18,7 @@ def ask(name: str, clip: Clip, far: bool = False) -> None:
         clip: the same, opened.
         far: the truth that there is lies far from all poses, which is worth a warning.
     """
-    if name == library.SAMPLE:
+    if name == library.SAMPLE or not visitor.owns(name):
         return
     if far:
         st.sidebar.warning("The true joints lie over half a box from all poses, in the median: are they of this clip?")
@@ -51,5 +51,5 @@ def _take(key: str, name: str, clip: Clip) -> None:
     try:
         library.add_truth(name, clip, file.name, file.getvalue())
     except (ValueError, OSError) as error:
-        refusal = library.refusal(error)
+        refusal = visitor.said(error)
     state[f"refused truth of {name}"] = refusal
