@@ -202,18 +202,21 @@ def predict(
     return run.analysis(progress, cancelled, light=False).poses
 
 
-def deep_trace(clip: Clip, model: str, key: int, box: ArrayLike, device: Device = "auto") -> Trace:
+def deep_trace(
+    clip: Clip, model: str, key: int, box: ArrayLike, device: Device = "auto", shared: Window | None = None
+) -> Trace:
     """Everything that one window showed, recomputed.
 
     Args:
         key: the key frame.
         box: (4,) the box its window is cut by: `light_trace.boxes[key]`.
+        shared: as in `trace_window`.
     Raises:
         ValueError: no such frame.
     """
     network = load_network(model, device)
     frames = {i: clip[i] for i in set(window_frames(clip, key, network.frames))}
-    return _deep(network, model, key, len(clip), frames, ladder.checked(box))
+    return _deep(network, model, key, len(clip), frames, ladder.checked(box), shared)
 
 
 def window_frames(clip: Clip, key: int, count: int) -> list[int]:
@@ -943,8 +946,10 @@ def _deep(
     total: int,
     frames: Mapping[int, NDArray[np.uint8]],
     box: ladder.Box,
+    shared: Window | None = None,
 ) -> Trace:
-    return trace_window(network, to_tensor(_cuts(key, total, frames, box, network.frames, network.input_size)), name)
+    cuts = _cuts(key, total, frames, box, network.frames, network.input_size)
+    return trace_window(network, to_tensor(cuts), name, shared)
 
 
 def _cuts(

@@ -140,7 +140,9 @@ def watching(
 
 
 @torch.inference_mode()
-def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name: str = "") -> Trace:
+def trace_window(
+    network: PoseNetwork, window: ArrayLike | Tensor | Window, name: str = "", shared: Window | None = None
+) -> Trace:
     """Run one window and keep every probed tensor.
 
     Args:
@@ -148,6 +150,7 @@ def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name
         window: frames (T, 3, H, W) RGB in [0, 1]; or encoded frames, each (T, ...), which leaves out what
             only `encode` shows.
         name: of the network in the trace; default its class.
+        shared: what the network's `shared` gives for these frames, each (T, ...), where that is known.
     Returns:
         Trace of float arrays on the CPU.
     Raises:
@@ -172,7 +175,12 @@ def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name
             frames = torch.as_tensor(np.asarray(window) if not isinstance(window, Tensor) else window)
             if frames.ndim != 4 or frames.shape[:2] != (network.frames, 3):
                 raise ValueError(f"window must be ({network.frames}, 3, H, W), got {tuple(frames.shape)}")
-            network(frames[None].to(device, torch.float32))
+            frames = frames.to(device, torch.float32)
+            if shared is None:
+                network(frames[None])
+            else:
+                encoded = {**shared, **network.own(frames)}  # type: ignore[operator]
+                network.estimate({key: maps[None] for key, maps in encoded.items()})
     return Trace(name or type(network).__name__, tuple(seen))
 
 
@@ -290,7 +298,13 @@ def light_frames(
 
 
 @torch.inference_mode()
-def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool = True) -> dict[str, NDArray[Any]]:
+def light_rows(
+    network: PoseNetwork,
+    window: Window,
+    box: ArrayLike,
+    light: bool = True,
+    estimate: Callable[[Window], Tensor] | None = None,
+) -> dict[str, NDArray[Any]]:
     """Poses of B windows that share one box, and the part of the light tier that shows beside them.
 
     Args:
@@ -298,6 +312,7 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
         window: encoded frames, each (B, T, ...), on the network's device.
         box: (4,) frame pixels; also the person region over which maps are averaged.
         light: False for poses only.
+        estimate: what gives heatmaps; default the network's `estimate`. With other windows than B, only poses.
     Returns:
         Arrays of B rows by the names of `LightTrace`, without those that the network does not have.
     """
@@ -327,7 +342,7 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
             rows[probe.quantity] = values[:, slot] if "frame" in keep else values
 
     with watching(network, see, only=_light_probes(network) if light else {}):
-        heatmaps = network.estimate(window)
+        heatmaps = (estimate or network.estimate)(window)
     arrays: dict[str, NDArray[Any]] = {name: value.double().cpu().numpy() for name, value in rows.items()}
     points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)
     arrays["keypoints"] = crops.to_frame(points, box, size)

@@ -246,11 +246,11 @@ def test_the_phase_prior_finds_the_displacement_from_key_to_neighbour(shift):
     key, other = wide[32:224, 32:176], wide[32 - dy : 224 - dy, 32 - dx : 176 - dx]
     luma = torch.tensor(np.stack([key, other])[:, None], dtype=torch.float32)
     with torch.no_grad():
-        found, confidence = prior(prior.encode(luma)[None], 0)
+        found, confidence = prior(prior.encode(luma)[None], 0, [1])
     assert np.abs(found[0, 0].mean((-2, -1)).numpy() - shift).max() < 1
     unrelated = torch.tensor(np.stack([key, texture(192, 144, 9)])[:, None], dtype=torch.float32)
     with torch.no_grad():
-        _, doubt = prior(prior.encode(unrelated)[None], 0)
+        _, doubt = prior(prior.encode(unrelated)[None], 0, [1])
     assert confidence.mean() > 2 * doubt.mean()
 
 

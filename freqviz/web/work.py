@@ -14,6 +14,7 @@ import models
 from freqviz import claims, crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.claims import Claims
 from freqviz.clip import Clip, ClipError
+from freqviz.influence import Kept
 from freqviz.parts import Parts
 from freqviz.session import Session, open_session
 from freqviz.store import RunKey, Store, write_file
@@ -407,7 +408,15 @@ def deep_trace(clip: str, folder: Path, network: str, frame: int, _box: np.ndarr
         frame: the key frame, an index into `part_of` the clip.
         _box: (4,) that the window was cut by; frame pixels.
     """
-    return run.deep_trace(part_of(clip, folder), network, frame, _box)
+    seen, chosen = part_of(clip, folder), run.load_network(network)
+    shared = kept(folder, seen).shared(chosen, run.window_frames(seen, frame, chosen.frames), _box)
+    return run.deep_trace(seen, network, frame, _box, "auto", shared)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def kept(folder: Path, _clip: Clip) -> Kept:
+    """The frames of an analysed clip that passed a backbone last: a moved cursor adds one."""
+    return Kept(_clip)
 
 
 def region_of(frame: np.ndarray, region: str, box: np.ndarray) -> np.ndarray:
