@@ -26,6 +26,7 @@ from freqviz import crops, poses
 from freqviz.learn import data, distill
 from freqviz.learn.flow import give_flow
 from models.align import sample
+from models.dct_input import DctInput
 from models.motion import TwoStreams
 from models.network import channels_last, density
 from models.probe import watch
@@ -64,7 +65,7 @@ ALONE = 1 / 3  # of the steps are over when students begin to learn from their t
 TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-frame", validate_every=100, save_every=50)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
-    "dct-input": replace(TUNED, network="dct-input"),
+    "dct-input": replace(TUNED, network="dct-input", steps=900),
     "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
     "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
@@ -263,6 +264,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=3, worker_init_fn=_calm)
         for batch in loader:
             network.train()
+            if isinstance(network, DctInput):
+                network.backbone.gate.closes = step >= OPEN * recipe.steps
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
             frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
@@ -572,6 +575,7 @@ def head_loss(
 
 
 GATE = 0.1  # of the share of channels that a gate lets through
+OPEN = 0.55  # of the steps are over when it begins to close; before, channels close that nothing has learned to read
 PRIVILEGE = 0.5  # of a loss that is 1 where the enhanced features are no nearer than the mean of the sharp ones
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
