@@ -19,8 +19,13 @@ from safetensors.torch import load_file, save_file
 
 from models import own
 from models.dct_input import DctInput
+from models.freq_4d import Freq4D
+from models.freq_full import FreqFull
+from models.freq_motion import FreqMotion
+from models.freq_motion_distilled import FreqMotionDistilled
 from models.freq_video import FreqVideo
 from models.global_filter import GlobalFilterNetwork
+from models.multi_frequency import MultiFrequency
 from models.network import PoseNetwork
 from models.spatial_frame import SpatialFrame
 from models.spatial_video import SpatialVideo
@@ -33,9 +38,15 @@ NETWORKS: dict[str, type[PoseNetwork]] = {
     "freq-video": FreqVideo,
     "dct-input": DctInput,
     "global-filter": GlobalFilterNetwork,
+    "freq-motion": FreqMotion,
+    "freq-motion-distilled": FreqMotionDistilled,
+    "freq-4d": Freq4D,
+    "multi-frequency": MultiFrequency,
+    "freq-full": FreqFull,
 }
 BACKBONE = "spatial-frame"  # whose parameters the video networks share
 SHARED = "frame."  # their prefix inside a video network
+TWIN = "spatial-video"  # whose parameters video networks share that have a class attribute `kept`; others: the backbone
 
 
 class Own(NamedTuple):
@@ -77,8 +88,7 @@ def add(network: str, file: Path | str) -> str:
 
     Args:
         network: as in `names`.
-        file: safetensors or .pth, with all parameters, or without those of the shared backbone, which is then the
-            project's.
+        file: safetensors or .pth, with all parameters, or without those that `lenders` hold: then they are the project's.
     Returns:
         A name such as `freq-video (my.safetensors)`; where another file has it, with digits of its hash.
     Raises:
@@ -118,15 +128,15 @@ def _own_state(network: str, file: Path) -> tuple[dict[str, torch.Tensor], bool]
     """All parameters of a network, and whether the file alone has them or the project's backbone is taken."""
     expected = build(network).state_dict()
     try:
-        state = own.read(file, expected, _shared(network))
+        state = own.read(file, expected, _shared(network), _kept(network))
     except ValueError as error:
         raise ValueError(f"{error}. Expected the parameters of {network}{_fitting(file, network)}") from None
     whole = len(state) == len(expected)
-    return state if whole else state | {SHARED + key: v for key, v in load(BACKBONE).state_dict().items()}, whole
+    return state if whole else _lent(network) | state, whole
 
 
-def _shared(network: str) -> str:
-    return SHARED if shares_backbone(network) else ""
+def _shared(network: str) -> tuple[str, ...]:
+    return (SHARED,) if shares_backbone(network) else ()
 
 
 def _fitting(file: Path, network: str) -> str:
@@ -134,7 +144,7 @@ def _fitting(file: Path, network: str) -> str:
     with suppress(ValueError):
         held = own.header(own.as_safetensors(file.read_bytes(), file.name), file.name)
         for name in NETWORKS:
-            if name != network and not own.differences(held, build(name).state_dict(), _shared(name)):
+            if name != network and not own.differences(held, build(name).state_dict(), _shared(name), _kept(name)):
                 return f"; the file has those of {name}"
     return ""
 
@@ -161,26 +171,52 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
     """
     if name in _own:
         return _load_own(name).to(device)
-    network, parts = build(name, variant), [checkpoint(name, seed, variant)]
-    if shares_backbone(name):
-        parts.append(checkpoint(BACKBONE))
-    state: dict[str, torch.Tensor] = {}
-    for part in parts:
-        if not part.is_file():
-            raise FileNotFoundError(f"{name} has no checkpoint {part.name}; `python -m freqviz train {name}` makes it")
-        prefix = "" if part is parts[0] else SHARED
-        state |= {prefix + key: values.float() if values.is_floating_point() else values
-                  for key, values in load_file(part).items()}  # fmt: skip
-    network.load_state_dict(state)
+    network, file = build(name, variant), checkpoint(name, seed, variant)
+    network.load_state_dict(_lent(name) | _floats(_read(file, name)))
     return network.eval().to(device)
 
 
+def lenders(name: str) -> list[str]:
+    """Networks whose checkpoints hold parameters that this one keeps unchanged, and its own does not repeat."""
+    heads = shares_backbone(name)
+    return [*([BACKBONE] if heads or _kept(name) else []), *([TWIN] if heads and _kept(name) else [])]
+
+
+def _kept(name: str) -> tuple[str, ...]:
+    """Prefixes of the parameters that a network keeps as they are in its twin or, of single frames, in the backbone."""
+    return getattr(NETWORKS[name], "kept", ())
+
+
+def _lent(name: str) -> dict[str, torch.Tensor]:
+    """The parameters of the lenders, by the names that the network has for them."""
+    state: dict[str, torch.Tensor] = {}
+    for lender in lenders(name):
+        held = _read(checkpoint(lender), name)
+        state |= (
+            {SHARED + key: values for key, values in held.items()}
+            if lender == BACKBONE and shares_backbone(name)
+            else {key: values for key, values in held.items() if key.startswith(_kept(name))}
+        )
+    return _floats(state)
+
+
+def _read(file: Path, name: str) -> dict[str, torch.Tensor]:
+    if not file.is_file():
+        raise FileNotFoundError(f"{name} has no checkpoint {file.name}; `python -m freqviz train {name}` makes it")
+    return load_file(file)
+
+
+def _floats(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key: values.float() if values.is_floating_point() else values for key, values in state.items()}
+
+
 def save(name: str, network: PoseNetwork, seed: int = 0, variant: str = "") -> Path:
-    """Write the checkpoint of a network in fp16, without the shared backbone; the path."""
+    """Write the checkpoint of a network in fp16, without what `lenders` hold; the path."""
+    lent = (*([SHARED] if shares_backbone(name) else []), *_kept(name))
     state = {
         key: values.half().contiguous() if values.is_floating_point() else values.contiguous()
         for key, values in network.state_dict().items()
-        if name == BACKBONE or not key.startswith(SHARED)
+        if not key.startswith(lent)
     }
     path = checkpoint(name, seed, variant)
     path.parent.mkdir(exist_ok=True)
@@ -207,9 +243,9 @@ def write_card(name: str, **entries: Any) -> Path:
 def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     """SHA-256 over the files that `load` reads."""
     if name in _own:
-        return file_hash(*[_own[name].file, *([] if _own[name].whole else [checkpoint(BACKBONE)])])
-    files = [checkpoint(name, seed, variant), *([checkpoint(BACKBONE)] if shares_backbone(name) else [])]
-    return file_hash(*files)
+        mine = _own[name]
+        return file_hash(mine.file, *([] if mine.whole else map(checkpoint, lenders(mine.network))))
+    return file_hash(checkpoint(name, seed, variant), *map(checkpoint, lenders(name)))
 
 
 def file_hash(*files: Path) -> str:

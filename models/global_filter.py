@@ -2,7 +2,7 @@
 
 Idea: Rao et al., Global Filter Networks for Image Classification, NeurIPS 2021. A filter multiplies the spectrum of
 each channel: a depthwise circular convolution as large as the map. It stands behind the stages of strides 8, 16 and 32,
-in a residual branch that says nothing at the start.
+in a residual branch that says nothing at the start. The stages themselves are those of the trained `spatial-frame`.
 """
 
 import torch
@@ -99,7 +99,15 @@ class GlobalFilterNetwork(SpatialFrame):
     """One frame, filtered as a whole; see the module."""
 
     backbone_key = None  # shares its maps with no other network
+    kept = ("backbone.stem.", "backbone.stages.")
 
     def __init__(self) -> None:
         super().__init__()
         self.backbone = FilterBackbone(self.config, self.input_size)
+
+    def train(self, mode: bool = True) -> "GlobalFilterNetwork":
+        """The kept stages stay in evaluation mode."""
+        super().train(mode)
+        self.backbone.stem.eval()
+        self.backbone.stages.eval()
+        return self

@@ -42,15 +42,18 @@ MEMBER = re.compile(
 )
 
 
-def read(file: Path, expected: Mapping[str, Tensor], shared: str = "") -> dict[str, Tensor]:
+def read(
+    file: Path, expected: Mapping[str, Tensor], shared: tuple[str, ...] = (), kept: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
     """The parameters in a file, as the network takes them.
 
     Args:
         file: safetensors, or a .pth where `PTH` is set.
         expected: the network's own, by name: their shapes, and whether they are floats.
-        shared: prefix of those that the file may leave out, all or none; empty: there are none.
+        shared: prefixes of those that the file may leave out, all or none; empty: there are none.
+        kept: prefixes of those that it may leave out too, all or none, if it leaves out the shared ones.
     Returns:
-        Parameters by name, float32 where they are floats; without those of `shared` where the file has none.
+        Parameters by name, float32 where they are floats; without those that the file leaves out.
     Raises:
         ValueError: it is too large, damaged, or does not fit; says what is missing, too many, of another shape or type.
         FileNotFoundError: it is not there.
@@ -64,7 +67,7 @@ def read(file: Path, expected: Mapping[str, Tensor], shared: str = "") -> dict[s
         )
     with open(file, "rb") as opened:
         data = as_safetensors(opened.read(LARGEST + 1), file.name)
-    if faults := differences(header(data, file.name), expected, shared):
+    if faults := differences(header(data, file.name), expected, shared, kept):
         raise ValueError(f"{file.name} does not fit: {'; '.join(faults)}")
     try:
         state = load_bytes(data)
@@ -218,16 +221,21 @@ def _counts(values: Any) -> bool:
 
 
 def differences(
-    held: Mapping[str, tuple[str, tuple[int, ...]]], expected: Mapping[str, Tensor], shared: str = ""
+    held: Mapping[str, tuple[str, tuple[int, ...]]],
+    expected: Mapping[str, Tensor],
+    shared: tuple[str, ...] = (),
+    kept: tuple[str, ...] = (),
 ) -> list[str]:
     """What does not fit between the tensors of a file and those of a network, a line a kind; empty: all fits.
 
     Args:
         held: type and shape by name, as `header` has them.
-        expected, shared: as in `read`.
+        expected, shared, kept: as in `read`.
     """
-    if shared and not any(name.startswith(shared) for name in held):
-        expected = {name: values for name, values in expected.items() if not name.startswith(shared)}
+    for group in (shared, kept):
+        if not group or any(name.startswith(group) for name in held):
+            break
+        expected = {name: values for name, values in expected.items() if not name.startswith(group)}
     missing = [name for name in expected if name not in held]
     many = [name for name in held if name not in expected]
     both = [name for name in expected if name in held]

@@ -95,6 +95,7 @@ class SpatialFrame(PoseNetwork):
     """Backbone and heatmap head; `convention` chooses whose joints (0 LSPET, 1 JHMDB) it speaks."""
 
     backbone_key: str | None = "spatial-frame"
+    kept: tuple[str, ...] = ()  # prefixes of parameters that stay as the trained `spatial-frame` has them
 
     def __init__(self, config: SpatialFrameConfig | None = None):
         super().__init__()

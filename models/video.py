@@ -20,6 +20,7 @@ EARLY = 8  # channels of the early features
 GLOBAL = 16  # channels of the global branch
 FEATURES = ("f4", "f8", "f16")  # of the shared maps, in the encoded window
 LUMA = (0.299, 0.587, 0.114)
+ALIGNMENT = ("guide.", "early.", "align16.", "align8.", "align4.")  # prefixes of its parameters
 
 
 class Guide(nn.Module):
@@ -123,6 +124,9 @@ class VideoNetwork(PoseNetwork):
 
     frames = 5
     backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
+    kept: tuple[str, ...] = ()  # prefixes of parameters that stay as the trained twin has them
+    privileged = False  # whether training shows it the undegraded key frame
+    fourier = False  # whether it is trained with the Fourier heatmap loss, though it looks at no energy
 
     def __init__(self, guide: Guide):
         super().__init__()
@@ -162,6 +166,17 @@ class VideoNetwork(PoseNetwork):
         ):
             mine.load_state_dict({name: values[video] for name, values in theirs.state_dict().items()})
 
+    def start_from_twin(self, twin: "VideoNetwork", kept: tuple[str, ...] = ()) -> None:
+        """Take the parameters of a trained `spatial-video` where names and shapes agree; those `kept` stay so."""
+        mine = self.state_dict()
+        self.load_state_dict(
+            {name: v for name, v in twin.state_dict().items() if name in mine and v.shape == mine[name].shape},
+            strict=False,
+        )
+        for name, values in self.named_parameters():
+            if name.startswith(kept or self.kept):
+                values.requires_grad_(False)
+
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
         super().train(mode)
@@ -192,12 +207,20 @@ class VideoNetwork(PoseNetwork):
         rows = [key_in_each(moved[0]) for moved in aligned]
         for moved, own in zip(rows, key, strict=True):
             moved[:, self.frames // 2] = own
-        everything = {name: key_in_each(maps[0]) for name, maps in window.items() if name not in FEATURES}
+        everything = {name: key_in_each(maps[0]) for name, maps in window.items()}
         key4, key8 = (maps.expand(self.frames, -1, -1, -1) for maps in key[:2])
-        return self.heatmap(density(self._fuse(everything, key4, key8, *rows)))
+        return self.heatmap(density(self._read(everything, *self._fuse(everything, key4, key8, *rows))))
 
     def fused_logits(self, window: Encoded) -> Tensor:
         """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
+        return self._read(window, *self.fuse(window))
+
+    def _read(self, window: Encoded, m4: Tensor, m8: Tensor, m16: Tensor, a8: Tensor) -> Tensor:
+        m4 = self.refine(m4, a8, window)
+        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+
+    def fuse(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
         middle = self.frames // 2
         features = self._features(window)
         aligned = self._align(window, *features, [t for t in range(self.frames) if t != middle])
@@ -210,11 +233,13 @@ class VideoNetwork(PoseNetwork):
     def _features(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor]:
         probes = self.feature, self.feature8, self.feature16
         f4, f8, f16 = (probe(window[name].float()) for probe, name in zip(probes, FEATURES, strict=True))
-        return f4, f8, f16
+        return f4, self.extract(f8), f16
 
-    def _fuse(self, window: Encoded, key4: Tensor, key8: Tensor, a4: Tensor, a8: Tensor, a16: Tensor) -> Tensor:
+    def _fuse(
+        self, window: Encoded, key4: Tensor, key8: Tensor, a4: Tensor, a8: Tensor, a16: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weigh and fuse aligned frames (B, T, C, ·, ·) of three strides, beside the key frame's maps (B, C, ·, ·)."""
-        a4 = self.aligned(a4)
+        a4, a8 = self.aligned(a4), self.interact(a8)
         early = window["early"].float()
         told = self.guide.logit(window)
         evidence = early if told is None else torch.cat([early, told[1]], 2)
@@ -227,8 +252,19 @@ class VideoNetwork(PoseNetwork):
         m4, m8, m16 = ((over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16))
         seen = torch.cat([m4, key4, grow(m8, m4), grow(m16, m4)], 1)
         fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
-        m4 = m4 + self.restore(fused)
-        return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
+        return m4 + self.restore(fused), m8, m16, a8
+
+    def refine(self, fused: Tensor, aligned: Tensor, window: Encoded) -> Tensor:
+        """What further streams make of the fused map (B, C, H/4, W/4); aligned frames are (B, T, C, H/8, W/8)."""
+        return fused
+
+    def extract(self, maps: Tensor) -> Tensor:
+        """What is made of the maps (B, T, C, H/8, W/8) of single frames before they are aligned; here nothing."""
+        return maps
+
+    def interact(self, aligned: Tensor) -> Tensor:
+        """What is made of aligned maps (B, T, C, H/8, W/8) before the frames are weighed; here nothing."""
+        return aligned
 
     def _align(
         self,

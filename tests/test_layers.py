@@ -9,15 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIGURES = (
-    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_networks", "_spectra", "_strip",
-    "_weights",
+    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_motion", "_networks", "_spectra",
+    "_strip", "_weights",
 )  # fmt: skip
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "poses", "boxes", "containers"],
     ["clip", "apart", "sample"],
     ["trace"],
-    ["compare", "heatmaps", "reading", "offsets", "pairs"],
+    ["compare", "heatmaps", "motion", "reading", "offsets", "pairs"],
     ["store", "jobs", "parts", "logs"],
     ["run"],
     ["cards", "claims", "forecast", "influence", "session"],

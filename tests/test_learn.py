@@ -1,12 +1,14 @@
 """Does learning do what it says: targets, losses, degradation, splits, resumption, and the comparison?"""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
+from torch import nn
 
 import models
 from freqviz import poses
@@ -66,6 +68,24 @@ def test_the_ranking_loss_wants_the_sharper_frame_to_score_higher():
     right, wrong = torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[-2.0, 0.0, 0.0]])
     assert train.rank_loss(right, lengths) < math.log(2) < train.rank_loss(wrong, lengths)
     assert train.rank_loss(wrong, torch.zeros(1, 3)) == 0
+
+
+def test_what_began_from_nothing_learns_faster_than_what_was_known():
+    network = nn.ModuleDict({"align": nn.Linear(2, 2), "old": nn.Linear(2, 2), "new": nn.Linear(2, 2)})
+    network["old"].bias.requires_grad_(False)
+
+    def rates(known=()):
+        groups = train.optimiser(network, train.VIDEO, known).param_groups
+        names = {id(p): name for name, p in network.named_parameters()}
+        return {names[id(p)]: (group["times"], group["weight_decay"] > 0) for group in groups for p in group["params"]}
+
+    assert rates({"old.weight", "align.weight", "align.bias"}) == {
+        "old.weight": (1, True), "align.weight": (1, True), "align.bias": (1, False),
+        "new.weight": (4, True), "new.bias": (4, False),
+    }  # fmt: skip
+    assert {name: times for name, (times, _) in rates().items()} == {
+        "old.weight": 1, "align.weight": 3, "align.bias": 3, "new.weight": 1, "new.bias": 1,
+    }  # fmt: skip
 
 
 def test_the_displacement_loss_is_zero_where_the_flow_follows_the_joints():
@@ -312,3 +332,32 @@ def test_heads_train_on_a_frozen_backbone_and_resume(people, tmp_path, monkeypat
     assert any((v != 0).any() for k, v in whole["freq-video", 1].items() if k == "head4.weight")
     assert models.card("freq-video")["seeds"] == [1]
     assert models.card("spatial-video")["budget"]["windows"] == 4
+
+
+def test_a_student_learns_from_its_teacher_in_the_same_run_and_resumes(people, tmp_path, monkeypatch):
+    torch.manual_seed(5)
+    frame, twin = models.build("spatial-frame").eval(), models.build("spatial-video").eval()
+    twin.start_from(frame)
+    nn.init.normal_(twin.restore.weight, std=0.01)
+    monkeypatch.setattr(models, "load", lambda name: {"spatial-frame": frame, "spatial-video": twin}[name])
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
+    saved = {}
+    monkeypatch.setattr(models, "save", lambda *of: saved.__setitem__((of[0], of[3]), of[1]))
+    recipe = replace(train.RECIPES["motion"], steps=3, batch=2, warmup=1, validate_every=1, save_every=1)
+    heads = [(name, 0) for name in ("freq-motion", "freq-motion-distilled", "freq-motion-distilled alone")]
+    assert train.train_heads(recipe, heads, people, tmp_path / "a" / "whole", say=lambda *_: None)
+    whole = {key: train.own_state(network) for key, network in saved.items()}
+    frozen = [key for key in train.own_state(twin) if not key.startswith("head")]
+    assert all(torch.equal(state[key], twin.state_dict()[key]) for state in whole.values() for key in frozen)
+    taught, alone = (whole["freq-motion-distilled", variant]["look.weight"] for variant in ("", "alone"))
+    assert not torch.equal(taught, alone)
+    rows = (tmp_path / "a" / "whole" / "log-freq-motion-distilled-0.csv").read_text().splitlines()
+    assert rows[0] == "step,seconds,pose,information,consistency,heatmaps"
+    assert [row.split(",")[3] == "0" for row in rows[1:]] == [True, False, False]  # the teacher is alone at first
+    while not train.train_heads(recipe, heads, people, tmp_path / "a" / "parts", minutes=0, say=lambda *_: None):
+        pass
+    for key, network in saved.items():
+        assert all(torch.equal(v, whole[key][k]) for k, v in train.own_state(network).items()), key
+    told = models.card("freq-motion-distilled")
+    assert "running average of freq-motion" in told["budget"]["teacher"]
+    assert "teacher" not in told["heads alone"]["budget"]

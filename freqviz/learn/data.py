@@ -429,7 +429,7 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
     """An endless stream of augmented five-frame windows; sample i is the same in every run.
 
     Four in five are JHMDB windows with their true motion, the others LSPET stills moved by a smooth camera.
-    All frames of a window share the key frame's box and the augmentation.
+    All frames of a window share the key frame's box and the augmentation; `sharp` is the key frame before its damage.
     """
 
     def __init__(
@@ -471,12 +471,14 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
                 break
         regime = str(rng.choice(list(REGIMES), p=list(REGIMES.values())))
         damages = draw_window(regime, rng, self.radius, self.longest)
-        cuts, joints, counts = [], [], []
+        cuts, joints, counts, sharp = [], [], [], np.zeros((3, *size), np.uint8)
         for step, (frame, person, damage) in enumerate(zip(frames, people, damages, strict=True)):
             away = step - self.radius
             shift = (draw.shift[0] + away * speed[0], draw.shift[1] + away * speed[1])
             affine = crops.matrix(key.box, size, draw.rotation + away * turn, draw.zoom, shift, draw.flip)
             crop = draw.colours(crops.warp(frame, affine, size))
+            if away == 0:
+                sharp = crop.transpose(2, 0, 1).copy()
             if damage.occluded:
                 crop = occlude(crop, rng)
             cuts.append(damaged(crop, damage, PIXEL, rng, int(rng.integers(60, 90))).transpose(2, 0, 1))
@@ -485,6 +487,7 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
             counts.append(chosen)
         return {
             "frames": np.stack(cuts),
+            "sharp": sharp,
             "joints": np.stack(joints),
             "counts": np.stack(counts),
             "lengths": np.array([d.length for d in damages], np.float32),

@@ -24,7 +24,9 @@ import models
 from freqviz import blur, crops, poses
 from freqviz.learn import data
 from freqviz.learn.data import Damage
+from freqviz.learn.flow import give_flow
 from models.align import cells, sample
+from models.cost import multiply_adds, parameters
 from models.dct_input import COUNTS, DctInput
 from models.freq_video import BandEnergy
 from models.network import PoseNetwork, channels_last, density
@@ -469,6 +471,7 @@ def write_manifest(clips: data.Clips, path: Path) -> None:
 
 
 TWINS = ("spatial-video", "freq-video")  # the networks of the first tables, three seeds each
+TRAINED_ON = {"spatial-video": ("longer",)}  # what networks that begin with the twin are to be compared with
 METHODS = ("R0", "R2")  # regimes of the table of all methods: sharp, and where a network must choose its frames
 
 
@@ -498,9 +501,16 @@ class Method:
 
     def load(self) -> PoseNetwork:
         network = models.load(self.name, variant=self.variant)
+        give_flow(network)
         if isinstance(network, DctInput) and self.channels:
             network.use(self.channels)
         return network
+
+    def cost(self) -> tuple[int, float]:
+        """Parameters and multiply-adds of a window; those of optical flow, which no network computes, left out."""
+        network = models.build(self.name, self.variant)
+        give_flow(network)
+        return parameters(network), multiply_adds(network)
 
 
 def methods(names: list[str] | None = None) -> list[Method]:
@@ -513,7 +523,7 @@ def methods(names: list[str] | None = None) -> list[Method]:
     for name, kind in models.NETWORKS.items():
         if kind.task != "pose" or not (names is None or name in (*names, "spatial-frame", "spatial-video")):
             continue
-        for variant in ("", *kind.variants):
+        for variant in ("", *kind.variants, *TRAINED_ON.get(name, ())):
             if models.checkpoint(name, 0, variant).is_file():
                 found += [Method(name, variant, count) for count in (0, *_fewer(name, variant))]
     return found

@@ -268,8 +268,7 @@ def methods_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.
                 apart = ev.bootstrap(mine, theirs, alpha)
                 line |= {f"{label} {key}": apart[key] for key in ("difference", "low", "high")}
         if not method.channels:
-            network = models.build(method.name, method.variant)
-            line |= {"parameters": parameters(network), "multiply-adds": multiply_adds(network)}
+            line |= dict(zip(("parameters", "multiply-adds"), method.cost(), strict=True))
         lines.append(line)
     return pd.DataFrame(lines)
 

@@ -10,7 +10,7 @@ import csv
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +23,15 @@ from torch.utils.data import DataLoader
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data
+from freqviz.learn import data, distill
+from freqviz.learn.flow import give_flow
 from models.align import sample
+from models.dct_input import DctInput
+from models.motion import TwoStreams
 from models.network import channels_last, density
 from models.probe import watch
 from models.spatial_frame import SpatialFrame
-from models.video import VideoNetwork
+from models.video import ALIGNMENT, VideoNetwork
 
 SIGMA = 1.25  # of the target density; heatmap cells
 
@@ -48,6 +51,7 @@ class Recipe:
     restart: int | None = None  # step from which everything begins anew, at the average's parameters and .6 of the rate
     longest: float = data.LONGEST  # px of motion blur in windows; the frames of the backbone always reach 47
     variant: str = ""  # name of a training other than the usual one
+    teacher: str = ""  # head of the same run that heads without a source of motion learn from, but for "alone"
     start: str = ""  # network with whose parameters it begins, where names and shapes agree
     seed: int = 0
     validate_every: int = 500
@@ -57,23 +61,39 @@ class Recipe:
 VIDEO = Recipe(
     "video", steps=400, batch=16, rate=1e-3, decay=0.02, warmup=40, average=0.99, validate_every=25, save_every=25
 )
+ALONE = 1 / 3  # of the steps are over when students begin to learn from their teacher
 TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-frame", validate_every=100, save_every=50)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
-    "dct-input": replace(TUNED, network="dct-input"),
+    "dct-input": replace(TUNED, network="dct-input", steps=900),
     "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
-    "global-filter": replace(TUNED, network="global-filter"),
+    "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
+    "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
+    "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
     "freq-video": [("freq-video", seed) for seed in range(3)],
     "video-pair-15px": [("spatial-video", 0), ("freq-video", 0)],
     "video-pair": [(name, seed) for seed in range(3) for name in ("spatial-video", "freq-video")],
-}
+    "motion": [
+        (name, 0)
+        for name in (
+            "freq-motion",
+            "freq-motion pixels",
+            "freq-motion flow",
+            "freq-motion-distilled",
+            "freq-motion-distilled alone",
+            "freq-4d",
+            "freq-4d fourier",
+        )
+    ],
+    "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0), ("spatial-video longer", 0)],
+}  # (network, seed), or ("network variant", seed)
 
 
 def targets(joints: Tensor, size: tuple[int, ...], stride: int, sigma: float = SIGMA) -> Tensor:
@@ -114,14 +134,23 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; no decay on norms and biases, three times the rate where offsets are learned from nothing."""
+def optimiser(network: nn.Module, recipe: Recipe, known: Container[str] = ()) -> torch.optim.AdamW:
+    """AdamW; no decay on norms and biases; a higher rate where something is learned from nothing.
+
+    Args:
+        known: names of the parameters that a trained network began; the others then have four times the rate. Without
+            any, offsets have three times the rate.
+    """
+
+    def times(name: str) -> int:
+        return (1 if name in known else 4) if known else 3 if "align" in name else 1
+
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     groups = [
-        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": times}
-        for times in (1, 3)
+        {"params": chosen, "weight_decay": recipe.decay if decays else 0.0, "times": faster}
+        for faster in sorted({times(name) for name, _ in named})
         for decays in (True, False)
-        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and (3 if "align" in name else 1) == times])
+        if (chosen := [p for name, p in named if (p.ndim > 1) == decays and times(name) == faster])
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
@@ -192,10 +221,16 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     torch.manual_seed(recipe.seed)
     network = channels_last(models.build(recipe.network, recipe.variant))
     assert isinstance(network, SpatialFrame)
+    known: Container[str] = ()
     if recipe.start:
-        begin_as(network, models.load(recipe.start))
+        start = models.load(recipe.start)
+        begin_as(network, start)
+        known = set(start.state_dict()) if network.kept else ()
+    for name, values in network.named_parameters():
+        if name.startswith(network.kept):
+            values.requires_grad_(False)
     average = copy.deepcopy(network).eval()
-    solver = optimiser(network, recipe)
+    solver = optimiser(network, recipe, known)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
     if state.is_file():
         held_state = torch.load(state, weights_only=True)
@@ -219,7 +254,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         first, end = cycle(recipe, step)
         if step == first and first > 0:
             network.load_state_dict(average.state_dict())
-            solver = optimiser(network, recipe)
+            solver = optimiser(network, recipe, known)
         switch = int(end * recipe.small) if first == 0 else first
         size = (128, 96) if step < switch else crops.SIZE
         until = switch if step < switch else end
@@ -229,6 +264,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=3, worker_init_fn=_calm)
         for batch in loader:
             network.train()
+            if isinstance(network, DctInput):
+                network.backbone.gate.closes = step >= OPEN * recipe.steps
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
             frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
@@ -296,20 +333,34 @@ def train_heads(
     clips = data.Clips(root / "jhmdb", "train", run.parent / "cache")
     frame = models.load("spatial-frame")
     assert isinstance(frame, SpatialFrame)
+    start = models.load(recipe.start) if recipe.start else None
     networks, averages, solvers = [], [], []
-    for name, seed in heads:
+    lessons: list[distill.Lesson | None] = []
+    for head, seed in heads:
+        name, _, variant = head.partition(" ")
         torch.manual_seed(seed)
-        network = models.build(name)
+        network = models.build(name, variant)
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
+        if isinstance(start, VideoNetwork):
+            network.start_from_twin(start, network.kept or ALIGNMENT)
+        give_flow(network)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())
-        solvers.append(optimiser(network, recipe))
+        student = isinstance(network, TwoStreams) and network.source is None and variant != "alone"
+        lessons.append(distill.Lesson() if recipe.teacher and student else None)
+        known = {f"0.{key}" for key in start.state_dict()} if start is not None else ()
+        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe, known))
     backbone = channels_last(networks[0].frame)
+    teacher = averages[[head for head, _ in heads].index(recipe.teacher)] if recipe.teacher else None
     state, step, spent = run / "state.pt", 0, 0.0
     if state.is_file():
         saved = torch.load(state, weights_only=True)
-        for network, average, solver, kept in zip(networks, averages, solvers, saved["heads"], strict=True):
+        for network, average, solver, lesson, kept in zip(
+            networks, averages, solvers, lessons, saved["heads"], strict=True
+        ):
+            if lesson is not None:
+                lesson.load_state_dict(kept["lesson"])
             network.load_state_dict(kept["network"], strict=False)
             average.load_state_dict(kept["average"], strict=False)
             solver.load_state_dict(kept["solver"])
@@ -318,8 +369,13 @@ def train_heads(
 
     def save() -> None:
         kept = [
-            {"network": own_state(n), "average": own_state(a), "solver": s.state_dict()}
-            for n, a, s in zip(networks, averages, solvers, strict=True)
+            {
+                "network": own_state(n),
+                "average": own_state(a),
+                "solver": s.state_dict(),
+                **({"lesson": lesson.state_dict()} if lesson else {}),
+            }
+            for n, a, s, lesson in zip(networks, averages, solvers, lessons, strict=True)
         ]
         part = state.with_suffix(".part")
         torch.save({"heads": kept, "step": step, "seconds": spent + time.monotonic() - begun}, part)
@@ -334,13 +390,22 @@ def train_heads(
             frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
             shape = frames.shape[:2]
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-        for index, (network, average, solver) in enumerate(zip(networks, averages, solvers, strict=True)):
+            fused = share_appearance(networks[0], frames, shared) if isinstance(networks[0], TwoStreams) else {}
+            if any(network.privileged for network in networks):
+                key = (batch["sharp"].float() / 255).contiguous(memory_format=torch.channels_last)
+                batch["sharp_f8"] = backbone.encode(key)["f8"]
+        taught = None
+        if isinstance(teacher, TwoStreams) and step >= ALONE * recipe.steps:
+            taught = distill.teach(teacher, frames, shared, fused)
+        for index, (network, average, solver, lesson) in enumerate(
+            zip(networks, averages, solvers, lessons, strict=True)
+        ):
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
-            loss, terms = head_loss(network, frames, shared, shape, batch)
+            loss, terms = head_loss(network, frames, shared, shape, batch, fused, lesson, taught)
             solver.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_([p for p in network.parameters() if p.requires_grad], 1.0)
+            nn.utils.clip_grad_norm_([p for group in solver.param_groups for p in group["params"]], 1.0)
             solver.step()
             update_average(average, network, recipe.average, step)
             for term, value in terms.items():
@@ -348,7 +413,8 @@ def train_heads(
         step += 1
         if step % recipe.validate_every == 0 or step == recipe.steps:
             seconds = spent + time.monotonic() - begun
-            for (name, seed), total in zip(heads, sums, strict=True):
+            for (head, seed), total in zip(heads, sums, strict=True):
+                name = head.replace(" ", "-")
                 means = {term: value / recipe.validate_every for term, value in total.items()}
                 Log(run / f"log-{name}-{seed}.csv").add(step=step, seconds=seconds, **means)
                 say(
@@ -361,11 +427,14 @@ def train_heads(
         if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
             save()
             return False
-    for (name, seed), average in zip(heads, averages, strict=True):
-        models.save(name, average, seed, recipe.variant)
-    for name in dict(heads):
-        seeds = [seed for other, seed in heads if other == name]
-        write_card(name, recipe, seeds, run, spent + time.monotonic() - begun, stills, clips)
+    for (head, seed), average in zip(heads, averages, strict=True):
+        name, _, variant = head.partition(" ")
+        models.save(name, average, seed, variant or recipe.variant)
+    for head in dict(heads):
+        name, _, variant = head.partition(" ")
+        seeds = [seed for other, seed in heads if other == head]
+        told = replace(recipe, variant=variant) if variant else recipe
+        write_card(name, told, seeds, run, spent + time.monotonic() - begun, stills, clips)
     return True
 
 
@@ -374,6 +443,8 @@ def write_card(
 ) -> None:
     """What the card of a network tells of its training; its scores come from the evaluation."""
     video = issubclass(models.NETWORKS[name], VideoNetwork)
+    kept = getattr(models.NETWORKS[name], "kept", ())
+    trained = f"{', '.join(place.rstrip('.') for place in kept)} stay frozen" if kept else "all trained"
     budget = {
         "steps": recipe.steps,
         "windows" if video else "crops": recipe.steps * recipe.batch,
@@ -381,9 +452,10 @@ def write_card(
         "device": f"cpu, {torch.get_num_threads()} threads",
         "backbone": "frozen, that of spatial-frame"
         if video
-        else f"begun with the parameters of {recipe.start} where layers agree, all trained"
+        else f"begun with the parameters of {recipe.start} where layers agree; {trained}"
         if recipe.start
         else "trained from random parameters",
+        **(begun_from(name, recipe) if video and recipe.start else {}),
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
@@ -405,6 +477,22 @@ def write_card(
         command=command,
         curve=curve(run, name),
     )
+
+
+def begun_from(name: str, recipe: Recipe) -> dict[str, str]:
+    """For a card: what heads that begin with a trained twin took from it, and whom a student learns from."""
+    kept = "alignment and fusion stay" if issubclass(models.NETWORKS[name], TwoStreams) else "its alignment stays"
+    told = {"start": f"the parameters of {recipe.start}; {kept} frozen"}
+    if name == "freq-motion-distilled" and recipe.variant != "alone":
+        told["teacher"] = f"the running average of {recipe.teacher}, in the same run, after {ALONE:.0%} of the steps"
+    return told
+
+
+def share_appearance(network: VideoNetwork, frames: Tensor, shared: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the frozen twin that the heads of a run have in common makes of a batch (B, T, 3, H, W)."""
+    assert isinstance(network, TwoStreams)
+    whole = {**shared, **network.own(frames.flatten(0, 1))}
+    return network.appearance({name: maps.unflatten(0, frames.shape[:2]) for name, maps in whole.items()})
 
 
 def curve(run: Path, name: str, most: int = 60) -> dict[str, list[float]]:
@@ -439,16 +527,20 @@ def head_loss(
     shared: dict[str, Tensor],
     shape: torch.Size,
     batch: dict[str, Tensor],
+    fused: dict[str, Tensor] | None = None,
+    lesson: distill.Lesson | None = None,
+    taught: distill.Taught | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of one video network on a batch of windows, and its terms.
 
     Cross entropy of the key frame's densities; true displacement of the joints for the offsets (both twins); for a
-    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss.
+    network that looks at energy also the ranking of energies and frame weights by the true blur, and the Fourier loss;
+    for a student what its teacher showed; for a privileged one what the undegraded key frame shows.
     """
-    watched = ("alignment_offset", "frame_weights", "energy_logit")
+    watched = ("alignment_offset", "frame_weights", "energy_logit", "joined_feature", "enhanced_feature")
     with watch(network, watched) as seen, torch.autocast("cpu", torch.bfloat16):
         own = network.own(frames.flatten(0, 1))
-        window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()}
+        window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()} | (fused or {})
         logits = network.fused_logits(window)
     middle = network.frames // 2
     counts = batch["counts"][:, middle]
@@ -456,8 +548,10 @@ def head_loss(
     # LSPET's convention differs: its windows teach alignment and weights more than places
     share = counts * torch.where(batch["still"], 0.3, 1.0)[:, None]
     pose = cross_entropy(logits, target, share)
-    offsets = displacement_loss(seen, batch, middle)
-    loss, terms = pose + 0.03 * offsets, {"pose": pose.item(), "offset": offsets.item()}
+    loss, terms = pose, {"pose": pose.item()}
+    if next(network.align8.parameters()).requires_grad:
+        offsets = displacement_loss(seen, batch, middle)
+        loss, terms = loss + 0.03 * offsets, terms | {"offset": offsets.item()}
     energy = [maps for path, maps in seen.items() if path.endswith("energy_logit")]
     if energy:
         weights = next(maps for path, maps in seen.items() if path.endswith("frame_weights"))
@@ -466,10 +560,23 @@ def head_loss(
         fourier = fourier_loss(density(logits), target, counts)
         loss = loss + 0.1 * ranking + FOURIER * fourier
         terms |= {"rank": ranking.item(), "fourier": fourier.item()}
+    elif network.fourier:
+        fourier = fourier_loss(density(logits), target, counts)
+        loss, terms = loss + FOURIER * fourier, terms | {"fourier": fourier.item()}
+    if lesson is not None and taught is None:
+        terms |= dict.fromkeys(distill.SHARES, 0.0)  # a log keeps its columns
+    elif lesson is not None and taught is not None:
+        more, told = lesson(seen["joined"], logits, taught, share)
+        loss, terms = loss + more, terms | told
+    if network.privileged:
+        privilege = privileged_loss(seen["enhanced"][:, middle], batch["sharp_f8"])
+        loss, terms = loss + PRIVILEGE * privilege, terms | {"privilege": privilege.item()}
     return loss, terms
 
 
 GATE = 0.1  # of the share of channels that a gate lets through
+OPEN = 0.55  # of the steps are over when it begins to close; before, channels close that nothing has learned to read
+PRIVILEGE = 0.5  # of a loss that is 1 where the enhanced features are no nearer than the mean of the sharp ones
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 
 
@@ -490,6 +597,17 @@ def displacement_loss(seen: dict[str, Tensor], batch: dict[str, Tensor], middle:
         error = nn.functional.huber_loss(found, truth, reduction="none", delta=2.0).sum(-1) / 2
         total = total + (error * chosen).sum() / chosen.sum().clamp_min(1)
     return total / len(offsets)
+
+
+def privileged_loss(enhanced: Tensor, sharp: Tensor) -> Tensor:
+    """Squared distance of enhanced features to those of the undegraded frame, over the variance of the latter.
+
+    Args:
+        enhanced, sharp: (B, C, h, w); no gradient reaches `sharp`.
+    """
+    sharp = sharp.detach().float()
+    spread = (sharp - sharp.mean((0, 2, 3), keepdim=True)).square().mean()
+    return (enhanced.float() - sharp).square().mean() / spread.clamp_min(1e-6)
 
 
 def rank_loss(scores: Tensor, lengths: Tensor) -> Tensor:
