@@ -88,7 +88,7 @@ def add(network: str, file: Path | str) -> str:
 
     Args:
         network: as in `names`.
-        file: safetensors or .pth, with all parameters, or without those that `lenders` hold: then they are the project's.
+        file: safetensors or .pth, with all parameters, or without those of the `lenders`, which are then the project's.
     Returns:
         A name such as `freq-video (my.safetensors)`; where another file has it, with digits of its hash.
     Raises:
