@@ -61,7 +61,9 @@ def test_health_is_asked_where_the_server_answers(held):
 def test_what_is_copied_is_there_and_holds_no_data_of_visitors(held):
     sources = [source for after in rest(held, "COPY") for source in after.split()[:-1]]
     assert all((ROOT / source).exists() for source in sources)
-    assert {"app.py", "freqviz", "models", "pages", "assets", ".streamlit", "requirements.txt"} == set(sources)
+    assert {"app.py", "serve.py", "freqviz", "models", "pages", "assets", ".streamlit", "requirements.txt"} == set(
+        sources
+    )
     ignored = (ROOT / ".containerignore").read_text().split("\n")
     assert "*" in ignored
     assert {line[1:] for line in ignored if line.startswith("!")} == set(sources)
