@@ -28,7 +28,7 @@ from benchmarks import fuzz
 from freqviz import poses, run
 from freqviz.clip import Clip, write_video
 from freqviz.session import save_session
-from freqviz.web import library
+from freqviz.web import library, visitor
 from freqviz.web.choice import parse_box, parse_corrections
 from models import own
 
@@ -429,7 +429,7 @@ def test_a_hostile_file_is_refused_in_one_sentence_and_nothing_is_kept(door, nam
     }  # fmt: skip
     with pytest.raises((ValueError, LookupError), match=words) as refused:
         doors[door]()
-    said = library.refusal(refused.value)
+    said = visitor.said(refused.value)
     assert len(said) < 900
     assert "\n" not in said
     assert str(place) not in said
@@ -495,7 +495,7 @@ def test_no_page_renders_html_of_its_own():
 
 
 def test_a_refusal_is_no_markup():
-    said = library.refusal(ValueError(f"{SCRIPT} [a](http://x) ![b](y) $x$ **c** `d`\nline."))
+    said = visitor.said(ValueError(f"{SCRIPT} [a](http://x) ![b](y) $x$ **c** `d`\nline."))
     assert said == r"\<script\>alert(1)\</script\> \[a\](http://x) !\[b\](y) \$x\$ \*\*c\*\* \`d\` line."
 
 

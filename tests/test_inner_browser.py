@@ -61,7 +61,7 @@ def test_the_cursor_moves_the_page_little_travels_and_nothing_complains(page, ad
     received, complaints = [], []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
-    page.goto(f"{address}{path}?frame=40&network=freq-video")
+    page.goto(f"{address}{path}?frame=40&network=freq-video&length=15")
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
     expect(page.get_by_text("key frame 40").or_(page.get_by_text("Key frame 40.")).first).to_be_visible()
     settle(page, received)
