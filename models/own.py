@@ -233,9 +233,9 @@ def differences(
         expected, shared, kept: as in `read`.
     """
     for group in (shared, kept):
-        if not group or any(name.startswith(group) for name in held):
+        if group and any(name.startswith(group) for name in held):
             break
-        expected = {name: values for name, values in expected.items() if not name.startswith(group)}
+        expected = {name: values for name, values in expected.items() if not group or not name.startswith(group)}
     missing = [name for name in expected if name not in held]
     many = [name for name in held if name not in expected]
     both = [name for name in expected if name in held]
