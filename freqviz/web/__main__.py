@@ -10,9 +10,10 @@ import gc
 import os
 import sys
 
-if "--public" in sys.argv[1:]:
-    sys.argv.remove("--public")
-    os.environ["FREQVIZ_PUBLIC"] = "1"  # read where visitors are told apart
+if "--public" in sys.argv[1:]:  # `python -m` has imported the package already: begin anew with what it reads
+    rest = [one for one in sys.argv[1:] if one != "--public"]
+    os.environ["FREQVIZ_PUBLIC"] = "1"
+    os.execv(sys.executable, [sys.executable, "-m", "freqviz.web", *rest])
 
 from rich.progress import Progress
 from streamlit.runtime.pages_manager import PagesManager
