@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import crops
+from freqviz.poses import short
 from freqviz.spectra import phase_correlation
 
 PAD = 1.1  # person box per joint box
@@ -33,6 +34,7 @@ LEAP = (
     0.35  # of the box's longer side: true poses never moved so far in one of 20,500 steps at 30 frames/s (at most .33)
 )
 LARGEST = 64 << 20  # bytes of a file of boxes
+ROOM = 80  # characters of what came, in a message
 LAST, FARTHEST = 10**7, 1e6  # frame, and pixels from the corner, that a box may have: more is no clip
 LOW_SCORES, LEFT, LEAPT = "low scores", "box leaves the frame", "jump"  # why a person is called lost
 
@@ -231,9 +233,11 @@ def read_people(path: Path | str) -> dict[int, dict[int, Box]]:
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
         if frame < 0:
-            raise ValueError(f"{where}: frame {_short(frame)} is negative")
+            raise ValueError(f"{where}: frame {short(frame, ROOM)} is negative")
         if frame > LAST or np.abs(box).max() > FARTHEST:
-            raise ValueError(f"{where}: frame and pixels must be numbers of a clip, got {_short((frame, *values))}")
+            raise ValueError(
+                f"{where}: frame and pixels must be numbers of a clip, got {short((frame, *values), ROOM)}"
+            )
         if frame in people.setdefault(person, {}):
             raise ValueError(f"{where}: frame {frame} is there twice for one person; ids must tell persons apart")
         people[person][frame] = box
@@ -257,7 +261,7 @@ def _csv(name: str, text: str) -> Found:
             values = int(row["frame"]), [float(row[column]) for column in "xywh"]
             yield f"{name}, line {line}", 0, *values
     except (TypeError, ValueError, csv.Error) as error:
-        raise ValueError(f"{name}, line {line}: {_short(error)}") from None
+        raise ValueError(f"{name}, line {line}: {short(error, ROOM)}") from None
 
 
 def _mot(name: str, text: str) -> Found:
@@ -287,7 +291,7 @@ def _coco(name: str, text: str) -> Found:
     try:
         held = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is no JSON: {_short(error)}") from None
+        raise ValueError(f"{name} is no JSON: {short(error, ROOM)}") from None
     held = held if isinstance(held, dict) else {"annotations": held}
     annotations = held.get("annotations")
     if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
@@ -305,9 +309,9 @@ def _coco(name: str, text: str) -> Found:
         frame = one.get("frame", place)
         box, person = one.get("bbox"), one.get("track_id", 0)
         if not isinstance(box, list) or len(box) != 4 or not all(map(_pixels, box)):
-            raise ValueError(f"{where}: bbox must be x, y, width, height, got {_short(box)}")
+            raise ValueError(f"{where}: bbox must be x, y, width, height, got {short(box, ROOM)}")
         if not _whole(frame) or not _whole(person):
-            raise ValueError(f"{where}: no frame of image_id {_short(image)}, or a track_id that is no number")
+            raise ValueError(f"{where}: no frame of image_id {short(image, ROOM)}, or a track_id that is no number")
         yield where, person, frame, [box[0] - 0.5, box[1] - 0.5, box[2], box[3]]  # 0 is the corner of the image
 
 
@@ -333,12 +337,6 @@ def _pixels(value: object) -> bool:
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
-
-
-def _short(value: object) -> str:
-    """What came, in no more characters than a message has room for."""
-    text = str(value) if isinstance(value, Exception) else repr(value)
-    return text if len(text) <= 80 else f"{text[:80]} ..."
 
 
 def between(key_boxes: dict[int, Box], frames: int) -> NDArray[np.float64]:

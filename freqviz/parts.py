@@ -6,7 +6,6 @@ it ended, is as if it were not there, and so is all that follows it.
 
 import json
 import logging
-import os
 import re
 import shutil
 import time
@@ -19,6 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from freqviz.store import write_file
 
 LENGTH = 64  # frames of a stretch, at least
 KEPT = 7 * 24 * 3600.0  # seconds that parts of a run are kept which nobody takes up again
@@ -50,16 +51,12 @@ class Parts:
     def put(self, start: int, stop: int, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Put down a stretch. A full disk costs the stretch and not the run: it is told in the log."""
         file = self.folder / f"{start:07d}-{stop:07d}.npz"
-        aside = file.with_suffix(f".aside-{os.getpid()}")
+        text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+        held: dict[str, Any] = {**arrays, "facts.json": text}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as out:
-                text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-                np.savez(out, **arrays, **{"facts.json": text})  # type: ignore[arg-type]  # the names are ours
-            aside.replace(file)
+            write_file(file, lambda made: np.savez(made, **held))
         except OSError:
             _log.warning("a finished part could not be kept", exc_info=True)
-            aside.unlink(missing_ok=True)
 
     def read(self) -> Iterator[Part]:
         """The stretches from frame 0 on, in order, as far as they follow each other."""

@@ -174,7 +174,7 @@ def read_jhmdb(path: Path | str, frames: int | None = None) -> NDArray[np.float6
             raise ValueError(f"pos_img must be 2 x 15 x {count}, got {found}")
         points = loadmat(file, variable_names=["pos_img"])["pos_img"].astype(np.float64)
     except Exception as error:  # SciPy lets through whatever it stumbles over
-        raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {_short(error)}") from None
+        raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {short(error)}") from None
     return points.transpose(2, 1, 0)[:, FROM_JHMDB] - 1
 
 
@@ -211,10 +211,10 @@ def _read_own(path: Path, frames: int) -> NDArray[np.float64]:
         else:
             held = np.load(path, mmap_mode="r", allow_pickle=False)  # maps what is there, whatever the header claims
             if held.dtype.kind not in "fiu":
-                raise ValueError(f"numbers expected, got {_short(held.dtype)}")
+                raise ValueError(f"numbers expected, got {short(held.dtype)}")
             points = np.array(held, np.float64)
     except Exception as error:  # also of the tokenizer that NumPy reads a header with
-        raise ValueError(f"{path.name} is no truth of a clip: {_short(error)}") from None
+        raise ValueError(f"{path.name} is no truth of a clip: {short(error)}") from None
     if np.isinf(points).any():
         raise ValueError(f"{path.name} must hold finite numbers, or NaN where a joint is not known")
     if points.shape != (frames, len(JOINTS), 2):
@@ -234,9 +234,9 @@ def _read_csv(path: Path, frames: int) -> NDArray[np.float64]:
             for row in rows:
                 frame, joint, place = int(row["frame"]), row["joint"], f"line {rows.line_num}"
                 if not 0 <= frame < frames:
-                    raise ValueError(f"{place}: frame {_short(frame)}, but the clip has the frames 0 to {frames - 1}")
+                    raise ValueError(f"{place}: frame {short(frame)}, but the clip has the frames 0 to {frames - 1}")
                 if joint not in JOINTS:
-                    raise ValueError(f"{place}: no joint named {_short(joint)}; known joints: {', '.join(JOINTS)}")
+                    raise ValueError(f"{place}: no joint named {short(joint)}; known joints: {', '.join(JOINTS)}")
                 people.add((row.get("model"), row.get("person")))
                 if len(people) > 1:
                     raise ValueError(f"{place}: a second model or person; a truth has one")
@@ -245,17 +245,17 @@ def _read_csv(path: Path, frames: int) -> NDArray[np.float64]:
                 known.add((frame, joint))
                 point = [float(row[name] or "nan") for name in ("x", "y")]
                 if np.abs(point).max() > FARTHEST:
-                    raise ValueError(f"{place}: x and y must be pixels of a frame, got {_short(point)}")
+                    raise ValueError(f"{place}: x and y must be pixels of a frame, got {short(point)}")
                 points[frame, JOINTS.index(joint)] = point
     except (ValueError, TypeError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
-        raise ValueError(f"{path.name} is no table of poses of this clip: {_short(error, 300)}") from None
+        raise ValueError(f"{path.name} is no table of poses of this clip: {short(error, 300)}") from None
     if not np.isfinite(points).all(-1).any():
         raise ValueError(f"{path.name} holds no joint")
     return points
 
 
-def _short(value: object, most: int = 100) -> str:
-    """What came, in no more characters than a message has room for."""
+def short(value: object, most: int = 100) -> str:
+    """What came, in no more characters than a message has room for; an error in its own words."""
     text = str(value) if isinstance(value, Exception) else repr(value)
     return text if len(text) <= most else f"{text[:most]} ..."
 

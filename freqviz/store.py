@@ -83,7 +83,7 @@ def sweep(parent: Path) -> None:
             os.close(held)
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> Path:
+def write_file(path: Path, write: Callable[[Path], object]) -> Path:
     """Let `write` make a file aside, then put it in the place of `path` in one step.
 
     Raises:

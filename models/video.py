@@ -166,17 +166,6 @@ class VideoNetwork(PoseNetwork):
         ):
             mine.load_state_dict({name: values[video] for name, values in theirs.state_dict().items()})
 
-    def start_from_twin(self, twin: "VideoNetwork", kept: tuple[str, ...] = ()) -> None:
-        """Take the parameters of a trained `spatial-video` where names and shapes agree; those `kept` stay so."""
-        mine = self.state_dict()
-        self.load_state_dict(
-            {name: v for name, v in twin.state_dict().items() if name in mine and v.shape == mine[name].shape},
-            strict=False,
-        )
-        for name, values in self.named_parameters():
-            if name.startswith(kept or self.kept):
-                values.requires_grad_(False)
-
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
         super().train(mode)

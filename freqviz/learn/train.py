@@ -155,11 +155,18 @@ def optimiser(network: nn.Module, recipe: Recipe, known: Container[str] = ()) ->
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
 
-def begin_as(network: nn.Module, other: nn.Module) -> int:
-    """Take the parameters and statistics of another network where names and shapes agree; how many values."""
+def begin_as(network: nn.Module, other: nn.Module, kept: tuple[str, ...] = ()) -> int:
+    """Take the parameters and statistics of another network where names and shapes agree; how many values.
+
+    Args:
+        kept: prefixes of the parameters that then stay as they are.
+    """
     mine = network.state_dict()
     same = {name: v for name, v in other.state_dict().items() if name in mine and v.shape == mine[name].shape}
     network.load_state_dict(same, strict=False)
+    for name, values in network.named_parameters():
+        if name.startswith(kept):
+            values.requires_grad_(False)
     return sum(v.numel() for v in same.values())
 
 
@@ -224,11 +231,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     known: Container[str] = ()
     if recipe.start:
         start = models.load(recipe.start)
-        begin_as(network, start)
+        begin_as(network, start, network.kept)
         known = set(start.state_dict()) if network.kept else ()
-    for name, values in network.named_parameters():
-        if name.startswith(network.kept):
-            values.requires_grad_(False)
     average = copy.deepcopy(network).eval()
     solver = optimiser(network, recipe, known)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
@@ -343,7 +347,7 @@ def train_heads(
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
         if isinstance(start, VideoNetwork):
-            network.start_from_twin(start, network.kept or ALIGNMENT)
+            begin_as(network, start, network.kept or ALIGNMENT)
         give_flow(network)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())

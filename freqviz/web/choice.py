@@ -267,16 +267,9 @@ def _imported() -> tuple[str, int | None]:
 
 
 def _take_boxes(key: str) -> None:
-    state: Any = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["imports"] += 1
-    try:
-        state["boxes"], state["boxes_refusal"] = library.add_boxes(file.name, file.getvalue()), ""
-        state.pop("track", None)
-    except (ValueError, OSError) as error:
-        state["boxes_refusal"] = visitor.said(error)
+    if name := visitor.hands_over(key, "imports", "boxes_refusal", library.add_boxes):
+        st.session_state["boxes"] = name
+        st.session_state.pop("track", None)
 
 
 def _arrivals() -> None:
@@ -322,15 +315,8 @@ def _uploader() -> None:
 
 
 def _take_upload(key: str) -> None:
-    state = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["uploads"] += 1
-    try:
-        state["came"], state["refusal"] = library.add(file.name, file.getvalue()), ""
-    except (ValueError, OSError) as error:
-        state["refusal"] = visitor.said(error)
+    if name := visitor.hands_over(key, "uploads", "refusal", library.add):
+        st.session_state["came"] = name
 
 
 def _another_clip() -> None:

@@ -1,6 +1,7 @@
 """Parameters of one's own for a network: uploaded, checked, and chosen among the networks."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -44,12 +45,5 @@ def ask(linked: Sequence[str]) -> None:
 
 def _take(key: str, network: str) -> None:
     state: Any = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["own uploads"] += 1
-    try:
-        name, state["own refusal"] = library.add_weights(network, file.name, file.getvalue()), ""
+    if name := visitor.hands_over(key, "own uploads", "own refusal", partial(library.add_weights, network)):
         state["networks"] = [*(one for one in state.get("networks", ()) if one != name), name]
-    except (ValueError, LookupError, OSError) as error:
-        state["own refusal"] = visitor.said(error)

@@ -50,9 +50,9 @@ def open_page(title: str, caption: str) -> View:
     choice.keep(title)
     st.title(title, anchor=False)
     request = choice.sidebar()
-    library.hold(st.session_state, request.clip)
     with sentences():
         if folder := library.session(request.clip):
+            library.hold(st.session_state, request.clip)
             view = View(request.clip, work.part_of(request.clip, folder), work.loaded(folder), folder)
             st.sidebar.caption(f"From a session file. {_facts(view.analysis)}")
             session.tell(view.name)
@@ -61,10 +61,10 @@ def open_page(title: str, caption: str) -> View:
         planned = None if request.missing else request.run()
         analysis = work.finished(planned.key) if planned else None
         ticket = work.ticket_of(planned.key) if planned else None
+        folder = work.STORE.root / planned.key.digest if planned and analysis else None
+        library.hold(st.session_state, request.clip, *([folder] if folder else []))
         _run_button(request, planned, ticket, analysis)
-        if planned and analysis and not choice.drawing():
-            folder = work.STORE.root / planned.key.digest
-            library.hold(st.session_state, request.clip, folder)
+        if planned and analysis and folder and not choice.drawing():
             view = View(request.clip, planned.clip, analysis, folder)
             session.offer(view)
             truth.ask(request.clip, planned.whole, view.truth_is_far)

@@ -1,6 +1,6 @@
 """The truth of an uploaded clip: asked for in the sidebar, shown with the poses and measured against."""
 
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
@@ -42,14 +42,4 @@ def ask(name: str, clip: Clip, far: bool = False) -> None:
 
 
 def _take(key: str, name: str, clip: Clip) -> None:
-    state: Any = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["truths"] += 1
-    refusal = ""
-    try:
-        library.add_truth(name, clip, file.name, file.getvalue())
-    except (ValueError, OSError) as error:
-        refusal = visitor.said(error)
-    state[f"refused truth of {name}"] = refusal
+    visitor.hands_over(key, "truths", f"refused truth of {name}", partial(library.add_truth, name, clip))

@@ -10,8 +10,9 @@ import hmac
 import os
 import re
 import secrets
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit import runtime
@@ -22,6 +23,7 @@ from freqviz import jobs
 PUBLIC = os.environ.get("FREQVIZ_PUBLIC") == "1"
 UPLOAD = 100  # MB of one upload in public
 BUDGET = 500 * 10**6  # bytes that one visit may keep in public
+Found = TypeVar("Found")
 LINKED = ("clip", "boxes", "networks")  # what a link may name
 
 
@@ -97,6 +99,27 @@ def said(error: Exception | str) -> str:
     if PUBLIC:
         text = re.sub(r"(?<![\w:.])/(?:[^\s/'\"]+/)+", "", text)
     return re.sub(r"([\\*`\[\]$<>~])", r"\\\1", text) + "."
+
+
+def hands_over(key: str, count: str, refusal: str, keep: Callable[[str, bytes], Found]) -> Found | None:
+    """Give what was just uploaded to `keep`, by its name and bytes; what that returns, None where nothing was kept.
+
+    Args:
+        key: of the uploader.
+        count: in the session's state, how many files came: the next uploader is another one, and empty.
+        refusal: there, what was wrong with the file in a sentence; empty where it was kept.
+        keep: raises ValueError, LookupError or OSError where it refuses.
+    """
+    state: Any = st.session_state
+    if (file := state[key]) is None:
+        return None
+    state[count] += 1
+    try:
+        found, state[refusal] = keep(file.name, file.getvalue()), ""
+    except (ValueError, LookupError, OSError) as error:
+        state[refusal] = said(error)
+        return None
+    return found
 
 
 def session() -> jobs.Visitor:

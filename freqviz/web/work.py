@@ -141,8 +141,8 @@ def start(request: Request) -> jobs.Ticket:
     ticket = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest, visitor.session())
     _remember(_tickets, digest, ticket)
     scrubbing_copy(request.clip, planned.clip)  # made meanwhile
-    mark = f"-{visitor.tag()}" if visitor.PUBLIC else ""
-    write_file(library.RECENT / f"{digest}{mark}.json", lambda made: _write(made, json.dumps(asdict(request))))
+    mark, note = f"-{visitor.tag()}" if visitor.PUBLIC else "", json.dumps(asdict(request))
+    write_file(library.RECENT / f"{digest}{mark}.json", lambda made: made.write_text(note, encoding="utf-8"))
     return ticket
 
 
@@ -153,10 +153,6 @@ def _remember(tickets: dict[str, jobs.Ticket], key: str, ticket: jobs.Ticket) ->
         tickets.pop(old, None)
     tickets.pop(key, None)
     tickets[key] = ticket
-
-
-def _write(made: Path, text: str) -> None:
-    made.write_text(text, encoding="utf-8")
 
 
 def recent() -> list[tuple[str, Request | None, float]]:
@@ -302,10 +298,7 @@ def _copy_of(clip: Clip, name: str) -> Path:
 
 
 def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
-    def write(made: Path) -> None:
-        to_video.scrubbing_copy(made, clip, progress=progress, cancelled=cancelled)
-
-    write_file(path, write)
+    write_file(path, lambda made: to_video.scrubbing_copy(made, clip, progress=progress, cancelled=cancelled))
     library.keep_within(path)
 
 
