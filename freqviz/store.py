@@ -125,7 +125,8 @@ def write_folder(folder: Path, write: Callable[[Path], None], mark: str = "run.j
         _settle(made)
         try:
             if folder.exists():
-                os.replace(folder, space / "old")
+                with suppress(FileNotFoundError):  # another process has just taken it away
+                    os.replace(folder, space / "old")
             os.replace(made, folder)
             _sync(folder.parent)
         except OSError:

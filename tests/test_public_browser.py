@@ -67,6 +67,7 @@ def test_other_hosts_and_forms_without_their_token_are_refused(public):
     put = urllib.request.Request(f"{public}_stcore/upload_file/a/b", b"x", method="PUT")
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(put, timeout=20)
+    refused.value.close()
     assert refused.value.code in (400, 403)
     with urllib.request.urlopen(f"{public}_stcore/health", timeout=20) as answer:
         assert answer.read() == b"ok"

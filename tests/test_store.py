@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -385,6 +386,20 @@ def test_two_processes_share_a_store(tmp_path):
     store.trim()
     assert 0 < store.size() <= 4000
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".aside")] == []
+
+
+def test_what_another_process_removes_while_it_is_replaced_is_written_all_the_same(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    folder, replace_ = store.put(KEY, writes("one")), os.replace
+
+    def removed_first(old, new):
+        if Path(old) == folder:
+            shutil.rmtree(folder)
+        replace_(old, new)
+
+    monkeypatch.setattr(os, "replace", removed_first)
+    assert store.put(KEY, writes("two")) == folder
+    assert (folder / "run.json").read_text() == "two"
 
 
 def test_bytes_reach_the_disk_before_their_name(tmp_path, monkeypatch):
