@@ -2,13 +2,17 @@
 # make test    install what the tests need, run them
 # make check   style and types, without running anything
 # make screenshots   pictures of every page, light and dark, laptop and phone, in runs/screenshots
+# make fuzz    2,000 mutated files to every importer and to the clip reader, about 10 minutes
+# make image   the page as a container (DEVICE=cuda, ENGINE=podman); Containerfile says how to run it
 # make bench   speed and memory; wants a quiet machine and about half an hour
 PYTHON ?= python3.11
 PORT   ?= 8501
+ENGINE ?= docker
+DEVICE ?= cpu
 VENV   := .venv
 PY     := $(VENV)/bin/python
 
-.PHONY: app test check screenshots bench
+.PHONY: app test check screenshots fuzz image bench
 .DELETE_ON_ERROR:
 
 app: $(VENV)/installed
@@ -24,6 +28,12 @@ check: $(VENV)/installed-dev
 
 screenshots: $(VENV)/installed-dev
 	$(PY) tests/screenshots.py
+
+fuzz: $(VENV)/installed-dev
+	$(PY) -m benchmarks.fuzz --files 2000
+
+image:
+	$(ENGINE) build --file Containerfile --build-arg DEVICE=$(DEVICE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --tag freqviz .
 
 bench: $(VENV)/installed-dev
 	$(PY) -m benchmarks.twins

@@ -26,7 +26,7 @@ PAGES = {"Poses and spectra": ""} | {
 PATIENCE = 300  # seconds; longer means that something is wrong
 STANDS = """() => {
     const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
-    return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 4
+    return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 1
         && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
 }"""
 
@@ -78,9 +78,9 @@ def opened(context: BrowserContext, address: str) -> tuple[float, Page, Listener
     page = context.new_page()
     listener, start = Listener(page), time.perf_counter()
     page.goto(address)
+    listener.wait(page)
     page.wait_for_function(STANDS, polling=20)
     took = time.perf_counter() - start
-    listener.wait(page)
     return took, page, listener
 
 
@@ -120,7 +120,7 @@ def rounds_of_pages(page: Page, count: int) -> None:
 def main(rounds: int = 15) -> None:
     with (
         TemporaryDirectory() as folder,
-        serve(Path(folder), Path(folder) / "log") as address,
+        serve(Path(folder), Path(folder) / "server.log") as address,
         sync_playwright() as play,
     ):
         browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -48,7 +48,7 @@ def main(rounds: int = 5) -> None:
     received: list[int] = []
     with (
         TemporaryDirectory() as folder,
-        serve(Path(folder), Path(folder) / "log") as address,
+        serve(Path(folder), Path(folder) / "server.log") as address,
         sync_playwright() as play,
     ):
         browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

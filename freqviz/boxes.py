@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import crops
+from freqviz.poses import short
 from freqviz.spectra import phase_correlation
 
 PAD = 1.1  # person box per joint box
@@ -32,6 +33,9 @@ LOW = (
 LEAP = (
     0.35  # of the box's longer side: true poses never moved so far in one of 20,500 steps at 30 frames/s (at most .33)
 )
+LARGEST = 64 << 20  # bytes of a file of boxes
+ROOM = 80  # characters of what came, in a message
+LAST, FARTHEST = 10**7, 1e6  # frame, and pixels from the corner, that a box may have: more is no clip
 LOW_SCORES, LEFT, LEAPT = "low scores", "box leaves the frame", "jump"  # why a person is called lost
 
 Box = NDArray[np.float64]
@@ -209,6 +213,8 @@ def read_people(path: Path | str) -> dict[int, dict[int, Box]]:
         OSError: no such file.
     """
     path = Path(path)
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{path.name} has {size >> 20} MB, boxes {LARGEST >> 20} at most")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -227,7 +233,11 @@ def read_people(path: Path | str) -> dict[int, dict[int, Box]]:
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
         if frame < 0:
-            raise ValueError(f"{where}: frame {frame} is negative")
+            raise ValueError(f"{where}: frame {short(frame, ROOM)} is negative")
+        if frame > LAST or np.abs(box).max() > FARTHEST:
+            raise ValueError(
+                f"{where}: frame and pixels must be numbers of a clip, got {short((frame, *values), ROOM)}"
+            )
         if frame in people.setdefault(person, {}):
             raise ValueError(f"{where}: frame {frame} is there twice for one person; ids must tell persons apart")
         people[person][frame] = box
@@ -240,16 +250,18 @@ Found = Iterator[tuple[str, int, int, list[float]]]  # where it stands, person, 
 
 
 def _csv(name: str, text: str) -> Found:
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    names = [column.strip() for column in rows.fieldnames or ()]
-    rows.fieldnames = names
-    if missing := [column for column in ("frame", "x", "y", "w", "h") if column not in names]:
-        raise ValueError(f"{name} must have the columns frame, x, y, w, h; missing {', '.join(missing)}")
-    for line, row in enumerate(rows, start=2):
-        try:
-            yield f"{name}, line {line}", 0, int(row["frame"]), [float(row[column]) for column in "xywh"]
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name}, line {line}: {error}") from None
+    line = 1
+    try:
+        rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
+        names = [column.strip() for column in rows.fieldnames or ()]
+        rows.fieldnames = names
+        if missing := [column for column in ("frame", "x", "y", "w", "h") if column not in names]:
+            raise ValueError(f"the columns frame, x, y, w, h are needed; missing {', '.join(missing)}")
+        for line, row in enumerate(rows, start=2):
+            values = int(row["frame"]), [float(row[column]) for column in "xywh"]
+            yield f"{name}, line {line}", 0, *values
+    except (TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{name}, line {line}: {short(error, ROOM)}") from None
 
 
 def _mot(name: str, text: str) -> Found:
@@ -261,6 +273,8 @@ def _mot(name: str, text: str) -> Found:
         try:
             numbers = [float(value) for value in values]
             frame, person, x, y, w, h = numbers[:6]
+            if not np.isfinite(numbers[:6]).all():
+                raise ValueError
         except ValueError:
             raise ValueError(
                 f"{where}: expected frame, id, x, y, w, h, or a header frame,x,y,w,h, got {row.strip()[:40]!r}"
@@ -277,24 +291,27 @@ def _coco(name: str, text: str) -> Found:
     try:
         held = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is no JSON: {error}") from None
+        raise ValueError(f"{name} is no JSON: {short(error, ROOM)}") from None
     held = held if isinstance(held, dict) else {"annotations": held}
     annotations = held.get("annotations")
     if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
         raise ValueError(f"{name} must hold a list of annotations with bbox and image_id, as COCO has it")
     places = _places(name, held["images"]) if held.get("images") else None
-    kinds = {kind.get("id"): kind.get("name") for kind in held.get("categories") or () if isinstance(kind, dict)}
+    given = held.get("categories")
+    categories = [kind for kind in given if isinstance(kind, dict)] if isinstance(given, list) else []
+    kinds = {kind.get("id"): kind.get("name") for kind in categories if isinstance(kind.get("id"), int | str)}
     for i, one in enumerate(annotations):
         where = f"{name}, annotation {i}"
-        if kinds.get(one.get("category_id"), "person") != "person" and "person" in kinds.values():
+        kind, image = one.get("category_id"), one.get("image_id")
+        if isinstance(kind, int | str) and kinds.get(kind, "person") != "person" and "person" in kinds.values():
             continue
-        image = one.get("image_id")
-        frame = one.get("frame", image if places is None else places.get(image))
+        place = image if places is None else places.get(image) if isinstance(image, int | str) else None
+        frame = one.get("frame", place)
         box, person = one.get("bbox"), one.get("track_id", 0)
-        if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
-            raise ValueError(f"{where}: bbox must be x, y, width, height, got {box!r}")
-        if not isinstance(frame, int) or not isinstance(person, int):
-            raise ValueError(f"{where}: no frame of image_id {image!r}, or a track_id that is no number")
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_pixels, box)):
+            raise ValueError(f"{where}: bbox must be x, y, width, height, got {short(box, ROOM)}")
+        if not _whole(frame) or not _whole(person):
+            raise ValueError(f"{where}: no frame of image_id {short(image, ROOM)}, or a track_id that is no number")
         yield where, person, frame, [box[0] - 0.5, box[1] - 0.5, box[2], box[3]]  # 0 is the corner of the image
 
 
@@ -303,7 +320,7 @@ def _places(name: str, images: Any) -> dict[Any, int]:
     try:
         stems = {one["id"]: Path(str(one.get("file_name", one["id"]))).stem for one in images}
         numbers = {image: int(re.findall(r"\d+", stem)[-1]) for image, stem in stems.items()}
-    except (TypeError, KeyError, IndexError, AttributeError):
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError):
         raise ValueError(f"{name}: images must have an id, and a number in file_name") from None
     first = min(numbers.values())
     if sorted(numbers.values()) != list(range(first, first + len(images))):
@@ -312,6 +329,14 @@ def _places(name: str, images: Any) -> dict[Any, int]:
             "frame; otherwise give each annotation its `frame`, from 0"
         )
     return {image: number - first for image, number in numbers.items()}
+
+
+def _pixels(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FARTHEST
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
 
 
 def between(key_boxes: dict[int, Box], frames: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import re
 import threading
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -21,11 +21,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
-import cv2
 import numpy as np
-from PIL import Image
 
-from freqviz import containers
+from freqviz import apart, containers
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -51,12 +49,17 @@ class Limits:
         pixels: width times height of a frame.
         frames: number of frames.
         seconds: time from the first to the last frame.
+        memory: bytes of a process of its own that decodes, its libraries included.
+        patience: seconds of processor time that opening or reading a chunk may take there, besides one a megabyte of
+            the file; by the clock four times as many.
     """
 
     file_bytes: int = 4 << 30
     pixels: int = 4096 * 4096
     frames: int = 200_000
     seconds: float = 2 * 3600.0
+    memory: int = 2 << 30
+    patience: float = 60.0
 
 
 class _Source(Protocol):
@@ -90,6 +93,8 @@ class Clip:
         limits: what the clip may ask for.
         cache_bytes: bound on the decoded frames held, at least one chunk is.
         fps: frames per second of a folder of images; a video file has its own.
+        apart: decode a video in a process of its own, with limits: for files from anybody. A decoder that crashes or
+            hangs is then a ClipError of the reading that it happened in. By "pyav" only.
     Raises:
         ClipError: no clip, or beyond the limits; the message says which in one sentence.
     """
@@ -101,6 +106,7 @@ class Clip:
         limits: Limits | None = None,
         cache_bytes: int = 64 << 20,
         fps: float = 30.0,
+        apart: bool = False,
     ) -> None:
         if reader not in READERS:
             raise ClipError(f"no reader named {reader!r}; known readers: {', '.join(READERS)}")
@@ -109,6 +115,8 @@ class Clip:
         source: _Source
         if path.is_dir():
             source = _Images(path, fps, limits)
+        elif apart:
+            source = _Apart(path, limits)
         else:
             video = _Video(path, limits)
             source = video if reader == "pyav" else _Decord(video)
@@ -356,6 +364,9 @@ class _Images:
         path = self._paths[i]
         if path.stat().st_size > self._limits.file_bytes:
             raise ClipError(f"the image {path.name} is larger than {self._limits.file_bytes} bytes")
+        import cv2  # here: a process that decodes videos starts in half the time without
+        from PIL import Image
+
         try:
             with Image.open(path) as header:  # decodes nothing
                 width, height = header.size
@@ -762,8 +773,8 @@ class _Video:
                 return
         self._open()
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        frames = np.empty((stop - start, *self.size, 3), np.uint8)
+    def read(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
+        frames = np.empty((stop - start, *self.size, 3), np.uint8) if out is None else out
         if all(i in self._kept for i in range(start, stop)):
             for i in range(start, stop):
                 frames[i - start] = self._upright(self._kept.pop(i))
@@ -797,8 +808,12 @@ class _Video:
             self.damaged.add(start + int(i))
 
     def digest(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _digest(self.path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _stamp(frame: Any) -> int | None:
@@ -818,6 +833,112 @@ def _look_at_file(path: Path, limits: Limits) -> None:
         objection = containers.objection(file.read(1024))
     if objection:
         raise ClipError(f"{path.name} {objection}")
+
+
+class _Apart:
+    """The same file read in a process of its own, which is started when something is asked and leaves when idle."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        if not apart.AVAILABLE:
+            raise ClipError(f"{path.name} is not opened: decoding in a process of its own needs POSIX, got {os.name}")
+        self.path, self._limits = path.resolve(), limits
+        _look_at_file(self.path, limits)
+        self._bytes = self.path.stat().st_size
+        self._process: apart.Process | None = None
+        self.report: list[str] = []
+        self.damaged: set[int] = set()
+        times = self._open()
+        self.times, self.fps, self.size = times, self._fps, self._size
+
+    def _open(self) -> np.ndarray:
+        """Start a process that opens the file; the times of the frames. Fills `_fps` and `_size`."""
+        if not self.path.is_file() or self.path.stat().st_size != self._bytes:
+            raise ClipError(f"{self.path.name} has gone or changed since it was opened")
+        limits = self._limits
+        try:
+            self._process = apart.Process(limits.memory)
+        except apart.Died as error:
+            raise ClipError(f"{self.path.name} cannot be read: {error}") from error
+        facts, times = self._ask({"open": str(self.path), "limits": vars(limits)})
+        self._fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
+        self._size = height, width
+        found = np.frombuffer(times, np.float64)
+        if not (0 < height * width <= limits.pixels and 0 < len(found) <= limits.frames):
+            raise ClipError(f"{self.path.name} is beyond the limits: {len(found)} frames of {width}x{height}")
+        return found
+
+    def _ask(self, question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        process, self._process = self._process, None  # until all has gone well
+        assert process is not None
+        try:
+            facts, after = process.ask(question, self._limits.patience + self._bytes / 1e6)
+        except apart.Refused as error:
+            process.end()
+            raise ClipError(str(error)) from error
+        except apart.Died as error:
+            process.end()
+            raise ClipError(f"{self.path.name} cannot be decoded: {error}") from error
+        self.damaged.update(facts["damaged"])
+        self.report = facts["report"]
+        self._process = process
+        return facts, after
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if self._process is None or self._process.left:
+            self.close()
+            times = self._open()
+            if (len(times), self._size) != (len(self.times), self.size):
+                raise ClipError(f"{self.path.name} has gone or changed since it was opened")
+        assert self._process is not None
+        held = self._process.frames(stop - start, self.size)
+        self._ask({"read": [start, stop]})
+        return held.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_process": None}
+
+    def digest(self) -> str:
+        return _digest(self.path)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.end()
+        self._process = None
+
+
+Answer = Callable[[dict[str, Any]], tuple[dict[str, Any], bytes]]
+
+
+def serving(frames: Callable[[int, tuple[int, int]], np.ndarray]) -> Answer:
+    """What answers the questions of an `_Apart`, in the process of its own.
+
+    Args:
+        frames: gives memory for (count, (height, width)) frames, which the other side sees.
+    """
+    video: Any = None
+    path = Path()
+
+    def answer(question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        nonlocal video, path
+        facts: dict[str, Any] = {}
+        times, known = b"", set(video.damaged) if video else set()
+        try:
+            if "open" in question:
+                path = Path(question["open"])
+                video, known = _Video(path, Limits(**question["limits"])), set()
+                facts |= {"fps": video.fps, "size": video.size}
+                times = video.times.tobytes()
+            else:
+                start, stop = question["read"]
+                video.read(start, stop, frames(stop - start, video.size))
+        except (ClipError, MemoryError):
+            raise
+        except Exception as error:
+            raise ClipError(f"{path.name} cannot be decoded: its decoder failed ({type(error).__name__})") from error
+        facts |= {"report": video.report, "damaged": sorted(video.damaged - known)}
+        return facts, times
+
+    return answer
 
 
 class _Decord:

@@ -22,6 +22,7 @@ SMALL = np.pi / 4  # phases below this are shown without wrapping round
 RINGS = 12
 CHANCE = (4 / 3) ** 0.5  # strength of a depthwise kernel with the initial weights of PyTorch: 1 + fan-in · variance
 BEGUN = 0.02 * 2**0.5  # root mean square gain of a global filter before training: N(0, .02) twice
+PASSING = "branch."  # where those filters stand in a network that let everything through before training
 NAMED = 24  # channels whose rank the note of the gallery tells
 RESPONSE = "filter(u, v) = FFT of its kernel"
 FILTER_SOURCE = "Rao et al., Global Filter Networks, NeurIPS 2021"
@@ -37,6 +38,7 @@ class Filters:
     stride: int  # input pixels per cell
     spectral: bool  # learned as a spectrum; else as a kernel in the picture
     branch: bool = False  # added to what passes beside it
+    begun: float = BEGUN  # root mean square gain of a branch before training
 
     @property
     def strengths(self) -> NDArray[np.float64]:
@@ -54,8 +56,8 @@ class Filters:
         strongest, mean = self.strengths.max(), self.strengths.mean()
         if self.branch:
             return (
-                f"Root mean square gain: strongest {strongest:.3f}, mean {mean:.3f}, {BEGUN:.3f} before training; what "
-                "they give is added to what passes beside them."
+                f"Root mean square gain: strongest {strongest:.3f}, mean {mean:.3f}, {self.begun:.3f} before training; "
+                "what they give is added to what passes beside them."
             )
         words = f"Distance from the identity: strongest {strongest:.3f}, mean {mean:.3f} of gain"
         if not self.spectral:
@@ -97,7 +99,8 @@ def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE) -> Filters:
     else:
         kernels = filters.kernel_of_taps(record.values, height, width)
     branch = spectral and not trace.stages("difference_spectrum")
-    return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral, branch)
+    begun = 1.0 if record.stage.startswith(PASSING) else BEGUN
+    return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral, branch, begun)
 
 
 def gallery(learnt: Filters, columns: int | None = None) -> Panel:

@@ -106,7 +106,7 @@ def found_again(found: Matches, point: tuple[float, float]) -> Panel:
     half = (found.stride - 1) / 2
     peaks = np.array([[lefts[s] + c * found.stride + half, r * found.stride + half] for s, (r, c) in best.items()])
     told = [
-        f"{signed([s])}: {_pair(((c - column) * found.stride, (r - row) * found.stride))}, cosine {maps[s][r, c]:.2f}"
+        f"{signed([s])}: {_pair(_away(found, r - row, c - column))}, cosine {maps[s][r, c]:.2f}"
         for s, (r, c) in best.items()
     ]
     return Panel(
@@ -141,7 +141,7 @@ def marginal(found: Matches) -> Panel:
     for slot in found.neighbours:
         near = found.marginal(slot)[np.ix_(rows, columns)]
         r, c = np.unravel_index(near.argmax(), near.shape)
-        told.append(f"{signed([slot])}: {_pair((columns[c] * found.stride, rows[r] * found.stride))}")
+        told.append(f"{signed([slot])}: {_pair((float(columns[c]) * found.stride, float(rows[r]) * found.stride))}")
         peaks.append((lefts[slot] + c * found.stride, rows[r] * found.stride))
         maps.append(near)
     low, high = min(float(one.min()) for one in maps), max(float(one.max()) for one in maps)
@@ -186,6 +186,11 @@ def _name(cuts: NDArray[np.uint8], step: int) -> str:
 
 def _slot(slot: int) -> str:
     return signed([slot]) if slot else "key"
+
+
+def _away(found: Matches, rows: np.intp, columns: np.intp) -> tuple[float, float]:
+    """Cells down and to the right as a displacement x, y; input pixels."""
+    return float(columns) * found.stride, float(rows) * found.stride
 
 
 def _side_by_side(

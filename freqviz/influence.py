@@ -15,6 +15,9 @@ Convention: slots run from -(T // 2) to T // 2; keypoints and boxes in frame pix
 clip given; what they find names frames by their number in the whole clip (`clip.first` more, where it is a part).
 """
 
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +31,43 @@ from freqviz.clip import Clip
 from freqviz.trace import Window, feature_energy, light_frames, light_rows, watching
 from models.network import PoseNetwork
 from models.probe import probes
+
+KEPT = 24  # frames after a backbone, about 0.6 MB each
+
+
+class Kept:
+    """Frames of one clip that passed a backbone last: windows that overlap share them, and networks on one backbone."""
+
+    def __init__(self, clip: Clip):
+        self.clip = clip
+        self._maps: OrderedDict[tuple[str, int, bytes], Window] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def shared(self, network: PoseNetwork, frames: Sequence[int], box: ArrayLike) -> Window | None:
+        """What the network's `shared` gives for some frames, each (N, ...); None where it shares nothing.
+
+        Args:
+            network: a PoseNetwork, in eval mode.
+            frames: indices into the clip; one may come twice.
+            box: (4,) that all are cut by; frame pixels.
+        """
+        if (backbone := getattr(network, "backbone_key", None)) is None:
+            return None
+        checked = boxes.checked(box)
+        keys = {i: (f"{backbone} {network.input_size}", i, checked.tobytes()) for i in sorted(set(frames))}
+        with self._lock:
+            new = [i for i, key in keys.items() if key not in self._maps]
+            if new:
+                cuts = np.stack([crops.cut(self.clip[i], checked, network.input_size) for i in new])
+                with torch.inference_mode():
+                    maps = network.shared(run.to_tensor(cuts, _device(network)))  # type: ignore[operator]
+                self._maps |= {keys[i]: {part: one[n] for part, one in maps.items()} for n, i in enumerate(new)}
+            for key in keys.values():
+                self._maps.move_to_end(key)
+            found = [self._maps[keys[i]] for i in frames]
+            while len(self._maps) > KEPT:
+                self._maps.popitem(last=False)
+        return {part: torch.stack([one[part] for one in found]) for part in found[0]}
 
 
 @dataclass(frozen=True)
@@ -189,7 +229,9 @@ class Intervention:
         return pd.DataFrame(rows, columns=["quantity", "unit", "before", "after"])
 
 
-def encode_window(clip: Clip, network: PoseNetwork, key: int, box: ArrayLike, name: str = "") -> EncodedWindow:
+def encode_window(
+    clip: Clip, network: PoseNetwork, key: int, box: ArrayLike, name: str = "", kept: Kept | None = None
+) -> EncodedWindow:
     """Send the frames of one window through the backbone, each once.
 
     Args:
@@ -198,6 +240,7 @@ def encode_window(clip: Clip, network: PoseNetwork, key: int, box: ArrayLike, na
         key: the key frame.
         box: (4,) tight x, y, w, h that the window is cut by: `light_trace.boxes[key]`; frame pixels.
         name: of the network; default its class.
+        kept: frames of this clip that passed the backbone before.
     Raises:
         ValueError: no such frame, or the box is none.
         LookupError: the network sees single frames: there is no neighbour to exchange.
@@ -207,7 +250,8 @@ def encode_window(clip: Clip, network: PoseNetwork, key: int, box: ArrayLike, na
         raise LookupError(f"{name} sees a single frame: no neighbour counts, and none can be exchanged")
     checked, shown = boxes.checked(box), run.window_frames(clip, key, network.frames)
     distinct = sorted(set(shown))
-    maps, rows = _encode(network, np.stack([clip[i] for i in distinct]), checked)
+    shared = kept.shared(network, distinct, checked) if kept else None
+    maps, rows = _encode(network, np.stack([clip[i] for i in distinct]), checked, shared)
     places = [distinct.index(i) for i in shown]
     energy = rows.get("band_energy")
     return EncodedWindow(
@@ -223,13 +267,8 @@ def influence(window: EncodedWindow) -> Influence:
     All T windows are estimated together; that of the key slot is the window as it is.
     """
     count, middle = len(window.frames), len(window.frames) // 2
-    batch = {}
-    for part, maps in window.maps.items():
-        rows = maps[None].repeat(count, *[1] * maps.ndim)
-        for t in range(count):
-            rows[t, t] = maps[middle]
-        batch[part] = rows
-    found, weights, _ = _estimate(window, batch)
+    one = {part: maps[None] for part, maps in window.maps.items()}
+    found, weights, _ = _estimate(window, one, window.network.exchanged)
     return Influence(
         network=window.name,
         key=window.first + window.key,
@@ -238,7 +277,7 @@ def influence(window: EncodedWindow) -> Influence:
         frames=window.first + np.array(window.frames),
         joints=window.network.skeleton.names,
         keypoints=found["keypoints"],
-        weights=found["frame_weights"][middle] if weights is not None else np.full(count, np.nan),
+        weights=np.full(count, np.nan) if weights is None else _over_person(weights[middle], window),
         joint_weights=_at_joints(weights, found["keypoints"], window)[middle],
     )
 
@@ -317,25 +356,37 @@ def intervene(clip: Clip, window: EncodedWindow, slot: int, change: Change) -> I
     )
 
 
-def _encode(network: PoseNetwork, frames: NDArray[np.uint8], box: boxes.Box) -> tuple[Window, dict[str, NDArray[Any]]]:
+def _encode(
+    network: PoseNetwork, frames: NDArray[np.uint8], box: boxes.Box, shared: Window | None = None
+) -> tuple[Window, dict[str, NDArray[Any]]]:
     """Maps of frames (N, H, W, 3), each (N, ...), and what shows of the light tier meanwhile."""
-    cuts = np.stack([crops.cut(frame, box, network.input_size) for frame in frames])
-    device = str(next(network.parameters()).device)
-    return light_frames(network, network.encode, run.to_tensor(cuts, device), box)
+    cuts = run.to_tensor(np.stack([crops.cut(frame, box, network.input_size) for frame in frames]), _device(network))
+    if shared is None:
+        return light_frames(network, network.encode, cuts, box)
+    maps, rows = light_frames(network, network.own, cuts, box)  # type: ignore[arg-type]
+    return {**shared, **maps}, rows
+
+
+def _device(network: PoseNetwork) -> str:
+    return str(next(network.parameters()).device)
 
 
 @torch.inference_mode()
 def _estimate(
-    window: EncodedWindow, batch: Window
+    window: EncodedWindow, batch: Window, estimate: Callable[[Window], torch.Tensor] | None = None
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Light rows of B windows; their frame weights (B, T, h, w) and log feature variances (B, T), if probed."""
+    """Light rows of B windows; their frame weights (B, T, h, w) and log feature variances (B, T), if probed.
+
+    Another `estimate` than the network's may give other windows than the `batch` holds: then poses are all of the rows.
+    """
     network, seen = window.network, dict[str, NDArray[np.float64]]()
     known = probes(network).items()
     finest = min((p.stride for _, p in known if p.quantity == "feature"), default=0)
     only = {
         path: probe
         for path, probe in known
-        if probe.quantity == "frame_weights" or (probe.quantity == "feature" and probe.stride == finest)
+        if probe.quantity == "frame_weights"
+        or (estimate is None and probe.quantity == "feature" and probe.stride == finest)
     }
 
     def see(path: str, probe: Any, tensor: torch.Tensor) -> None:
@@ -344,8 +395,14 @@ def _estimate(
         seen[probe.quantity] = tensor.double().cpu().numpy()
 
     with watching(network, see, only):
-        rows = light_rows(network, batch, window.box)
+        rows = light_rows(network, batch, window.box, light=estimate is None, estimate=estimate)
     return rows, seen.get("frame_weights"), seen.get("feature")
+
+
+def _over_person(weights: NDArray[np.float64], window: EncodedWindow) -> NDArray[np.float64]:
+    """(T,) mean of weights (T, h, w) over the person."""
+    (h, w), size = weights.shape[-2:], window.network.input_size
+    return weights[:, crops.person_cells((h, w), size[0] // h, window.box, size)].mean(-1)
 
 
 def _at_joints(

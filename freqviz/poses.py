@@ -6,10 +6,13 @@ sums to 1 over its cells, and the centre of cell i lies at stride · i + (stride
 
 import csv
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +28,8 @@ EDGES = (
     (6, 7), (7, 8), (8, 12), (9, 12), (9, 10), (10, 11), (12, 13),
 )  # fmt: skip
 FLIPS = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13)  # a joint's name in the mirror
+LARGEST = 64 << 20  # bytes of a file of true joints, also once it is inflated
+FARTHEST = 1e6  # pixels from the corner that a joint may be: more is no clip
 LIMB_JOINTS = tuple(range(12))  # what MoveNet shares with us
 ALPHAS = (0.05, 0.1, 0.2)
 FROM_JHMDB = (13, 9, 5, 6, 10, 14, 11, 7, 3, 4, 8, 12, 0, 2)  # its joints in our order; belly is left out
@@ -62,7 +67,7 @@ def decode(heatmaps: ArrayLike, stride: int = 4) -> tuple[NDArray[np.float64], N
         raise ValueError(f"heatmaps must be (..., J, h, w), got {maps.shape}")
     lead, (h, w) = maps.shape[:-2], maps.shape[-2:]
     flat = maps.reshape(-1, h, w)
-    smooth = np.stack([cv2.GaussianBlur(one, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT_101) for one in flat])
+    smooth = _smoothed(flat)
     peak = smooth.reshape(len(flat), -1).argmax(1)
     row, column = peak // w, peak % w
     n = np.arange(len(flat))
@@ -84,6 +89,16 @@ def decode(heatmaps: ArrayLike, stride: int = 4) -> tuple[NDArray[np.float64], N
     padded = np.pad(flat, ((0, 0), (2, 2), (2, 2)))
     scores = sum(padded[n, row + i, column + j] for i in range(5) for j in range(5))
     return keypoints.reshape(*lead, 2), np.clip(np.asarray(scores, np.float64), 0, 1).reshape(lead)
+
+
+def _smoothed(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maps (N, h, w) through a Gaussian of one cell, mirrored at the border: one above the other, in a single call."""
+    reach, height = 4, maps.shape[1]
+    mirrored = np.pad(np.arange(height), reach, "reflect")  # rows; OpenCV calls this border reflect 101
+    tall = maps[:, mirrored].reshape(-1, maps.shape[2])
+    size = (2 * reach + 1, 2 * reach + 1)
+    smooth = np.asarray(cv2.GaussianBlur(tall, size, 1.0, borderType=cv2.BORDER_REFLECT_101), np.float32)
+    return smooth.reshape(len(maps), -1, maps.shape[2])[:, reach:-reach]
 
 
 def disagreement(keypoints: ArrayLike) -> NDArray[np.float64]:
@@ -125,6 +140,8 @@ def read_truth(path: Path | str, frames: int, size: tuple[int, int]) -> NDArray[
         ValueError: none of these, or of another clip.
     """
     path = Path(path)
+    if (held := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{path.name} has {held >> 20} MB, the truth of a clip {LARGEST >> 20} at most")
     if path.suffix.lower() == ".csv":
         return _read_csv(path, frames)
     if path.suffix.lower() in (".npy", ".json"):
@@ -147,16 +164,44 @@ def read_jhmdb(path: Path | str, frames: int | None = None) -> NDArray[np.float6
     """
     path, count = Path(path), "T" if frames is None else frames
     try:
-        shape = {name: tuple(size) for name, size, _ in whosmat(path)}.get("pos_img")
-        if shape is None or len(shape) != 3 or shape[:2] != (2, 15) or frames not in (None, shape[2]):
-            found = "none" if shape is None else " x ".join(map(str, shape))
+        data = _plain_mat(path.read_bytes())
+        file: Any = BytesIO(data)  # the stubs of SciPy know names of files alone
+        held = {name: (kind, tuple(size)) for name, size, kind in whosmat(file)}
+        kind, shape = held.get("pos_img", ("none", ()))
+        numbers = kind in ("double", "single") or "int" in kind
+        if not numbers or len(shape) != 3 or shape[:2] != (2, 15) or frames not in (None, shape[2]):
+            found = " x ".join(map(str, shape[:8])) + ("" if numbers else kind)
             raise ValueError(f"pos_img must be 2 x 15 x {count}, got {found}")
-        points = loadmat(path, variable_names=["pos_img"])["pos_img"].astype(np.float64)
-    except OSError:
-        raise
+        points = loadmat(file, variable_names=["pos_img"])["pos_img"].astype(np.float64)
     except Exception as error:  # SciPy lets through whatever it stumbles over
-        raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {error}") from None
+        raise ValueError(f"{path.name} is not JHMDB's joint_positions.mat of this clip: {short(error)}") from None
     return points.transpose(2, 1, 0)[:, FROM_JHMDB] - 1
+
+
+def _plain_mat(data: bytes) -> bytes:
+    """The same MATLAB file without compression: SciPy would inflate whatever comes, and so is given what was counted.
+
+    Raises:
+        ValueError: it is cut off, or too large once it is inflated.
+    """
+    if data[126:128] != b"IM" or data[124:126] != b"\0\1":  # little-endian, version 5
+        raise ValueError("no MATLAB file of version 5, as JHMDB has them")
+    plain, at = [data[:128]], 128
+    while at < len(data):
+        kind, size = (int.from_bytes(data[at + place : at + place + 4], "little") for place in (0, 4))
+        if at + 8 + size > len(data):
+            raise ValueError("it is cut off")
+        content = data[at : at + 8 + size]
+        if kind == 15:  # compressed
+            inflating = zlib.decompressobj()
+            content = inflating.decompress(content[8:], LARGEST)
+            if not inflating.eof:
+                raise ValueError("it is cut off, or too large once it is inflated")
+        plain.append(content)
+        at += 8 + size
+    if sum(map(len, plain)) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST >> 20} MB once it is inflated")
+    return b"".join(plain)
 
 
 def _read_own(path: Path, frames: int) -> NDArray[np.float64]:
@@ -164,9 +209,14 @@ def _read_own(path: Path, frames: int) -> NDArray[np.float64]:
         if path.suffix.lower() == ".json":
             points = np.array(json.loads(path.read_text(encoding="utf-8"))["joints"], np.float64)
         else:
-            points = np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (ValueError, TypeError, KeyError, EOFError) as error:
-        raise ValueError(f"{path.name} is no truth of a clip: {error}") from None
+            held = np.load(path, mmap_mode="r", allow_pickle=False)  # maps what is there, whatever the header claims
+            if held.dtype.kind not in "fiu":
+                raise ValueError(f"numbers expected, got {short(held.dtype)}")
+            points = np.array(held, np.float64)
+    except Exception as error:  # also of the tokenizer that NumPy reads a header with
+        raise ValueError(f"{path.name} is no truth of a clip: {short(error)}") from None
+    if np.isinf(points).any():
+        raise ValueError(f"{path.name} must hold finite numbers, or NaN where a joint is not known")
     if points.shape != (frames, len(JOINTS), 2):
         raise ValueError(f"{path.name} must hold ({frames}, {len(JOINTS)}, 2) for this clip, got {points.shape}")
     return points
@@ -184,21 +234,30 @@ def _read_csv(path: Path, frames: int) -> NDArray[np.float64]:
             for row in rows:
                 frame, joint, place = int(row["frame"]), row["joint"], f"line {rows.line_num}"
                 if not 0 <= frame < frames:
-                    raise ValueError(f"{place}: frame {frame}, but the clip has the frames 0 to {frames - 1}")
+                    raise ValueError(f"{place}: frame {short(frame)}, but the clip has the frames 0 to {frames - 1}")
                 if joint not in JOINTS:
-                    raise ValueError(f"{place}: no joint named '{joint}'; known joints: {', '.join(JOINTS)}")
+                    raise ValueError(f"{place}: no joint named {short(joint)}; known joints: {', '.join(JOINTS)}")
                 people.add((row.get("model"), row.get("person")))
                 if len(people) > 1:
                     raise ValueError(f"{place}: a second model or person; a truth has one")
                 if (frame, joint) in known:
                     raise ValueError(f"{place}: the {joint} of frame {frame} stands there twice")
                 known.add((frame, joint))
-                points[frame, JOINTS.index(joint)] = [float(row[name] or "nan") for name in ("x", "y")]
+                point = [float(row[name] or "nan") for name in ("x", "y")]
+                if np.abs(point).max() > FARTHEST:
+                    raise ValueError(f"{place}: x and y must be pixels of a frame, got {short(point)}")
+                points[frame, JOINTS.index(joint)] = point
     except (ValueError, TypeError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
-        raise ValueError(f"{path.name} is no table of poses of this clip: {error}") from None
+        raise ValueError(f"{path.name} is no table of poses of this clip: {short(error, 300)}") from None
     if not np.isfinite(points).all(-1).any():
         raise ValueError(f"{path.name} holds no joint")
     return points
+
+
+def short(value: object, most: int = 100) -> str:
+    """What came, in no more characters than a message has room for; an error in its own words."""
+    text = str(value) if isinstance(value, Exception) else repr(value)
+    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def inside(keypoints: ArrayLike, size: tuple[int, int]) -> NDArray[np.bool_]:

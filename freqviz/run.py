@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib import metadata
 from itertools import repeat
@@ -31,14 +31,15 @@ import models as networks
 from freqviz import boxes as ladder
 from freqviz import crops, sharpness, spectra
 from freqviz.clip import Clip
-from freqviz.jobs import Cancelled, Progress, never, silent, unseen
+from freqviz.jobs import Cancelled, OutOfMemory, Progress, never, silent, unseen
+from freqviz.parts import LENGTH, Parts, trim
 from freqviz.poses import Pose
 from freqviz.store import RunKey, Store, write_folder
 from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_rows, trace_window
 from models.cost import multiply_adds, parameters
 from models.network import PoseNetwork
 
-BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "measure")  # busy only while no network computes
+BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "beside")  # busy only while no network computes
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
@@ -143,7 +144,8 @@ def analyse(
     At most one of `box`, `boxes`, `whole_frame`; with none the first box is where something moves. A first
     box is held while the last poses of the first network stay in it, and cut anew around them otherwise. Where the
     person is lost, a correction puts the box right: from its frame on the box is the given one, and follows the
-    poses. With a store, what an earlier run found before that frame is taken from there, and only the rest computed.
+    poses. With a store, what an earlier run found before that frame is taken from there, and only the rest computed;
+    and what a run has finished is put down there as it goes on: after a crash or a cancel it goes on from there.
 
     Args:
         clip: a Clip, or the path of one.
@@ -163,6 +165,7 @@ def analyse(
     Raises:
         ValueError: clip, frames, box, correction, device or a deep frame is wrong; the message says what was expected.
         LookupError: no network of that name.
+        OutOfMemory: the device has no room for a single window.
         Cancelled: `cancelled()` said so.
     """
     run = Run(clip, models, box, boxes, whole_frame, device, deep, step, corrections, frames)
@@ -171,9 +174,7 @@ def analyse(
         analysis = load_analysis(found)
         progress(len(run.clip), len(run.clip))
     else:
-        analysis = run.analysis(progress, cancelled, earlier=run.earlier(store) if store else None)
-        if store:
-            store.put(run.key, analysis.write)
+        analysis = run.into(store, progress, cancelled) if store else run.analysis(progress, cancelled)
     if out is not None:
         analysis.save(out)
     return analysis
@@ -201,18 +202,21 @@ def predict(
     return run.analysis(progress, cancelled, light=False).poses
 
 
-def deep_trace(clip: Clip, model: str, key: int, box: ArrayLike, device: Device = "auto") -> Trace:
+def deep_trace(
+    clip: Clip, model: str, key: int, box: ArrayLike, device: Device = "auto", shared: Window | None = None
+) -> Trace:
     """Everything that one window showed, recomputed.
 
     Args:
         key: the key frame.
         box: (4,) the box its window is cut by: `light_trace.boxes[key]`.
+        shared: as in `trace_window`.
     Raises:
         ValueError: no such frame.
     """
     network = load_network(model, device)
     frames = {i: clip[i] for i in set(window_frames(clip, key, network.frames))}
-    return _deep(network, model, key, len(clip), frames, ladder.checked(box))
+    return _deep(network, model, key, len(clip), frames, ladder.checked(box), shared)
 
 
 def window_frames(clip: Clip, key: int, count: int) -> list[int]:
@@ -344,6 +348,7 @@ class Run:
     ):
         if step < 1:
             raise ValueError(f"step must be at least 1 window, got {step}")
+        self.salt = ""  # keeps the result apart from that of others, where they do not share
         self.whole = clip if isinstance(clip, Clip) else Clip(clip)
         every = (self.whole.first, self.whole.first + len(self.whole))
         start, stop = (edge - self.whole.first for edge in frames or every)
@@ -437,13 +442,34 @@ class Run:
         found = self.reusable(store)
         return found and (load_analysis(found[0]), found[1])
 
+    def parts(self, store: Store) -> Parts:
+        """What earlier runs of this key have finished before they were stopped."""
+        return Parts(store.root, self.key.digest)
+
+    def into(
+        self,
+        store: Store,
+        progress: Progress = silent,
+        cancelled: Callable[[], bool] = never,
+        show: Callable[["Newest"], None] = unseen,
+    ) -> Analysis:
+        """Run, from where an earlier run was stopped, and put the result into the store; arguments as in `analysis`."""
+        trim(store.root)
+        parts = self.parts(store)
+        found = self.analysis(progress, cancelled, show, earlier=self.earlier(store), parts=parts)
+        if cancelled():
+            raise Cancelled("cancelled before it was kept")  # such as by who removed the clip
+        store.put(self.key, found.write)
+        parts.forget()
+        return found
+
     def _key(self, corrections: Mapping[int, ladder.Box]) -> RunKey:
         values = self.imported if self.imported is not None else self.first
         boxes = self.rung if values is None else f"{self.rung} {hashlib.sha256(values.tobytes()).hexdigest()}"
         if corrections:
             boxes += f" corrected {json.dumps({frame: box.tolist() for frame, box in corrections.items()})}"
         return RunKey(
-            clip=self.clip.hash,
+            clip=self.clip.hash + self.salt,
             boxes=boxes,
             checkpoints=tuple(self.checkpoints.items()),
             settings=json.dumps({"step": self.step, "deep": self.deep}, sort_keys=True),
@@ -457,6 +483,7 @@ class Run:
         show: Callable[[Newest], None] = unseen,
         light: bool = True,
         earlier: tuple[Analysis, int] | None = None,
+        parts: Parts | None = None,
     ) -> Analysis:
         """Run the networks over the clip.
 
@@ -466,7 +493,9 @@ class Run:
             show: called after each step.
             light: False leaves out all but poses and boxes.
             earlier: as `Run.earlier` has it: an analysis, and the corrected frame up to which it serves.
+            parts: where what is finished is put down, and taken up.
         Raises:
+            OutOfMemory: the device has no room for a single window.
             Cancelled: `cancelled()` said so.
         """
         known, start = earlier or (None, 0)
@@ -476,16 +505,28 @@ class Run:
         deep: dict[tuple[str, int], Trace] = {}
         seconds: dict[str, float] = {}
         started = time.perf_counter()
-        progress(0, total - start)
-        for part in self._steps(light, cancelled, start):
+
+        def keep(name: str, quantity: str, done: slice, values: NDArray[Any]) -> None:
+            # whole at once: small arrays kept among passing ones scatter the memory
+            if quantity not in rows[name]:
+                rows[name][quantity] = np.empty((total - start, *values.shape[1:]), values.dtype)
+            rows[name][quantity][done] = values
+
+        here = self._take_up(parts, start, keep, frames) if parts else None
+        resumed = put = start if here is None else here.key
+        progress(resumed - start, total - start)
+        for part in self._steps(light, cancelled, start, here):
+            if parts and part.here.key - put >= LENGTH:
+                finished = slice(put - start, part.here.key - start)
+                arrays = {f"{n} {q}": rows[name][q][finished] for n, name in enumerate(rows) for q in rows[name]}
+                facts = {"start": start, "here": part.here.plain(), "frames": frames[finished]}
+                parts.put(put, part.here.key, arrays, facts)
+                put = part.here.key
             seconds = part.seconds
             done = slice(part.keys.start - start, part.keys.stop - start)
             for name, more in part.rows.items():
                 for quantity, values in more.items():
-                    # whole at once: small arrays kept among passing ones scatter the memory
-                    if quantity not in rows[name]:
-                        rows[name][quantity] = np.empty((total - start, *values.shape[1:]), values.dtype)
-                    rows[name][quantity][done] = values
+                    keep(name, quantity, done, values)
             frames += self._frame_rows(part, light)
             for key in part.keys:
                 if (number := self.clip.first + key) in self.deep:
@@ -494,6 +535,12 @@ class Run:
             show(part.newest)
             progress(part.keys.stop - start, total - start)
         table = pd.DataFrame(frames)
+        for number in (number for number in self.deep if start <= number - self.clip.first < resumed):
+            key = number - self.clip.first
+            box = table[list(BOX)].to_numpy()[key - start]
+            for name, network in self.networks.items():
+                seen = {i: self.clip[i] for i in set(_window(key, network.frames, total))}
+                deep[name, number] = _deep(network, name, key, total, seen, box)
         held, segments = table[list(BOX)].to_numpy(), table.pop("segment").to_numpy()
         traces = {
             name: _light_trace(name, network, rows[name], held, segments, self.clip.first)
@@ -509,11 +556,34 @@ class Run:
         table.insert(list(table).index("box_source") + 1, "lost", lost)
         cost = {
             "seconds": time.perf_counter() - started,
-            "frames": total - start,
+            "frames": total - resumed,
             "memory": memory(self.device),
             "networks": seconds,
         }
+        if resumed > start:
+            cost["taken up at"] = self.clip.first + resumed
         return Analysis(traces, table, self._provenance(table) | {"cost": cost}, deep)
+
+    def _take_up(
+        self,
+        parts: Parts,
+        start: int,
+        keep: Callable[[str, str, slice, NDArray[Any]], None],
+        frames: list[dict[str, Any]],
+    ) -> "_Here | None":
+        """Fill in what is finished already; where the loop goes on from there, None where nothing is."""
+        here, names = None, list(self.networks)
+        for part in parts.read():
+            if part.facts["start"] != start or part.start != (start if here is None else here.key):
+                break
+            for place, values in part.arrays.items():
+                n, _, quantity = place.partition(" ")
+                keep(names[int(n)], quantity, slice(part.start - start, part.stop - start), values)
+            frames += part.facts["frames"]
+            here = _Here.of(part.facts["here"])
+        if here is None:
+            parts.forget()
+        return here
 
     def _frame_rows(self, part: "_Step", light: bool) -> list[dict[str, Any]]:
         shared = {**dict(zip(BOX, part.box, strict=True)), "box_source": part.source, "segment": part.segment}
@@ -523,44 +593,57 @@ class Run:
             seen = BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
         return [{"frame": self.clip.first + key, **shared, **of} for key, of in zip(part.keys, seen, strict=True)]
 
-    def _steps(self, light: bool, cancelled: Callable[[], bool], start: int = 0) -> "Iterator[_Step]":
+    def _steps(
+        self, light: bool, cancelled: Callable[[], bool], start: int = 0, resumed: "_Here | None" = None
+    ) -> "Iterator[_Step]":
         """Groups of key frames that share a box, in order; between them the box is looked at.
 
         Args:
             start: the first key frame, an index into the clip: 0, or one with a correction, which does not depend on
                 those before it.
+            resumed: where an earlier loop was stopped.
         """
         total, most = len(self.clip), self.step
         backbones = _backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
-        if start in self.corrections:
+        if resumed is not None:
+            box, source, rung = resumed.box, resumed.source, resumed.rung
+        elif start in self.corrections:
             box, source, rung = self.corrections[start], "corrected", "corrected"
         else:
             first, rung = self.first if self.first is not None else self._from_motion(), self.rung
             box, source = (ladder.whole_frame(self.clip.size), "whole frame") if first is None else (first, rung)
         key, segment, lost, ahead = start, 0, 0, 2 if rung in FOLLOWING else most  # two poses tell the first speed
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
-        in_hand = _InHand(self.clip, max(0, start - reach))
+        if resumed is not None:
+            key, segment, lost, ahead, last = resumed.key, resumed.segment, resumed.lost, resumed.ahead, resumed.last
+        in_hand = _InHand(self.clip, max(0, key - reach))
         while key < total:
             if cancelled():
                 raise Cancelled(f"cancelled at frame {key} of {total}")
+            here = _Here(key, box, source, rung, segment, lost, ahead, last)
             stop = min(key + min(ahead, most), total, *(frame for frame in self.corrections if frame > key))
             if self.imported is not None and rung == "imported":
                 stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
             keys = range(key, stop)
             in_hand.read(min(stop + reach, total))
+            full = False
             try:
                 rows: dict[str, dict[str, NDArray[Any]]] = {}
                 for backbone in backbones:
                     rows |= backbone.estimate(keys, total, in_hand.cut, box, self.device, light)
-            except torch.OutOfMemoryError:
-                if most == 1:
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
                     raise
-                most = max(1, most // 2)
+                if most == 1:
+                    raise OutOfMemory(_no_room(self.device)) from error
+                full = True
+            if full:  # only now the error is gone, and with it what its stack held
                 torch.cuda.empty_cache()
+                most = max(1, min(most, len(keys)) // 2)
                 continue
             seconds = {name: value for backbone in backbones for name, value in backbone.seconds.items()}
-            yield _Step(keys, box, source, segment, rows, in_hand, self.clip.first, seconds)
+            yield _Step(keys, box, source, segment, rows, in_hand, self.clip.first, seconds, here)
             leader = rows[next(iter(self.networks))]
             last = [*last, *zip(leader["keypoints"], leader["scores"], strict=True)][-LAST:]
             if stop in self.corrections:
@@ -647,6 +730,34 @@ class Run:
 
 
 @dataclass(frozen=True)
+class _Here:
+    """Where the loop over a clip stands before a step: all that it needs to go on from there."""
+
+    key: int
+    box: ladder.Box
+    source: str
+    rung: str
+    segment: int
+    lost: int
+    ahead: int
+    last: list[tuple[NDArray[Any], NDArray[Any]]]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON can hold it, exactly."""
+        last = [[points.tolist(), scores.tolist()] for points, scores in self.last]
+        types = [[str(points.dtype), str(scores.dtype)] for points, scores in self.last]
+        return asdict(self) | {"box": [float(edge) for edge in self.box], "last": last, "types": types}
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> "_Here":
+        """What `plain` gave."""
+        held = zip(plain["last"], plain["types"], strict=True)
+        last = [(np.array(points, of[0]), np.array(scores, of[1])) for (points, scores), of in held]
+        known = {name: value for name, value in plain.items() if name != "types"}
+        return cls(**known | {"box": np.array(plain["box"]), "last": last})
+
+
+@dataclass(frozen=True)
 class _Look:
     box: ladder.Box | None  # a new one, or None where the held one serves
     source: str
@@ -664,6 +775,7 @@ class _Step:
     in_hand: "_InHand"  # frames around the keys
     first: int  # number of the clip's first frame
     seconds: dict[str, float]  # so far, by network
+    here: "_Here"
 
     @property
     def frames(self) -> dict[int, NDArray[np.uint8]]:
@@ -695,9 +807,9 @@ class _InHand:
         """(N, height, width, 3): each frame is cut once by a box."""
         if not np.array_equal(box, self._box):
             self._box, self._cuts = box, {}
-        for i in wanted:
-            if (i, size) not in self._cuts:
-                self._cuts[i, size] = crops.cut(self.frames[i], box, size)
+        new = [i for i in wanted if (i, size) not in self._cuts]
+        cuts = BESIDE.map(crops.cut, [self.frames[i] for i in new], repeat(box), repeat(size))
+        self._cuts.update(zip([(i, size) for i in new], cuts, strict=True))
         return np.stack([self._cuts[i, size] for i in wanted])
 
     def forget(self, before: int) -> None:
@@ -762,18 +874,20 @@ class _Backbone:
         def joined(old: Window, more: Window) -> Window:
             return {part: torch.cat([old[part][gone:], maps]) if old else maps for part, maps in more.items()}
 
+        all_own, all_rows = dict(self.own), dict(self.rows)  # out of memory halfway must leave all as it was
         for name, network in self.members.items():
             started = time.perf_counter()
             maps, rows = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
             self.seconds[name] += for_all + time.perf_counter() - started
             if network is self.network:
                 rows |= seen
-            self.own[name] = joined(self.own[name], maps)
+            all_own[name] = joined(self.own[name], maps)
             known = self.rows[name]
-            self.rows[name] = {
+            all_rows[name] = {
                 part: np.concatenate([known[part][gone:], values]) if known else values for part, values in rows.items()
             }
         self.shared, self.held = joined(self.shared, shared), range(first, new.stop)
+        self.own, self.rows = all_own, all_rows
 
 
 Cut = Callable[[Sequence[int], ladder.Box, tuple[int, int]], NDArray[np.uint8]]  # as `_InHand.cut`
@@ -801,6 +915,22 @@ def _backbones(chosen: dict[str, PoseNetwork]) -> list[_Backbone]:
     return [_Backbone(members) for members in groups.values()]
 
 
+def _out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine had no memory; PyTorch has no class of its own for the latter."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def _no_room(device: str) -> str:
+    """That a device is out of memory, in a sentence that says what can be done."""
+    if not device.startswith("cuda"):
+        return "this machine has no memory left even for one window; close other programs, or try again later"
+    free, whole = (size / 1e9 for size in torch.cuda.mem_get_info(device)) if torch.cuda.is_available() else (0, 0)
+    return (
+        f"the graphics card has no memory left even for one window ({free:.1f} of {whole:.1f} GB are free); "
+        "run on the CPU, or try again later"
+    )
+
+
 def to_tensor(cuts: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [0, 1], as every network takes it."""
     return torch.from_numpy(cuts).to(device).permute(0, 3, 1, 2).float().div(255)
@@ -819,8 +949,10 @@ def _deep(
     total: int,
     frames: Mapping[int, NDArray[np.uint8]],
     box: ladder.Box,
+    shared: Window | None = None,
 ) -> Trace:
-    return trace_window(network, to_tensor(_cuts(key, total, frames, box, network.frames, network.input_size)), name)
+    cuts = _cuts(key, total, frames, box, network.frames, network.input_size)
+    return trace_window(network, to_tensor(cuts), name, shared)
 
 
 def _cuts(
@@ -932,6 +1064,7 @@ def code_version() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
+@lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     found = {}
     for name in ("torch", "numpy", "scipy", "opencv-python-headless", "av", "pandas"):

@@ -39,6 +39,8 @@ WORD = re.compile(r"[\w.+-][\w .+-]{0,59}")  # of names: nothing that a path or 
 NETWORK = re.compile(r"[\w.+-][\w .+()-]{0,99}")  # also with parameters of one's own: freq-video (my.safetensors)
 MEMBERS = 300  # files in a session
 WINDOWS = 1 << 30  # bytes of all windows that were kept whole, once they are read
+WHOLE = 4 << 30  # bytes of all members, once they are unpacked
+LISTING = 1 << 16  # bytes of the list of members at the end of the file
 RATIO = 100  # bytes that a byte of the file may become, all in all; sessions have about 3
 LIMITS = {  # bytes of a member, by its name
     r"session\.json|run\.json": 4 << 20,
@@ -62,6 +64,7 @@ class Session:
     name: str  # of the clip's file, where it was analysed
     link: str  # page and query of the view that was saved, "" where none was
     small: bool  # the clip was encoded anew, and only the frames that were analysed
+    apart: bool = False  # the clip is decoded in a process of its own
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -71,7 +74,7 @@ class Session:
     @cached_property
     def clip(self) -> Clip:
         """The clip; where it is `small` its frames keep their numbers by `first`."""
-        clip = Clip(_clip_file(self.folder))
+        clip = Clip(_clip_file(self.folder), apart=self.apart)
         if self.small:
             clip.first = int(self.analysis.frames["frame"][0])
         return clip
@@ -139,30 +142,31 @@ def save_session(
     return path
 
 
-def open_session(path: Path | str, folder: Path | str | None = None) -> Session:
+def open_session(path: Path | str, folder: Path | str | None = None, apart: bool = False) -> Session:
     """Open a session: a file, which is unpacked into a new folder, or such a folder.
 
     Args:
         path: the file, or the folder that it was unpacked into.
         folder: where to unpack to; a session or a run that lies there is replaced.
+        apart: decode its clip in a process of its own, as `Clip` does: for files from anybody.
     Raises:
         SessionError: no session, one of another version, or one whose parts do not fit; nothing is written.
         FileExistsError: `folder` holds something else than a run.
     """
     path = Path(path)
     if path.is_dir():
-        return _opened(path)
+        return _opened(path, apart)
     if folder is None:
         raise SessionError(f"{path.name} has to be unpacked: say into which folder")
 
     def unpack(aside: Path) -> None:
         _unpack(path, aside)
-        _check(_opened(aside))
+        _check(_opened(aside, apart))
 
-    return _opened(write_folder(Path(folder), unpack))
+    return _opened(write_folder(Path(folder), unpack), apart)
 
 
-def _opened(folder: Path) -> Session:
+def _opened(folder: Path, apart: bool = False) -> Session:
     header = _json(folder, HEADER)
     if header.get("format") != FORMAT:
         raise SessionError(f"{folder.name} holds no {FORMAT}")
@@ -173,7 +177,7 @@ def _opened(folder: Path) -> Session:
         raise SessionError(f"{HEADER} must hold name, link and small, got {', '.join(map(repr, header))[:80]}")
     if not re.fullmatch(r"[a-z_]*(\?[^#\s]*)?", link):
         raise SessionError(f"the link of a session is a page and a query, got {link[:80]!r}")
-    return Session(folder, re.sub(r"[^\w.() -]+", "_", name)[-80:], link, small)
+    return Session(folder, re.sub(r"[^\w.() -]+", "_", name)[-80:], link, small, apart)
 
 
 def link_parts(link: str) -> tuple[str, dict[str, list[str]]]:
@@ -196,22 +200,37 @@ def _unpack(path: Path, folder: Path) -> None:
     if not path.is_file():
         raise SessionError(f"there is no file {name}")
     try:
+        _check_listing(path)
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if len(members) > MEMBERS:
                 raise SessionError(f"{name} holds {len(members)} files, a session at most {MEMBERS}")
-            left = RATIO * path.stat().st_size
+            left = min(RATIO * path.stat().st_size, WHOLE)
             for member in members:
                 kind = member.external_attr >> 16
                 if not _limit(member.filename) or (kind and not stat.S_ISREG(kind) and stat.S_IFMT(kind)):
                     raise SessionError(f"{name} holds {member.filename[:80]!r}, which is no part of a session")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others inflate unasked
+                    raise SessionError(f"{name} holds {member.filename[:80]!r} packed in a way that is not read here")
                 if (folder / member.filename).exists():
                     raise SessionError(f"{name} holds {member.filename!r} twice")
                 left -= _write(archive, member, folder / member.filename, min(left, _limit(member.filename)))
-    except (SessionError, OSError):
+    except SessionError:
         raise
+    except OSError as error:  # also of places that a damaged list names
+        raise SessionError(f"{name} cannot be unpacked: {error.strerror or 'it cannot be read'}") from error
     except Exception as error:  # readers and decompressors raise their own kinds
         raise SessionError(f"{name} is no session file, or a damaged one: {_short(error)}") from error
+
+
+def _check_listing(path: Path) -> None:
+    """That the list of members, which is read as a whole, is no longer than a session needs."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - (1 << 16) - 22))
+        end = file.read()
+    at = end.rfind(b"PK\5\6")
+    if at >= 0 and (size := int.from_bytes(end[at + 12 : at + 16], "little")) > LISTING:
+        raise SessionError(f"{path.name} lists its files in {size} bytes, a session in {LISTING} at most")
 
 
 def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, limit: int) -> int:
@@ -380,7 +399,7 @@ def _word(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12  # nor inf, nor NaN
 
 
 def _count(value: object, least: int = 0) -> bool:

@@ -385,13 +385,15 @@ def _run_widths(image: np.ndarray) -> np.ndarray:
     step = cv2.sepFilter2D(np.ascontiguousarray(image), -1, STEP, ALONG, anchor=(0, 1))[1:-1, :-1]
     up, down = step >= 1e-6, step <= -1e-6  # less is rounding, no slope
     square = np.where(up | down, step, 0) ** 2
-    strong, sign = np.zeros((2, len(step), step.shape[1] + 1), np.int8)  # a zero ends each row
-    np.greater(square, 4 * square.mean(), out=strong[:, :-1], casting="unsafe")
+    strong, sign = (np.zeros((len(step), step.shape[1] + 1), kind) for kind in (bool, np.int8))  # a zero ends each row
+    np.greater(square, 4 * square.mean(), out=strong[:, :-1])
     np.subtract(up, down, out=sign[:, :-1], dtype=np.int8)
     sign = sign.ravel()
-    start = np.append(0, np.flatnonzero(sign[1:] != sign[:-1]) + 1)  # of the runs, the flat ones included
+    first = np.ones(sign.size, bool)  # of a run, the flat ones included
+    np.not_equal(sign[1:], sign[:-1], out=first[1:])
+    start, run = np.flatnonzero(first), np.cumsum(first, dtype=np.int32)  # run: which one a pixel is in, from 1
     chosen = np.zeros(len(start), bool)
-    chosen[np.searchsorted(start, np.flatnonzero(strong), side="right") - 1] = True
+    chosen[run[strong.ravel()] - 1] = True
     return np.diff(start, append=sign.size)[chosen]
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -139,7 +140,9 @@ def watching(
 
 
 @torch.inference_mode()
-def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name: str = "") -> Trace:
+def trace_window(
+    network: PoseNetwork, window: ArrayLike | Tensor | Window, name: str = "", shared: Window | None = None
+) -> Trace:
     """Run one window and keep every probed tensor.
 
     Args:
@@ -147,6 +150,7 @@ def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name
         window: frames (T, 3, H, W) RGB in [0, 1]; or encoded frames, each (T, ...), which leaves out what
             only `encode` shows.
         name: of the network in the trace; default its class.
+        shared: what the network's `shared` gives for these frames, each (T, ...), where that is known.
     Returns:
         Trace of float arrays on the CPU.
     Raises:
@@ -171,7 +175,12 @@ def trace_window(network: PoseNetwork, window: ArrayLike | Tensor | Window, name
             frames = torch.as_tensor(np.asarray(window) if not isinstance(window, Tensor) else window)
             if frames.ndim != 4 or frames.shape[:2] != (network.frames, 3):
                 raise ValueError(f"window must be ({network.frames}, 3, H, W), got {tuple(frames.shape)}")
-            network(frames[None].to(device, torch.float32))
+            frames = frames.to(device, torch.float32)
+            if shared is None:
+                network(frames[None])
+            else:
+                encoded = {**shared, **network.own(frames)}  # type: ignore[operator]
+                network.estimate({key: maps[None] for key, maps in encoded.items()})
     return Trace(name or type(network).__name__, tuple(seen))
 
 
@@ -289,7 +298,13 @@ def light_frames(
 
 
 @torch.inference_mode()
-def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool = True) -> dict[str, NDArray[Any]]:
+def light_rows(
+    network: PoseNetwork,
+    window: Window,
+    box: ArrayLike,
+    light: bool = True,
+    estimate: Callable[[Window], Tensor] | None = None,
+) -> dict[str, NDArray[Any]]:
     """Poses of B windows that share one box, and the part of the light tier that shows beside them.
 
     Args:
@@ -297,6 +312,7 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
         window: encoded frames, each (B, T, ...), on the network's device.
         box: (4,) frame pixels; also the person region over which maps are averaged.
         light: False for poses only.
+        estimate: what gives heatmaps; default the network's `estimate`. With other windows than B, only poses.
     Returns:
         Arrays of B rows by the names of `LightTrace`, without those that the network does not have.
     """
@@ -317,7 +333,7 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
             rows["frame_weights"] = cells.mean(-1)
             rows["effective_frames"] = (1 / cells.square().sum(1)).mean(-1)
         elif probe.quantity == "alignment_offset":
-            moved = cells.median(-1).values  # (B, T or T - 1, 2)
+            moved = _median(cells)  # (B, T or T - 1, 2)
             if moved.shape[1] == slots - 1:  # the key frame is where it is
                 moved = torch.cat([moved[:, :slot], torch.zeros_like(moved[:, :1]), moved[:, slot:]], 1)
             rows["median_offset"] = moved
@@ -326,7 +342,7 @@ def light_rows(network: PoseNetwork, window: Window, box: ArrayLike, light: bool
             rows[probe.quantity] = values[:, slot] if "frame" in keep else values
 
     with watching(network, see, only=_light_probes(network) if light else {}):
-        heatmaps = network.estimate(window)
+        heatmaps = (estimate or network.estimate)(window)
     arrays: dict[str, NDArray[Any]] = {name: value.double().cpu().numpy() for name, value in rows.items()}
     points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)
     arrays["keypoints"] = crops.to_frame(points, box, size)
@@ -349,13 +365,27 @@ def feature_energy(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int
     return cells.var(-1, unbiased=False).mean(-1).clamp_min(1e-12).log()
 
 
+def _median(values: Tensor) -> Tensor:
+    """The lower median over the last axis, as `torch.median`, which takes ten times as long on a CPU; NaN if one is."""
+    if not values.is_cpu:
+        return values.median(-1).values
+    last = values.shape[-1] - 1
+    parted = np.partition(values.numpy(), (last // 2, last), axis=-1)  # NaN would stand last
+    return torch.from_numpy(np.where(np.isnan(parted[..., last]), np.nan, parted[..., last // 2]).astype(parted.dtype))
+
+
 def _light_probes(network: nn.Module) -> dict[str, Probe]:
     """The finest probe of each quantity that the light tier keeps; of equal ones the network's own, not a part's."""
-    chosen: dict[str, tuple[str, Probe]] = {}
-    for path, probe in sorted(probes(network).items(), key=lambda item: (item[1].stride, item[0].count("."))):
-        if probe.quantity in LIGHT:
-            chosen.setdefault(probe.quantity, (path, probe))
-    return dict(chosen.values())
+    if network not in _CHOSEN:
+        chosen: dict[str, tuple[str, Probe]] = {}
+        for path, probe in sorted(probes(network).items(), key=lambda item: (item[1].stride, item[0].count("."))):
+            if probe.quantity in LIGHT:
+                chosen.setdefault(probe.quantity, (path, probe))
+        _CHOSEN[network] = dict(chosen.values())
+    return _CHOSEN[network]
+
+
+_CHOSEN: WeakKeyDictionary[nn.Module, dict[str, Probe]] = WeakKeyDictionary()  # else every step would look again
 
 
 def _with_frames(probe: Probe) -> Probe:
@@ -374,7 +404,9 @@ def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], 
         return moved.reshape(*moved.shape[: len(keep) + 1], -1)
     moved = tensor.permute(0, *order, *others, axes.index("y") + 1, axes.index("x") + 1)
     mask = crops.person_cells(tuple(moved.shape[-2:]), probe.stride, box, size)
-    return moved[..., torch.from_numpy(mask).to(tensor.device)].flatten(len(keep) + 1)
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))  # a rectangle, for the box is upright
+    inside = moved[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return inside.flatten(len(keep) + 1).contiguous()  # in one order, so that sums round alike
 
 
 def _frozen(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:

@@ -90,7 +90,7 @@ def add(network: str, file: Path | str) -> str:
 
     Args:
         network: as in `names`.
-        file: safetensors, with all parameters, or without those that `lenders` hold, which are then the project's.
+        file: safetensors or .pth, with all parameters, or without those of the `lenders`, which are then the project's.
     Returns:
         A name such as `freq-video (my.safetensors)`; where another file has it, with digits of its hash.
     Raises:
@@ -144,7 +144,7 @@ def _shared(network: str) -> tuple[str, ...]:
 def _fitting(file: Path, network: str) -> str:
     """In words, the other network that the tensors of a file belong to; nothing where there is none."""
     with suppress(ValueError):
-        held = own.header(file.read_bytes(), file.name)
+        held = own.header(own.as_safetensors(file.read_bytes(), file.name), file.name)
         for name in NETWORKS:
             if name != network and not own.differences(held, build(name).state_dict(), _shared(name), _kept(name)):
                 return f"; the file has those of {name}"

@@ -70,6 +70,7 @@ class ChannelGate(nn.Module):
 
     used: Tensor
     count: int = CHANNELS
+    closes: bool = True  # False: in training everything passes, until the layers behind have learned from it
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,6 +89,8 @@ class ChannelGate(nn.Module):
         logit = self.excite(functional.relu(self.squeeze(pooled))).float()
         if not self.training:
             return self.bit((logit > 0).float() * self.kept(self.count))
+        if not self.closes:
+            return self.bit(torch.ones_like(logit))
         p = torch.sigmoid(logit)
         noise = torch.rand_like(p).clamp(1e-6, 1 - 1e-6)
         hard = (logit + torch.log(noise) - torch.log1p(-noise) > 0).float()

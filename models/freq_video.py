@@ -112,9 +112,8 @@ class PhasePrior(nn.Module):
         mean = (windows * self.hann).sum((-2, -1), keepdim=True) / self.hann.sum()
         return torch.fft.rfft2((windows - mean) * self.hann, norm="ortho")
 
-    def forward(self, spectra: Tensor, key: int) -> tuple[Tensor, Tensor]:
-        """Spectra (B, T, 15, 64, 33) to displacements (B, T-1, 2, 12, 9) input pixels, confidences (B, T-1, 12, 9)."""
-        others = [t for t in range(spectra.shape[1]) if t != key]
+    def forward(self, spectra: Tensor, key: int, others: list[int]) -> tuple[Tensor, Tensor]:
+        """Spectra (B, T, 15, 64, 33) to displacements (B, N, 2, 12, 9) input pixels, confidences (B, N, 12, 9)."""
         cross = spectra[:, key, None].conj() * spectra[:, others]  # peak at the displacement key -> other
         amplitude = cross.abs()
         white = cross / (amplitude + 0.05 * amplitude.mean((-2, -1), keepdim=True) + 1e-12)
@@ -122,7 +121,7 @@ class PhasePrior(nn.Module):
         surface = torch.fft.fftshift(surface, (-2, -1))
         middle = WINDOW // 2
         near = slice(middle - REACH, middle + REACH + 1)
-        surface = surface[..., near, near] / self.perfect  # (B, T-1, 15, 41, 41), 1 = perfect
+        surface = surface[..., near, near] / self.perfect  # (B, N, 15, 41, 41), 1 = perfect
         side = 2 * REACH + 1
         height, place = surface.flatten(-2).max(-1)
         steps = torch.arange(side, device=surface.device, dtype=torch.float32) - REACH
@@ -131,7 +130,7 @@ class PhasePrior(nn.Module):
         mass = torch.where(close, surface.clamp_min(0) ** 4, torch.zeros(()))  # sub-pixel: mean around the peak
         total = mass.sum((-2, -1)).clamp_min(1e-12)
         shift = torch.stack([(mass.sum(-2) * steps).sum(-1) / total, (mass.sum(-1) * steps).sum(-1) / total], -1)
-        told = torch.cat([shift, height[..., None]], -1).movedim(-1, 2)  # (B, T-1, 3, 15)
+        told = torch.cat([shift, height[..., None]], -1).movedim(-1, 2)  # (B, N, 3, 15)
         coarse = told.unflatten(-1, (5, 3)).flatten(0, 1)
         dense = functional.grid_sample(
             coarse, self.places.expand(len(coarse), -1, -1, -1), padding_mode="border", align_corners=True
@@ -194,9 +193,9 @@ class FrequencyGuide(Guide):
         with torch.autocast(luma.device.type, enabled=False):
             return {"band_energy": self.energy(luma), "window_spectra": self.phase.encode(luma)}
 
-    def prior(self, window: Encoded, key: int) -> tuple[Tensor, Tensor]:
+    def prior(self, window: Encoded, key: int, others: list[int]) -> tuple[Tensor, Tensor]:
         with torch.autocast(window["f4"].device.type, enabled=False):
-            shift, confidence = self.phase(window["window_spectra"], key)
+            shift, confidence = self.phase(window["window_spectra"], key, others)
         hints = torch.cat([shift / 16 * confidence[:, :, None], confidence[:, :, None]], 2)
         return self.phase.believed(shift, confidence) / 16, hints
 

@@ -57,12 +57,29 @@ class PoseNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def exchanged(self, window: Encoded) -> Tensor:
+        """Heatmaps of one window, once for every slot that shows the key frame in place of its own.
+
+        Args:
+            window: maps of encoded frames, each (1, T, ...).
+        Returns:
+            (T, J, H/4, W/4) densities; that of the middle slot is of the window as it is.
+        """
+        return self.estimate({name: key_in_each(maps[0]) for name, maps in window.items()})
+
     def forward(self, frames: Tensor) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] to heatmaps (B, J, H/4, W/4)."""
         if frames.ndim != 5 or frames.shape[1] != self.frames or frames.shape[2] != 3:
             raise ValueError(f"frames must be (B, {self.frames}, 3, H, W), got {tuple(frames.shape)}")
         encoded = self.encode(frames.flatten(0, 1))
         return self.estimate({name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()})
+
+
+def key_in_each(frames: Tensor) -> Tensor:
+    """(T, ...) frames to (T, T, ...): row t is the window whose slot t shows the middle frame."""
+    rows, slots = frames.repeat(len(frames), *[1] * frames.ndim), range(len(frames))
+    rows[slots, slots] = frames[len(frames) // 2]
+    return rows
 
 
 def density(logits: Tensor) -> Tensor:

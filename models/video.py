@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.align import AlignFine, AlignScale, grow
-from models.network import Encoded, PoseNetwork, density, start_at_zero
+from models.network import Encoded, PoseNetwork, density, key_in_each, start_at_zero
 from models.probe import Probe
 from models.spatial_frame import SpatialFrame
 
 CHANNELS = 64  # of the shared maps at strides 4, 8 and 16
 EARLY = 8  # channels of the early features
 GLOBAL = 16  # channels of the global branch
+FEATURES = ("f4", "f8", "f16")  # of the shared maps, in the encoded window
 LUMA = (0.299, 0.587, 0.114)
 ALIGNMENT = ("guide.", "early.", "align16.", "align8.", "align4.")  # prefixes of its parameters
 
@@ -32,8 +33,8 @@ class Guide(nn.Module):
         """Maps of single frames from luma (N, 1, H, W) in [0, 1]."""
         return {}
 
-    def prior(self, window: Encoded, key: int) -> tuple[Tensor, Tensor] | None:
-        """Displacement (B, T-1, 2, h, w) of each neighbour in cells of stride 16, and hints (B, T-1, ·, h, w)."""
+    def prior(self, window: Encoded, key: int, others: list[int]) -> tuple[Tensor, Tensor] | None:
+        """Displacement (B, N, 2, h, w) of N other frames in cells of stride 16, and hints (B, N, ·, h, w)."""
         return None
 
     def gates(self, key: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -165,17 +166,6 @@ class VideoNetwork(PoseNetwork):
         ):
             mine.load_state_dict({name: values[video] for name, values in theirs.state_dict().items()})
 
-    def start_from_twin(self, twin: "VideoNetwork", kept: tuple[str, ...] = ()) -> None:
-        """Take the parameters of a trained `spatial-video` where names and shapes agree; those `kept` stay so."""
-        mine = self.state_dict()
-        self.load_state_dict(
-            {name: v for name, v in twin.state_dict().items() if name in mine and v.shape == mine[name].shape},
-            strict=False,
-        )
-        for name, values in self.named_parameters():
-            if name.startswith(kept or self.kept):
-                values.requires_grad_(False)
-
     def train(self, mode: bool = True) -> "VideoNetwork":
         """The frozen backbone stays in evaluation mode."""
         super().train(mode)
@@ -197,37 +187,59 @@ class VideoNetwork(PoseNetwork):
     def estimate(self, window: Encoded) -> Tensor:
         return self.heatmap(density(self.fused_logits(window)))
 
+    def exchanged(self, window: Encoded) -> Tensor:
+        """As any network's, but the key frame and each frame are aligned once, not once in every row."""
+        slots = range(self.frames)
+        features = self._features(window)
+        key = tuple(maps[0, self.frames // 2] for maps in features)
+        aligned = self._align(window, *features, list(slots))  # each (1, T, ...), the key frame to itself too
+        rows = [key_in_each(moved[0]) for moved in aligned]
+        for moved, own in zip(rows, key, strict=True):
+            moved[:, self.frames // 2] = own
+        everything = {name: key_in_each(maps[0]) for name, maps in window.items()}
+        key4, key8 = (maps.expand(self.frames, -1, -1, -1) for maps in key[:2])
+        return self.heatmap(density(self._read(everything, *self._fuse(everything, key4, key8, *rows))))
+
     def fused_logits(self, window: Encoded) -> Tensor:
         """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
-        m4, m8, m16, a8 = self.fuse(window)
+        return self._read(window, *self.fuse(window))
+
+    def _read(self, window: Encoded, m4: Tensor, m8: Tensor, m16: Tensor, a8: Tensor) -> Tensor:
         m4 = self.refine(m4, a8, window)
         return (self.head4(m4) + grow(self.head8(m8), m4) + grow(self.head16(m16), m4)).float()
 
     def fuse(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
-        count = self.frames
-        middle = count // 2
-        others = [t for t in range(count) if t != middle]
-        f4 = self.feature(window["f4"].float())
-        f8, f16 = self.extract(self.feature8(window["f8"].float())), self.feature16(window["f16"].float())
-        early = window["early"].float()
-        aligned = self._align(window, f4, f8, f16, early, middle, others)
-        a4, a8, a16 = (
+        middle = self.frames // 2
+        features = self._features(window)
+        aligned = self._align(window, *features, [t for t in range(self.frames) if t != middle])
+        rows = (
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
-            for moved, whole in zip(aligned, (f4, f8, f16), strict=True)
+            for moved, whole in zip(aligned, features, strict=True)
         )  # (B, T, C, ·, ·)
-        a4, a8 = self.aligned(a4), self.interact(a8)
+        return self._fuse(window, features[0][:, middle], features[1][:, middle], *rows)
 
+    def _features(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor]:
+        probes = self.feature, self.feature8, self.feature16
+        f4, f8, f16 = (probe(window[name].float()) for probe, name in zip(probes, FEATURES, strict=True))
+        return f4, self.extract(f8), f16
+
+    def _fuse(
+        self, window: Encoded, key4: Tensor, key8: Tensor, a4: Tensor, a8: Tensor, a16: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weigh and fuse aligned frames (B, T, C, ·, ·) of three strides, beside the key frame's maps (B, C, ·, ·)."""
+        a4, a8 = self.aligned(a4), self.interact(a8)
+        early = window["early"].float()
         told = self.guide.logit(window)
         evidence = early if told is None else torch.cat([early, told[1]], 2)
-        logits = self.logits(f8[:, middle], a8, over_frames(evidence, f8))
+        logits = self.logits(key8, a8, over_frames(evidence, a8))
         if told is not None:
-            logits = logits + over_frames(told[0][:, :, None], f8)[:, :, 0]
+            logits = logits + over_frames(told[0][:, :, None], a8)[:, :, 0]
         weights = self.frame_weights(torch.softmax(logits, 1))  # (B, T, H/8, W/8)
 
-        gain = self.attention(f8[:, middle], a8)[..., None, None]  # (B, T, C, 1, 1)
+        gain = self.attention(key8, a8)[..., None, None]  # (B, T, C, 1, 1)
         m4, m8, m16 = ((over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16))
-        seen = torch.cat([m4, f4[:, middle], grow(m8, m4), grow(m16, m4)], 1)
+        seen = torch.cat([m4, key4, grow(m8, m4), grow(m16, m4)], 1)
         fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
         return m4 + self.restore(fused), m8, m16, a8
 
@@ -249,12 +261,11 @@ class VideoNetwork(PoseNetwork):
         f4: Tensor,
         f8: Tensor,
         f16: Tensor,
-        early: Tensor,
-        middle: int,
         others: list[int],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Neighbours (B, T-1, C, ·, ·) read where the key frame's content went, at strides 4, 8, 16."""
-        batch, count = f4.shape[0], len(others)
+        """N other frames (B, N, C, ·, ·) read where the key frame's content went, at strides 4, 8, 16."""
+        batch, count, middle = f4.shape[0], len(others), self.frames // 2
+        early = window["early"].float()
 
         def key(maps: Tensor) -> Tensor:
             return maps[:, middle, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
@@ -264,7 +275,7 @@ class VideoNetwork(PoseNetwork):
 
         hints = rest(early) - key(early)
         flow = f16.new_zeros(batch * count, 2, *f16.shape[-2:])
-        told = self.guide.prior(window, middle)
+        told = self.guide.prior(window, middle, others)
         if told is not None:
             flow = told[0].flatten(0, 1)
             hints = torch.cat([hints, told[1].flatten(0, 1)], 1)

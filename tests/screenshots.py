@@ -20,6 +20,7 @@ VIEWS = {  # what is looked at, besides every page as it opens
     "box": "?draw=true",
     "strip": "figures?made=Frame+strip&strip+plain=true",
     "annotated": "figures?made=Annotated+clip&frame=41",
+    "change": "blur_against_energy?frame=41&network=freq-video&length=15",
     "tables": "figures?made=Tables",
     "heatmap": "?frame=41&joint=left+wrist&region=Whole+frame",
 }

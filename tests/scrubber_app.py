@@ -6,6 +6,7 @@ The box and both poses tell the number of their frame too: their left edge is at
 """
 
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from test_clip import numbered
 from freqviz import poses, run, web
 from freqviz.clip import Clip, write_video
 from freqviz.trace import LightTrace
-from freqviz.web import library, work
+from freqviz.web import library
 
 NAME, COUNT, SIZE = "numbered-12345678.mp4", 120, (180, 320)  # height, width
 BOX = (48.0, 60.0)  # width and height of the box; below the number
@@ -59,9 +60,14 @@ def view_of(clip: Clip, name: str = NAME) -> web.View:
     return web.View(name, clip, analysis(len(clip)), library.RESULTS / "by hand")
 
 
+@lru_cache
+def opened() -> Clip:
+    return Clip(library.CLIPS / NAME)  # its name does not tell its hash, as that of an upload must
+
+
 def main() -> None:
     state = st.session_state
-    clip = work.open_clip(NAME)
+    clip = opened()
     clip._source.damaged.add(DAMAGED)
     view = view_of(clip)
 

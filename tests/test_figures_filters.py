@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
+import models
 from freqviz import figures_filters as figures
 from freqviz.panel import Band, Heatmap, Line, Panel
 from freqviz.to_matplotlib import render
 from freqviz.to_plotly import to_plotly
-from freqviz.trace import Record, Trace
+from freqviz.trace import Record, Trace, trace_window
 
 SIZE = (96, 72)  # maps of 12 x 9 cells at stride 8
 
@@ -169,6 +171,15 @@ def test_filters_beside_the_map_are_measured_from_nothing():
     assert "added to what passes beside them" in figures.gallery(learnt).note
     with pytest.raises(LookupError, match="filters its one frame"):
         figures.effect(trace, 0, 1, "before", SIZE)
+
+
+@pytest.mark.parametrize(("name", "gain"), [("global-filter", 0.02 * 2**0.5), ("freq-full", 1), ("multi-frequency", 1)])
+def test_the_gain_before_training_is_that_of_the_network(name, gain):
+    torch.manual_seed(0)
+    network = models.build(name).eval()
+    learnt = figures.learned(trace_window(network, torch.zeros(network.frames, 3, *network.input_size), name))
+    assert np.sqrt((np.abs(learnt.planes) ** 2).mean()) == pytest.approx(gain, rel=0.05)  # u = 0 has half the chance
+    assert f", {gain:.3f} before training" in figures.gallery(learnt).note
 
 
 def test_what_is_not_there_is_said_in_a_sentence():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import fft
+from torch import nn
 from torch.nn import functional
 
 import models
@@ -80,6 +81,23 @@ def test_what_the_gate_holds_back_does_not_reach_the_pose(variant):
         gate.count = CHANNELS
         assert not torch.allclose(network.encode(frames)["f4"], seen["f4"], atol=1e-3)
     assert torch.equal(seen["gate"].sum(), torch.tensor(1.0))
+
+
+def test_while_the_gate_does_not_close_everything_passes_and_only_in_training():
+    gate = ChannelGate()
+    torch.nn.init.constant_(gate.excite.bias, -9.0)
+    gate.closes = False
+    coefficients = torch.randn(2, CHANNELS, 6, 4)
+    assert gate.train()(coefficients).min() == 1
+    assert gate.eval()(coefficients).max() == 0
+
+
+def test_kept_stages_stay_as_they_are_in_training():
+    network = models.build("global-filter").train()
+    parts = {name: part.training for name, part in network.named_modules() if isinstance(part, nn.BatchNorm2d)}
+    assert {name for name, training in parts.items() if not training} == {
+        name for name in parts if name.startswith(network.kept)
+    }
 
 
 def test_the_filter_is_the_published_layer(rng):

@@ -137,6 +137,47 @@ def test_influence_equals_a_full_recomputation_with_the_frame_exchanged(sample, 
         np.testing.assert_allclose(found.pixels[slot], moved, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["spatial-video", "freq-video"])
+def test_aligning_each_frame_once_changes_no_heatmap(sample, name):
+    network, aligned = run.load_network(name, "cpu"), []
+    window = encode_window(sample, network, 41, SAMPLE_BOX)
+    one = {part: maps[None] for part, maps in window.maps.items()}
+    hook = network.align8.register_forward_hook(lambda module, given, out: aligned.append(len(out[0])))
+    with torch.inference_mode():
+        once, again = network.exchanged(one), PoseNetwork.exchanged(network, one)
+    hook.remove()
+    assert aligned == [5, 20]
+    assert (again - again[2]).abs().max() > 1e-3, "the exchange must show"
+    np.testing.assert_allclose(once, again, rtol=0, atol=1e-6)
+
+
+def test_frames_kept_after_the_backbone_pass_it_once_for_all_windows_and_networks(tiny, walk):
+    tiny.backbone_key = "tiny"
+    kept = influence.Kept(walk)
+    for key, passed in ((8, 5), (8, 5), (9, 6), (7, 7), (0, 10)):
+        found = encode_window(walk, tiny, key, BOX, kept=kept)
+        assert tiny.encoded_frames == passed
+        fresh = encode_window(walk, type(tiny)().eval(), key, BOX)
+        for part, maps in fresh.maps.items():
+            np.testing.assert_allclose(found.maps[part], maps, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found.energy, fresh.energy, rtol=1e-6)
+    other = type(tiny)(seed=3).eval()
+    other.backbone_key = "tiny"
+    encode_window(walk, other, 8, BOX, kept=kept)
+    assert other.encoded_frames == 0
+    encode_window(walk, tiny, 8, (21.0, 40.0, 24.0, 48.0), kept=kept)
+    assert tiny.encoded_frames == 15, "another box, other frames"
+
+
+def test_the_depths_of_a_window_are_the_same_after_kept_frames(sample):
+    network, box = run.load_network("freq-video", "cpu"), SAMPLE_BOX
+    shared = influence.Kept(sample).shared(network, run.window_frames(sample, 1, 5), box)
+    ours, fresh = (run.deep_trace(sample, "freq-video", 1, box, "cpu", given) for given in (shared, None))
+    assert [r.stage for r in ours.records] == [r.stage for r in fresh.records]
+    for one, other in zip(ours.records, fresh.records, strict=True):
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-3, atol=1e-4, err_msg=one.stage)
+
+
 def test_the_table_has_a_row_a_slot_and_joint_in_pixels_and_in_fractions_of_the_box(tiny, walk):
     found = influence.influence(encode_window(walk, tiny, 8, BOX, "tiny"))
     table = found.table()

@@ -33,8 +33,8 @@ def weights(app):
 
 @pytest.fixture
 def energy(app):
-    """The page of blur against energy at frame 9."""
-    app.query_params["frame"] = "9"
+    """The page of blur against energy at frame 9, one frame changed."""
+    app.query_params["frame"], app.query_params["length"] = "9", "15"
     return at(app, ENERGY)
 
 
@@ -61,7 +61,7 @@ def numbers(data):
 @pytest.mark.parametrize("part", [None, (4, 19)])
 @pytest.mark.parametrize("page", [WEIGHTS, ENERGY])
 def test_every_python_that_is_offered_gives_the_figure_above_it(app, page, part, monkeypatch):
-    app.query_params["frame"], app.query_params["network"] = "9", "freq-video"
+    app.query_params["frame"], app.query_params["network"], app.query_params["length"] = "9", "freq-video", "15"
     if part:
         app.query_params["part"] = [str(part[0]), str(part[1] - 1)]
         whole = work.Request("sample", work.BOX, test_pages.library.truth("sample").part(*part).box, NETWORKS, "cpu")
@@ -78,7 +78,7 @@ def test_every_python_that_is_offered_gives_the_figure_above_it(app, page, part,
 
 @pytest.mark.parametrize("page", [WEIGHTS, ENERGY])
 def test_every_command_that_is_offered_runs(app, page, monkeypatch, tmp_path):
-    app.query_params["frame"], app.query_params["network"] = "9", "freq-video"
+    app.query_params["frame"], app.query_params["network"], app.query_params["length"] = "9", "freq-video", "15"
     at(app, page)
     monkeypatch.chdir(ROOT)
     commands = sorted(set(copied(app, "bash")))
@@ -174,7 +174,7 @@ def test_a_network_of_single_frames_leaves_sentences_in_the_place_of_its_figures
 def test_a_slider_changes_one_frame_and_the_sentence_says_what_that_did(energy):
     assert "was blurred by 15 px at 0°" in words(energy)
     energy.slider(key="length").set_value(0).run()
-    assert "is as it was filmed: move a slider to change it" in words(energy)
+    assert any("Frame 9 is as it was filmed: move a slider to change it" in line.value for line in energy.info)
     energy.slider(key="gain").set_value(0.4).run()
     energy.selectbox(key="slot").set_value(1).run()
     assert not energy.exception
@@ -187,6 +187,20 @@ def test_only_the_changed_frame_passes_the_backbone_again(energy, monkeypatch):
     monkeypatch.setattr(test_pages.TinyNetwork, "encode", lambda self, x: encoded.append(len(x)) or encode(self, x))
     energy.slider(key="length").set_value(22).run()
     assert encoded == [1]
+
+
+def test_a_moved_cursor_runs_no_network_where_nothing_is_changed(app, monkeypatch):
+    at(app, ENERGY)
+    ran = []
+    estimate = test_pages.TinyNetwork.estimate
+    monkeypatch.setattr(test_pages.TinyNetwork, "estimate", lambda self, x: ran.append(len(x)) or estimate(self, x))
+    for frame in (4, 5, 12):
+        app.slider(key="frame").set_value(frame).run()
+        assert any(f"Frame {frame} is as it was filmed" in line.value for line in app.info)
+    assert ran == []
+    app.slider(key="length").set_value(9).run()
+    assert "Frame 12 was blurred by 9 px" in words(app)
+    assert ran != []
 
 
 def test_at_the_end_of_the_clip_only_frames_that_exist_can_be_changed(energy):

@@ -211,6 +211,6 @@ def test_influence_and_intervention_follow_cursor_and_network(page, address):  #
     expect(note(page, "Influence on each joint")).to_contain_text("spatial-video")
     choose(page, "Network", "freq-video")
     expect(note(page, "Influence on each joint")).to_contain_text("freq-video")
-    page.goto(f"{address}blur_against_energy?frame=41&network=freq-video")
+    page.goto(f"{address}blur_against_energy?frame=41&network=freq-video&length=15")
     expect(page.get_by_text("Frame 41 was blurred by 15 px")).to_be_visible()
     expect(note(page, "The changed frame")).to_contain_text("Frame 41")

@@ -1,4 +1,4 @@
-"""Do jobs run one after another, report, stop when asked, and leave their worker alive?"""
+"""Do jobs run one after another, in turn between visitors, report, stop when asked, and leave their worker alive?"""
 
 import platform
 import threading
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from freqviz import jobs
-from freqviz.jobs import Cancelled, Worker
+from freqviz.jobs import Cancelled, Patience, QueueFull, Visitor, Worker
 
 SOON = 10  # seconds that a loaded machine may need
 
@@ -108,10 +108,13 @@ def test_an_error_becomes_a_message_and_the_worker_goes_on(hand):
     assert good.result == "still here"
 
 
-def test_an_unforeseen_error_names_its_kind(hand):
+def test_an_unforeseen_error_names_its_kind_and_the_job_and_keeps_its_stack_for_the_log(hand, caplog):
     ticket = hand.submit(lambda progress, cancelled, show: 1 / 0)
     assert ticket.wait(SOON)
-    assert ticket.message == "ZeroDivisionError: division by zero"
+    assert ticket.message == f"unexpected error (ZeroDivisionError); the server's log tells more under job {ticket.id}"
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert told.facts["job"] == ticket.id
+    assert "division by zero" in caplog.text
 
 
 def test_a_second_wish_for_the_same_key_gets_the_same_ticket(hand):
@@ -134,6 +137,132 @@ def test_a_cancelled_job_does_not_stand_in_for_a_new_one(hand):
     assert second is not first
     assert second.wait(SOON)
     assert (first.state, second.result) == (jobs.CANCELLED, "new")
+
+
+class Someone:
+    """A visitor who can leave and come back."""
+
+    def __init__(self, name):
+        self.there = True
+        self.visitor = Visitor(name, lambda: self.there)
+
+
+def done(word, heard):
+    return lambda progress, cancelled, show: heard.append(word)
+
+
+def test_visitors_are_served_in_turn_and_each_ones_jobs_keep_their_order(hand):
+    gate, heard = threading.Event(), []
+    hand.submit(until(gate), visitor=Visitor("first"))
+    tickets = {word: hand.submit(done(word, heard), visitor=Visitor(word[0])) for word in ("a1", "a2", "a3", "b1")}
+    tickets |= {word: hand.submit(done(word, heard), visitor=Visitor(word[0])) for word in ("c1", "c2")}
+    assert [hand.ahead(tickets[word]) for word in ("a1", "b1", "c1", "a2", "c2", "a3")] == [1, 2, 3, 4, 5, 6]
+    gate.set()
+    assert all(ticket.wait(SOON) for ticket in tickets.values())
+    assert heard == ["a1", "b1", "c1", "a2", "c2", "a3"]
+
+
+def test_newcomers_do_not_keep_a_waiting_job_from_its_turn(hand):
+    gate, heard = threading.Event(), []
+    first = hand.submit(lambda *_: gate.wait(SOON), visitor=Visitor("a"))
+    assert started(first) == jobs.RUNNING
+    second = hand.submit(done("a again", heard), visitor=Visitor("a"))
+    others = [hand.submit(done(f"newcomer {n}", heard), visitor=Visitor(f"newcomer {n}")) for n in range(3)]
+    assert (hand.ahead(second), hand.ahead(others[0])) == (1, 2)
+    gate.set()
+    assert all(ticket.wait(SOON) for ticket in (second, *others))
+    assert heard[0] == "a again"
+
+
+def test_a_full_queue_says_how_many_wait_and_a_cancelled_one_makes_room():
+    hand, gate = Worker("test", limit=3, each=2), threading.Event()
+    assert started(hand.submit(until(gate))) == jobs.RUNNING
+    a = [hand.submit(until(gate), visitor=Visitor("a")) for _ in range(2)]
+    with pytest.raises(QueueFull, match="2 of your jobs wait for test already; cancel one, or try again"):
+        hand.submit(until(gate), visitor=Visitor("a"))
+    b = hand.submit(until(gate), visitor=Visitor("b"))
+    with pytest.raises(QueueFull, match="3 jobs wait for test, and no more can; nothing was begun, try again"):
+        hand.submit(until(gate), visitor=Visitor("c"))
+    a[0].cancel()
+    c = hand.submit(until(gate), visitor=Visitor("c"))
+    assert (a[0].over, a[0].state) == (True, jobs.CANCELLED)
+    gate.set()
+    assert all(ticket.wait(SOON) and ticket.state == jobs.DONE for ticket in (a[1], b, c))
+
+
+def test_a_waiting_job_is_dropped_once_all_its_visitors_have_left():
+    hand, gate, heard = Worker("test", patience=Patience(waiting=0.05, running=SOON)), threading.Event(), []
+    assert started(hand.submit(until(gate))) == jobs.RUNNING
+    leaves, stays = Someone("leaves"), Someone("stays")
+    alone = hand.submit(done("alone", heard), key="alone", visitor=leaves.visitor)
+    shared = hand.submit(done("shared", heard), key="shared", visitor=leaves.visitor)
+    assert hand.submit(done("never", heard), key="shared", visitor=stays.visitor) is shared
+    assert (shared.others(leaves.visitor), shared.others(stays.visitor), alone.others(leaves.visitor)) == (1, 1, 0)
+    leaves.there = False
+    assert shared.others(stays.visitor) == 0
+    assert alone.wait(SOON)
+    assert (alone.state, alone.message) == (jobs.CANCELLED, jobs.LEFT)
+    gate.set()
+    assert shared.wait(SOON)
+    assert heard == ["shared"]
+
+
+def test_a_running_job_outlives_a_short_absence_and_not_a_long_one():
+    hand, someone = Worker("test", patience=Patience(waiting=SOON, running=0.5)), Someone("a")
+    ticket = hand.submit(until(threading.Event()), visitor=someone.visitor)
+    assert started(ticket) == jobs.RUNNING
+    for _ in range(4):  # away for .25 s, and back: more than .5 s in all
+        someone.there = False
+        assert not ticket.wait(0.2)
+        someone.there = True
+        assert not ticket.wait(0.3)
+    someone.there = False
+    assert ticket.wait(SOON)
+    assert (ticket.state, ticket.message) == (jobs.CANCELLED, jobs.LEFT)
+
+
+def test_jobs_of_the_server_itself_are_never_left_alone():
+    hand = Worker("test", patience=Patience(waiting=0.05, running=0.05))
+    ticket = hand.submit(lambda progress, cancelled, show: time.sleep(0.3) or cancelled())
+    waiting = hand.submit(lambda progress, cancelled, show: "done")
+    assert waiting.wait(SOON)
+    assert (ticket.result, waiting.result) == (False, "done")
+
+
+def test_the_time_left_counts_from_where_the_job_began(hand):
+    go = threading.Event()
+
+    def work(progress, cancelled, show):
+        progress(800, 1000)  # an earlier one came so far
+        progress(900, 1000)
+        go.wait(SOON)
+
+    ticket = hand.submit(work)
+    deadline = time.monotonic() + SOON
+    while ticket.done < 900 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert ticket.left == pytest.approx(ticket.seconds, rel=0.5, abs=0.05)
+    go.set()
+    assert ticket.wait(SOON)
+
+
+def test_an_error_of_a_file_names_the_file_and_not_its_folder(hand, tmp_path):
+    ticket = hand.submit(lambda progress, cancelled, show: (tmp_path / "secret" / "clip.mp4").read_bytes())
+    assert ticket.wait(SOON)
+    assert (ticket.message, ticket.kind) == ("No such file or directory: clip.mp4", "FileNotFoundError")
+
+
+def test_the_log_tells_of_each_job_under_the_id_that_its_visitor_sees(hand, caplog):
+    caplog.set_level("INFO", "freqviz.jobs")
+    ticket = hand.submit(
+        lambda progress, cancelled, show: progress(3, 4), label="walk.mp4", visitor=Visitor("a secret")
+    )
+    assert ticket.wait(SOON)
+    told = [record.facts | {"what": record.getMessage()} for record in caplog.records]
+    assert [one["what"] for one in told] == ["job waiting", "job running", "job done"]
+    assert {(one["job"], one["label"], one["device"]) for one in told} == {(ticket.id, "walk.mp4", "test")}
+    assert (told[2]["done"], told[2]["total"]) == ("3", "4")
+    assert "a secret" not in str(told)
 
 
 def test_each_device_has_one_worker():

@@ -15,10 +15,10 @@ FIGURES = (
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "quality", "poses", "boxes", "containers"],
-    ["clip", "sample"],
+    ["clip", "apart", "sample"],
     ["trace"],
     ["compare", "heatmaps", "motion", "reading", "offsets", "pairs"],
-    ["store", "jobs"],
+    ["store", "jobs", "parts", "logs"],
     ["run"],
     ["cards", "claims", "forecast", "influence", "session"],
     ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],
@@ -28,7 +28,7 @@ LAYERS = [
 ]  # fmt: skip
 LEARN_MAY = {"models", "crops", "blur", "poses", "spectra", "sharpness", "quality", "learn"}
 ONLY = {  # library: layers that may import it
-    "streamlit": {"web", "pages", "app"},
+    "streamlit": {"web", "pages", "app", "serve"},
     "plotly": {"to_plotly", "web"},
     "matplotlib": {"to_matplotlib", "look"},
     "av": {"clip", "to_video", "__main__"},
@@ -41,7 +41,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 def files():
     for folder in ("models", "freqviz", "pages"):
         yield from sorted((ROOT / folder).rglob("*.py"))
-    yield ROOT / "app.py"
+    yield from (ROOT / "app.py", ROOT / "serve.py")
 
 
 def place(path):
@@ -91,7 +91,7 @@ def test_imports_point_one_way(path):
 
 def test_every_file_of_the_package_has_a_layer():
     places = {place(path) for path in files() if path.exists()}
-    assert places <= set(RANK) | {"learn", "app", "__init__", "__main__"}
+    assert places <= set(RANK) | {"learn", "app", "serve", "__init__", "__main__"}
 
 
 def test_the_rule_sees_an_import_that_points_the_other_way():

@@ -70,6 +70,24 @@ def test_the_ranking_loss_wants_the_sharper_frame_to_score_higher():
     assert train.rank_loss(wrong, torch.zeros(1, 3)) == 0
 
 
+def test_what_began_from_nothing_learns_faster_than_what_was_known():
+    network = nn.ModuleDict({"align": nn.Linear(2, 2), "old": nn.Linear(2, 2), "new": nn.Linear(2, 2)})
+    network["old"].bias.requires_grad_(False)
+
+    def rates(known=()):
+        groups = train.optimiser(network, train.VIDEO, known).param_groups
+        names = {id(p): name for name, p in network.named_parameters()}
+        return {names[id(p)]: (group["times"], group["weight_decay"] > 0) for group in groups for p in group["params"]}
+
+    assert rates({"old.weight", "align.weight", "align.bias"}) == {
+        "old.weight": (1, True), "align.weight": (1, True), "align.bias": (1, False),
+        "new.weight": (4, True), "new.bias": (4, False),
+    }  # fmt: skip
+    assert {name: times for name, (times, _) in rates().items()} == {
+        "old.weight": 1, "align.weight": 3, "align.bias": 3, "new.weight": 1, "new.bias": 1,
+    }  # fmt: skip
+
+
 def test_the_displacement_loss_is_zero_where_the_flow_follows_the_joints():
     joints = torch.zeros(1, 5, 14, 2)
     joints[:] = torch.rand(1, 1, 14, 2, generator=torch.Generator().manual_seed(0)) * 80 + 30

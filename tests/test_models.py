@@ -1,8 +1,11 @@
 """Are the networks what their files say, before and after training?"""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 import models
@@ -246,11 +249,11 @@ def test_the_phase_prior_finds_the_displacement_from_key_to_neighbour(shift):
     key, other = wide[32:224, 32:176], wide[32 - dy : 224 - dy, 32 - dx : 176 - dx]
     luma = torch.tensor(np.stack([key, other])[:, None], dtype=torch.float32)
     with torch.no_grad():
-        found, confidence = prior(prior.encode(luma)[None], 0)
+        found, confidence = prior(prior.encode(luma)[None], 0, [1])
     assert np.abs(found[0, 0].mean((-2, -1)).numpy() - shift).max() < 1
     unrelated = torch.tensor(np.stack([key, texture(192, 144, 9)])[:, None], dtype=torch.float32)
     with torch.no_grad():
-        _, doubt = prior(prior.encode(unrelated)[None], 0)
+        _, doubt = prior(prior.encode(unrelated)[None], 0, [1])
     assert confidence.mean() > 2 * doubt.mean()
 
 
@@ -307,6 +310,38 @@ def test_every_network_has_a_checkpoint_and_a_card(name):
 
 def test_all_checkpoints_together_stay_under_32_megabytes():
     assert sum(path.stat().st_size for path in models.WEIGHTS.glob("*.safetensors")) < 32e6
+
+
+@pytest.mark.parametrize(
+    ("name", "lenders"),
+    [
+        ("spatial-frame", []),
+        ("spatial-video", ["spatial-frame"]),
+        ("global-filter", ["spatial-frame"]),
+        ("freq-motion", ["spatial-frame", "spatial-video"]),
+        ("freq-full", ["spatial-frame", "spatial-video"]),
+    ],
+)
+def test_what_a_network_keeps_of_another_is_stored_once_and_the_same_in_both(name, lenders):
+    assert models.lenders(name) == lenders
+    network, held = models.load(name).state_dict(), load_file(models.checkpoint(name))
+    if lenders:
+        other = models.load(lenders[-1]).state_dict()
+        kept = [key for key in network if key.startswith(getattr(models.NETWORKS[name], "kept", ()))]
+        assert all(torch.equal(network[key], other[key]) for key in kept)
+        backbone = {key for key in network if key.startswith(models.SHARED)}
+        assert set(held) == set(network) - set(kept) - backbone
+    else:
+        assert set(held) == set(network)
+
+
+def test_a_network_is_another_one_when_its_lender_is(tmp_path, monkeypatch):
+    shutil.copytree(models.WEIGHTS, tmp_path / "weights")
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
+    before = {name: models.checkpoint_hash(name) for name in ("freq-motion", "freq-video")}
+    models.save("spatial-video", models.build("spatial-video"))
+    assert models.checkpoint_hash("freq-motion") != before["freq-motion"]
+    assert models.checkpoint_hash("freq-video") == before["freq-video"]
 
 
 @pytest.mark.parametrize("name", VIDEO)

@@ -9,6 +9,7 @@ from torch import nn
 
 import models
 from freqviz.learn import distill, flow
+from freqviz.learn.train import begin_as
 from models import freq_4d, freq_motion
 from models.cost import multiply_adds
 from models.freq_motion import LocalSpectrum, OpticalFlow
@@ -137,7 +138,7 @@ def twin():
 def test_every_form_starts_as_the_trained_twin_and_learns_only_in_its_streams_and_last_layers(twin, name, variant):
     network = models.build(name, variant)
     assert isinstance(network, TwoStreams)
-    network.start_from_twin(twin)
+    begin_as(network, twin, network.kept)
     flow.give_flow(network)
     frames = torch.rand(1, 5, 3, 192, 144, generator=torch.Generator().manual_seed(1))
     network.eval()
@@ -154,7 +155,7 @@ def test_what_the_frozen_twin_makes_of_a_window_serves_every_form(twin):
     frames = torch.rand(1, 5, 3, 192, 144, generator=torch.Generator().manual_seed(1))
     one, two = models.build("freq-motion"), models.build("freq-4d")
     for network in (one, two):
-        network.start_from_twin(twin)
+        begin_as(network, twin, network.kept)
         nn.init.normal_(network.add.weight, std=0.1)
         network.eval()
     with torch.no_grad():

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import boxes, look, poses, run, sharpness, to_video
+from freqviz import boxes, jobs, look, poses, run, sharpness, to_video
 from freqviz.clip import write_video
-from freqviz.store import Store
+from freqviz.store import Store, Uses
 from freqviz.web import View, choice, library, work
 from freqviz.web.frame import CANNOT
 
@@ -65,6 +65,7 @@ def app(monkeypatch, walk_file, analysed, tmp_path):
     monkeypatch.setattr(library, "TRUTHS", tmp_path / "truths")
     monkeypatch.setattr(library, "COPIES", analysed / "copies")
     monkeypatch.setattr(library, "EXPORTS", tmp_path / "exports")
+    monkeypatch.setattr(library, "USES", Uses(tmp_path / "used"))
     monkeypatch.setattr(work, "STORE", Store(analysed))
     monkeypatch.setattr(work, "_tickets", {})
     monkeypatch.setattr(work, "_copies", {})
@@ -432,6 +433,114 @@ def test_while_a_run_goes_on_its_newest_poses_are_shown_and_cancel_stops_it(app,
     assert ticket.wait(60)
     assert sum(frames) - before == frames[4], "only the second network's windows of the step under way"
     assert "Cancelled after" in words(app.run())
+
+
+def press_run(app, box):
+    app.query_params["box"] = box
+    app.run()
+    app.button(key="run").click().run()
+    return app
+
+
+def test_a_run_that_waits_says_its_place_and_a_full_queue_says_so_and_starts_nothing(app, monkeypatch):
+    gate, running = threading.Event(), threading.Event()
+    hand = jobs.Worker("cpu", limit=2)
+    monkeypatch.setattr(jobs, "worker", lambda name, *_: hand if name == "cpu" else jobs.Worker(name))
+    hand.submit(lambda *_: (running.set(), gate.wait(60)), visitor=jobs.Visitor("another"))
+    assert running.wait(60)
+    try:
+        waiting = hand.submit(lambda *_: None, visitor=jobs.Visitor("another"))
+        press_run(app, "21, 41, 23, 47")
+        (ticket,) = work._tickets.values()
+        (bar,) = app.get("progress")
+        assert bar.proto.text == "Place 2 in the queue: 2 runs before this one on cpu. Visitors are served in turn."
+        assert f"Job {ticket.id}" in words(app)
+        app.text_input(key="box").set_value("21, 41, 23, 48").run()
+        app.button(key="run").click().run()
+        assert "2 jobs wait for cpu, and no more can; nothing was begun, try again in a minute." in words(app)
+        assert list(work._tickets.values()) == [ticket]
+        assert not app.button(key="run").disabled
+    finally:
+        gate.set()
+    assert ticket.wait(60)
+    assert waiting.wait(60)
+    assert ticket.state == jobs.DONE
+
+
+def test_a_run_that_another_visitor_waits_for_too_cannot_be_cancelled_under_him(app, monkeypatch):
+    reached, gate = threading.Event(), threading.Event()
+    monkeypatch.setattr(work, "analyse", lambda planned, *_: (reached.set(), gate.wait(60)))
+    press_run(app, "21, 41, 23, 49")
+    (ticket,) = work._tickets.values()
+    try:
+        assert reached.wait(60)
+        assert not app.run().button(key="cancel").disabled
+        ticket.join(jobs.Visitor("another"))
+        button = app.run().button(key="cancel")
+        assert (button.disabled, button.help) == (True, "Another visitor or tab waits for this run too.")
+    finally:
+        gate.set()
+    assert ticket.wait(60)
+
+
+def test_out_of_memory_on_a_graphics_card_offers_the_cpu(app, monkeypatch):
+    analyse, tried = work.analyse, []
+
+    def small(planned, *args):
+        tried.append(planned.device)
+        if len(tried) == 1:
+            raise jobs.OutOfMemory(run._no_room("cuda"))
+        return analyse(planned, *args)
+
+    monkeypatch.setattr(work, "analyse", small)
+    monkeypatch.setattr(run, "choose_device", lambda device: "cpu" if device == "cpu" else "cpu:0")  # in its place
+    press_run(app, "21, 41, 24, 47")
+    (ticket,) = work._tickets.values()
+    assert ticket.wait(60)
+    (error,) = app.run().error
+    assert error.value.startswith("The run stopped: the graphics card has no memory left even for one window (")
+    assert "run on the CPU, or try again later" in error.value
+    app.button(key="on_cpu").click().run()
+    (again,) = work._tickets.values()
+    assert again.wait(60)
+    assert (again.state, again.device, tried) == (jobs.DONE, "cpu", ["cpu:0", "cpu"])
+    assert app.run().button(key="run").label == "Analysed"
+
+
+def test_a_stopped_run_says_what_is_kept_and_goes_on_from_there(app, monkeypatch):
+    """As after a crash of the server: parts lie there, and nobody knows of a job."""
+    monkeypatch.setattr(run, "LENGTH", 4)
+    app.query_params["box"] = "21, 41, 24, 48"
+    app.run()
+    request = work.Request(library.SAMPLE, work.BOX, (21.0, 41.0, 24.0, 48.0), ("spatial-video", "freq-video"), "cpu")
+    asked = iter(range(100))
+    with pytest.raises(jobs.Cancelled):
+        work.analyse(request.run(), jobs.silent, lambda: next(asked) > 4)
+    kept = work.begun(request.run())
+    assert kept >= 4
+    app.run()
+    assert f"This run was stopped before it was done. The first {kept} frames are kept; Run goes on" in words(app)
+    finish(app)
+    assert work.finished(request.run().key).provenance["cost"]["frames"] == 20 - kept
+
+
+def test_a_fault_that_nobody_foresaw_is_a_sentence_with_an_id_and_the_log_has_the_stack(app, caplog):
+    def page():
+        from freqviz.web import faults
+
+        try:
+            {}["/srv/secret"]
+        except KeyError as error:
+            faults.tell(error)
+
+    broken = AppTest.from_function(page).run()
+    (error,) = broken.error
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert error.value.endswith(f"under fault {told.facts['fault']}.")
+    assert "secret" not in error.value
+    assert "KeyError" not in error.value
+    assert "KeyError: '/srv/secret'" in caplog.text
+    assert not broken.exception
 
 
 def test_where_the_person_is_lost_the_page_says_so_in_words_and_above_the_weights(app, monkeypatch):

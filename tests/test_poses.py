@@ -1,5 +1,6 @@
 """Are keypoints decoded where the density lies, and scored as the protocol says?"""
 
+import cv2
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -60,6 +61,13 @@ def test_a_peak_on_the_border_stays_on_the_border(row, column):
     keypoints, scores = poses.decode(impulse)
     assert keypoints[0].tolist() == [4 * column + 1.5, 4 * row + 1.5]
     assert scores[0] == 1
+
+
+@pytest.mark.parametrize("size", [(48, 36), (37, 53), (3, 4)])
+def test_maps_smoothed_together_are_those_smoothed_one_by_one(rng, size):
+    maps = rng.random((5, *size)).astype(np.float32)
+    alone = [cv2.GaussianBlur(one, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT_101) for one in maps]
+    np.testing.assert_array_equal(poses._smoothed(maps), alone)
 
 
 def test_leading_axes_stay_and_joints_do_not_mix(rng):

@@ -2,12 +2,14 @@
 
 import os
 
+import numpy as np
 import pytest
 import test_pages
 from conftest import walking_frames
 from test_pages import figures, finish, select_clip, upload, words
 
 from freqviz.clip import write_video
+from freqviz.parts import Parts
 from freqviz.store import Store
 from freqviz.web import library, recent, work
 from freqviz.web.work import Request
@@ -87,6 +89,8 @@ def test_removing_asks_and_takes_all_that_came_from_the_clip_and_nothing_else(ap
     for ticket in work._copies.values():
         assert ticket.wait(60)
     before = len(work.STORE.folders()), len(list(library.COPIES.iterdir()))
+    for file in library.RECENT.glob("*.json"):  # as if each had been run again and stopped
+        Parts(work.STORE.root, file.stem).put(0, 4, {"0 scores": np.zeros(4)}, {})
     press(opened(app), f"doom {walked}")
     assert "Remove a\\_walk" in words(app)
     press(app, "keep")
@@ -98,6 +102,7 @@ def test_removing_asks_and_takes_all_that_came_from_the_clip_and_nothing_else(ap
     assert [name for name, _, _ in work.recent()] == ["sample"]
     assert (len(work.STORE.folders()), len(list(library.COPIES.iterdir()))) == (1, 1)
     assert before == (2, 2)
+    assert [folder.name for folder in work.STORE.root.glob(".parts-*")] == [f".parts-{other.key}"]
     assert "doom sample" not in [button.key for button in app.button]
 
 

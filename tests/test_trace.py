@@ -12,6 +12,7 @@ from freqviz.trace import (
     Record,
     Trace,
     _light_probes,
+    _median,
     feature_energy,
     light_frames,
     light_rows,
@@ -290,3 +291,10 @@ def test_of_probes_of_one_stride_the_networks_own_is_kept():
     network.part, network.feature = torch.nn.Module(), Probe("feature", "channel y x", 4)
     network.part.feature = Probe("feature", "channel y x", 4)
     assert list(_light_probes(network)) == ["feature"]
+
+
+@pytest.mark.parametrize("count", [1, 6, 7])
+def test_medians_are_those_of_torch(rng, count):
+    values = torch.from_numpy(rng.normal(size=(3, 2, count)).astype(np.float32))
+    values[1, 0, count // 2] = float("nan")
+    torch.testing.assert_close(_median(values), values.median(-1).values, rtol=0, atol=0, equal_nan=True)

@@ -29,6 +29,7 @@ from models.align import cells, sample
 from models.cost import multiply_adds, parameters
 from models.dct_input import COUNTS, DctInput
 from models.freq_video import BandEnergy
+from models.motion import TwoStreams
 from models.network import PoseNetwork, channels_last, density
 from models.probe import edit, watch
 from models.spatial_frame import SpatialFrame
@@ -226,6 +227,7 @@ def predict(
             luma = (frames.flatten(0, 1) * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
             log = band(luma).mean((-2, -1)).unflatten(0, shape)  # (B, 5, bands)
             maps |= pooled(single, log[:, :, 2:].mean(2), batch)
+            of_twin: tuple[dict[str, Tensor], Tensor] | None = None  # what all networks of two streams begin with
             for row, (network, edits) in rows.items():
                 with (
                     edit(network, edits) if edits else nullcontext(),
@@ -233,6 +235,12 @@ def predict(
                 ):
                     own = network.own(frames.flatten(0, 1))
                     window = {k: v.unflatten(0, shape) for k, v in {**shared, **own}.items()}
+                    if isinstance(network, TwoStreams):
+                        if of_twin is None:
+                            fused = network.appearance(window)
+                            of_twin = fused, next(iter(seen.values()))
+                        window |= of_twin[0]
+                        seen[row] = of_twin[1]
                     maps[row] = density(network.fused_logits(window))
                 weights = next(iter(seen.values())).mean((-2, -1))
                 found.setdefault(f"weights/{row}", []).append(weights.numpy())

@@ -26,6 +26,7 @@ from freqviz import crops, poses
 from freqviz.learn import data, distill
 from freqviz.learn.flow import give_flow
 from models.align import sample
+from models.dct_input import DctInput
 from models.motion import TwoStreams
 from models.network import channels_last, density
 from models.probe import watch
@@ -64,7 +65,7 @@ ALONE = 1 / 3  # of the steps are over when students begin to learn from their t
 TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-frame", validate_every=100, save_every=50)
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
-    "dct-input": replace(TUNED, network="dct-input"),
+    "dct-input": replace(TUNED, network="dct-input", steps=900),
     "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
     "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
@@ -165,11 +166,18 @@ def optimiser(network: nn.Module, recipe: Recipe, known: Container[str] = ()) ->
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
 
 
-def begin_as(network: nn.Module, other: nn.Module) -> int:
-    """Take the parameters and statistics of another network where names and shapes agree; how many values."""
+def begin_as(network: nn.Module, other: nn.Module, kept: tuple[str, ...] = ()) -> int:
+    """Take the parameters and statistics of another network where names and shapes agree; how many values.
+
+    Args:
+        kept: prefixes of the parameters that then stay as they are.
+    """
     mine = network.state_dict()
     same = {name: v for name, v in other.state_dict().items() if name in mine and v.shape == mine[name].shape}
     network.load_state_dict(same, strict=False)
+    for name, values in network.named_parameters():
+        if name.startswith(kept):
+            values.requires_grad_(False)
     return sum(v.numel() for v in same.values())
 
 
@@ -234,11 +242,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     known: Container[str] = ()
     if recipe.start:
         start = models.load(recipe.start)
-        begin_as(network, start)
+        begin_as(network, start, network.kept)
         known = set(start.state_dict()) if network.kept else ()
-    for name, values in network.named_parameters():
-        if name.startswith(network.kept):
-            values.requires_grad_(False)
     average = copy.deepcopy(network).eval()
     solver = optimiser(network, recipe, known)
     state, log, step, spent = run / "state.pt", Log(run / "log.csv"), 0, 0.0
@@ -274,6 +279,8 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
         loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=3, worker_init_fn=_calm)
         for batch in loader:
             network.train()
+            if isinstance(network, DctInput):
+                network.backbone.gate.closes = step >= OPEN * recipe.steps
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
             frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
@@ -351,7 +358,7 @@ def train_heads(
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
         if isinstance(start, VideoNetwork):
-            network.start_from_twin(start, network.kept or ALIGNMENT)
+            begin_as(network, start, network.kept or ALIGNMENT)
         give_flow(network)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())
@@ -583,6 +590,7 @@ def head_loss(
 
 
 GATE = 0.1  # of the share of channels that a gate lets through
+OPEN = 0.55  # of the steps are over when it begins to close; before, channels close that nothing has learned to read
 PRIVILEGE = 0.5  # of a loss that is 1 where the enhanced features are no nearer than the mean of the sharp ones
 FOURIER = 0.3  # equals the gradient norm of the cross entropy to within a factor of about ten
 

@@ -7,9 +7,7 @@ from typing import Any
 import streamlit as st
 
 from freqviz import run
-from freqviz.clip import ClipError
-from freqviz.session import SessionError
-from freqviz.web import library, own, recent, session, work
+from freqviz.web import library, own, recent, session, visitor, work
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
@@ -93,9 +91,9 @@ def parse_box(text: str) -> tuple[float, float, float, float]:
     try:
         x, y, w, h = (float(part) for part in text.replace(",", " ").split())
     except ValueError:
-        raise ValueError(f"A box is four numbers, x, y, width, height; got “{text}”.") from None
+        raise ValueError(f"A box is four numbers, x, y, width, height; got “{text[:80]}”.") from None
     if not (w > 0 and h > 0):
-        raise ValueError(f"Width and height of a box are larger than 0; got “{text}”.")
+        raise ValueError(f"Width and height of a box are larger than 0; got “{text[:80]}”.")
     return x, y, w, h
 
 
@@ -109,7 +107,8 @@ def parse_corrections(text: str) -> tuple[tuple[int, tuple[float, float, float, 
     for part in filter(str.strip, text.split(";")):
         frame, colon, box = part.partition(":")
         if not (colon and frame.strip().isdecimal()):
-            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{part.strip()}”.")
+            got = part.strip()[:80]
+            raise ValueError(f"A correction is a frame and a box, frame: x, y, width, height; got “{got}”.")
         if int(frame) in found:
             raise ValueError(f"Frame {int(frame)} has two corrections; one is enough.")
         found[int(frame)] = parse_box(box)
@@ -163,7 +162,7 @@ def _typed_corrections() -> tuple[tuple[int, tuple[float, float, float, float]],
     try:
         return parse_corrections(text)
     except ValueError as error:
-        st.error(str(error))
+        st.error(visitor.said(error))
         return ()
 
 
@@ -204,7 +203,7 @@ def _take_blurriest(clip: str) -> None:
     try:
         a, b = work.blurriest(clip)
     except (LookupError, ValueError, OSError) as error:
-        st.session_state["refusal"] = f"{str(error).rstrip('.')}."
+        st.session_state["refusal"] = visitor.said(error)
         return
     st.session_state["part"] = a, b - 1
 
@@ -222,7 +221,7 @@ def _typed_box(clip: str, frames: tuple[int, int] | None) -> tuple[float, float,
     try:
         return parse_box(text) if text.strip() else own
     except ValueError as error:
-        st.error(str(error))
+        st.error(visitor.said(error))
         return None
 
 
@@ -245,14 +244,20 @@ def _imported() -> tuple[str, int | None]:
     files = library.box_files()
     asked = st.query_params.get("boxes")
     if asked and asked not in files and "boxes" not in state:
-        st.warning(f"The boxes {asked} are not on this machine; upload them to open this link.")
+        st.warning(
+            f"The boxes {library.plain(asked).name[:80]} are not on this machine; upload them to open this link."
+        )
     if not files:
         return "", None
     # none is the default: what is the default does not stand in the address
     name = st.selectbox("Boxes", files, index=None, placeholder="Choose a file", key="boxes", bind="query-params")
     if name is None:
         return "", None
-    people = [str(person) for person in library.people(name)]
+    try:
+        people = [str(person) for person in library.people(name)]
+    except LookupError as error:
+        st.error(visitor.said(error))
+        return "", None
     if len(people) == 1:
         return name, None
     person = st.selectbox(
@@ -262,16 +267,9 @@ def _imported() -> tuple[str, int | None]:
 
 
 def _take_boxes(key: str) -> None:
-    state: Any = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["imports"] += 1
-    try:
-        state["boxes"], state["boxes_refusal"] = library.add_boxes(file.name, file.getvalue()), ""
-        state.pop("track", None)
-    except ValueError as error:
-        state["boxes_refusal"] = f"{str(error).rstrip('.')}."
+    if name := visitor.hands_over(key, "imports", "boxes_refusal", library.add_boxes):
+        st.session_state["boxes"] = name
+        st.session_state.pop("track", None)
 
 
 def _arrivals() -> None:
@@ -317,15 +315,8 @@ def _uploader() -> None:
 
 
 def _take_upload(key: str) -> None:
-    state = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["uploads"] += 1
-    try:
-        state["came"], state["refusal"] = library.add(file.name, file.getvalue()), ""
-    except (ClipError, SessionError, OSError) as error:
-        state["refusal"] = f"{str(error).rstrip('.')}."
+    if name := visitor.hands_over(key, "uploads", "refusal", library.add):
+        st.session_state["came"] = name
 
 
 def _another_clip() -> None:

@@ -18,7 +18,7 @@ from freqviz.bundle import Figure
 from freqviz.jobs import Cancelled, Progress, never, silent
 from freqviz.panel import Panel, Sheet
 from freqviz.paper import FONTS, LARGEST, PALETTES, SMALLEST, VENUES, Paper, paper
-from freqviz.web import work
+from freqviz.web import library, work
 from freqviz.web.exporting import File, offer
 
 SHEET, PAPER, COLUMNS = "sheet", "paper", "sheet columns"  # keys of the session's state
@@ -152,12 +152,14 @@ def zipped(
 @lru_cache(maxsize=32)
 def made(python: str) -> Made:
     """The panel of some lines; an analysis that they ask for is the stored one, where there is one."""
-    return again.panel(python, stored)
+    return again.panel(library.here(python), stored)
 
 
 def stored(**given: Any) -> run.Analysis:
     """As `run.analyse`, from the store where the same was analysed before; else it is, as run folders hold it."""
-    folder = work.STORE.find(run.Run(**given).key)
+    planned = run.Run(**given)
+    planned.salt = library.salt(Path(str(given.get("clip"))).name)
+    folder = work.STORE.find(planned.key)
     return run.load_analysis(folder) if folder else again.analyse(**given)
 
 

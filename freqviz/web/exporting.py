@@ -1,31 +1,39 @@
 """Files that take seconds to make: a job each beside the page, with progress, a way to cancel, and the size when done.
 
-A file is written aside and put in its place whole, in runs/exports; what is old there is removed. Files of another
-start of the server are not given out again: the code may have changed.
+A file is written aside and put in its place whole, in runs/exports; what is old there is removed, and what is of a clip
+that is. Files of another start of the server are not given out again: the code may have changed.
 """
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import streamlit as st
 
 from freqviz import bundle, jobs
 from freqviz.jobs import Cancelled, Progress
-from freqviz.web import library
+from freqviz.store import aside, place, remove, size
+from freqviz.web import library, visitor
 
 Make = Callable[[Path, Progress, Callable[[], bool]], None]
 KEPT, LIMIT = 24 * 3600.0, 1 << 30  # seconds and bytes: what is older, or beyond, goes
 SHORT = 0.4  # seconds that a page waits for files that are quickly made
 WORKER = "exports"
+MOST, EACH = 256, 64  # files that may wait, in all and of one visitor: opening Export asks for four or five
 _THIS_START = uuid4().hex
 _tickets: dict[Path, jobs.Ticket] = {}  # the last job of each file
+
+
+def _chosen() -> str:
+    state: Any = st.session_state
+    return state.get("clip") or ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class File:
         make: writes it to a path; reports progress, and raises `Cancelled` when asked to stop.
         asked: it takes long, so it is made on a click only.
         help: what is in it.
+        clip: name in the library of the clip on the page: it goes with that.
     """
 
     label: str
@@ -49,12 +58,13 @@ class File:
     make: Make
     asked: bool = False
     help: str | None = None
+    clip: str = field(default_factory=_chosen)
 
     @property
     def path(self) -> Path:
         """Where it lies once it is made."""
         digest = hashlib.sha256(b"\0".join([_THIS_START.encode(), self.name.encode(), self.key])).hexdigest()[:24]
-        return library.EXPORTS / f"{digest}-{self.name}"
+        return library.EXPORTS / f"{_of(self.clip)}-{digest}-{self.name}"
 
     @property
     def ticket(self) -> jobs.Ticket | None:
@@ -72,29 +82,45 @@ class File:
         ticket = self.ticket
         if ticket is None or (ticket.over and not path.is_file()):
             _trim()
-            work = partial(_write, path, self.make)
-            ticket = _tickets[path] = jobs.worker(WORKER).submit(work, self.name, str(path))
+            write = partial(_write, path, self.make)
+            worker = jobs.worker(WORKER, MOST, EACH)
+            ticket = _tickets[path] = worker.submit(write, self.name, str(path), visitor.session())
         return ticket
 
 
 def _write(path: Path, make: Make, progress: Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".aside-", dir=path.parent) as folder:
-        aside = Path(folder) / path.name
-        make(aside, progress, cancelled)
+    with aside(path.parent) as folder:
+        made = folder / path.name
+        make(made, progress, cancelled)
         if cancelled():
             raise Cancelled
-        aside.replace(path)
+        place(made, path)
+    library.keep_within(path)
+
+
+def _of(clip: str) -> str:
+    return hashlib.sha256(clip.encode()).hexdigest()[:8]
+
+
+def forget(clip: str) -> None:
+    """Remove the files of a clip, and stop making others."""
+    start = f"{_of(clip)}-"
+    for path in [path for path in _tickets if path.name.startswith(start)]:
+        _tickets.pop(path).cancel()
+    for path in library.EXPORTS.glob(f"{start}*"):
+        remove(path)
 
 
 def _trim() -> None:
     """Remove what is older than a day, and the oldest beyond the limit."""
-    held = sorted(library.EXPORTS.glob("[!.]*"), key=os.path.getmtime, reverse=True)
-    total, now = 0, time.time()
-    for path in held:
-        total += path.stat().st_size
-        if total > LIMIT or now - path.stat().st_mtime > KEPT:
-            path.unlink(missing_ok=True)
+    total, now, times = 0, time.time(), dict[Path, float]()
+    for path in library.EXPORTS.glob("[!.]*"):
+        with suppress(OSError):  # another process was first
+            times[path] = os.path.getmtime(path)
+    for path in sorted(times, key=times.__getitem__, reverse=True):
+        total += size(path)
+        if total > LIMIT or now - times[path] > KEPT:
+            remove(path)
             _tickets.pop(path, None)
 
 
@@ -127,9 +153,10 @@ def _row(files: Sequence[File], of: str, waiting: bool) -> None:
         if ticket is None or file.path.is_file():
             continue
         if ticket.state == jobs.FAILED:
-            st.error(f"{file.label}: {ticket.message.rstrip('.')}.")
+            st.error(f"{file.label}: {visitor.said(ticket.message)}")
         elif ticket.state == jobs.CANCELLED:
-            st.caption(f"{file.label} was cancelled; nothing is left of it.")
+            why = f", since {ticket.message}" if ticket.message else ""
+            st.caption(f"{file.label} was cancelled{why}; nothing is left of it.")
         elif file.asked:
             _progress(file, ticket, of)
 

@@ -45,7 +45,7 @@ class First:
     def heatmap(self, network: str, joint: str) -> None:
         """Where a network sees a joint."""
         light = self.view.analysis.traces[network]
-        box = f"box = {light.boxes[self.frame].tolist()}"
+        box = f"box = {np.round(light.boxes[self.frame], 2).tolist()}"
         trace = f"trace = run.deep_trace(clip, {network!r}, {self.frame}, box)"
         truth = "truth" if self.view.truth(self.frame) else None
         call = f"figures.joint_heatmap(trace, {light.joints.index(joint)}, box, {truth}, joints={light.joints})"

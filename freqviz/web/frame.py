@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from freqviz import figures, jobs
-from freqviz.web import work
+from freqviz.web import visitor, work
 from freqviz.web.page import show, slider
 from freqviz.web.scrubber import scrub
 from freqviz.web.view import View
@@ -46,7 +46,7 @@ def scrubber(view: View, region: str) -> int:
     if not isinstance(copy, Path) and (not copy.over or copy.state == jobs.DONE):  # or while the picture was drawn
         _until_copied(copy)
     elif not isinstance(copy, Path):
-        st.caption(f"The slider stands in for the scrubber: {copy.message.rstrip('.')}.")
+        st.caption(f"The slider stands in for the scrubber: {visitor.said(copy.message)}")
     else:
         st.caption(f"The slider stands in for the scrubber, which this browser cannot run. {state[CANNOT]}")
     return frame

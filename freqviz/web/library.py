@@ -1,30 +1,34 @@
 """The clips of this machine: the sample, and what visitors uploaded; a file each in runs/clips and runs/truths.
 
-Parameters of networks that they uploaded lie in runs/weights/<network>.
+Parameters of networks that they uploaded lie in runs/weights/<network>. All that is kept has one limit: beyond it goes
+what was used longest ago.
 """
 
 import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import models
 from freqviz import boxes, crops, poses
 from freqviz.clip import Clip, ClipError
-from freqviz.session import SUFFIX, open_session
+from freqviz.session import SUFFIX, SessionError, open_session
+from freqviz.store import Hold, Thing, Uses, aside, place, remove, size, trim
+from freqviz.web import visitor
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("FREQVIZ_RUNS", PROJECT / "runs"))  # uploads and finished analyses
 CLIPS, BOXES, RESULTS, TRUTHS, COPIES = (RUNS / name for name in ("clips", "boxes", "results", "truths", "copies"))
 SESSIONS, RECENT, EXPORTS, WEIGHTS = (RUNS / name for name in ("sessions", "recent", "exports", "weights"))
+USES = Uses(RUNS / "used")
+LIMIT = int(float(os.environ.get("FREQVIZ_STORE_GB", 8)) * 10**9)  # bytes of all that is kept
 SAMPLE = "sample"
 SAMPLE_FILE = PROJECT / "assets" / "sample.mp4"
 SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "ts")
@@ -36,16 +40,87 @@ def clips() -> dict[str, Path]:
     The name of an upload is that of its file with eight digits of its SHA-256: `backflip-3fa2c1d4.mp4`. Opened sessions
     stand among the uploads, by their folder: `backflip-2b91e07c.session`.
     """
-    held = [*CLIPS.glob("*-????????.*"), *SESSIONS.glob("*-????????.session")]
-    uploads = sorted(held, key=lambda path: path.stat().st_mtime, reverse=True)
-    return {SAMPLE: SAMPLE_FILE} | {path.name: path for path in uploads}
+    uploads = _youngest_first(*CLIPS.glob(_named("*")), *SESSIONS.glob(_named("session")))
+    return {SAMPLE: SAMPLE_FILE} | {path.name: path for path in uploads if visitor.sees(path.name)}
+
+
+def find(name: str) -> Path | None:
+    """The file of a clip, or the folder of a session, by its whole name, whoever uploaded it; None: it is not here."""
+    path = SAMPLE_FILE if name == SAMPLE else session(name) or CLIPS / name
+    ours = name == SAMPLE or (Path(name).name == name and Path(name).match(_named("*")))
+    return path if ours and path.exists() else None
+
+
+def _named(suffix: str) -> str:
+    """A pattern that the names of uploads match: -, the digits of the key, and the suffix."""
+    return f"*-{'[0-9a-f]' * visitor.digits()}.{suffix}"
+
+
+def _youngest_first(*paths: Path) -> list[Path]:
+    """By when they were uploaded; what has gone meanwhile is last."""
+    return sorted(paths, key=_written, reverse=True)
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def salt(name: str) -> str:
+    """What keeps results of an upload apart from those of the same clip uploaded by others; empty in a lab."""
+    return Path(name).stem[-visitor.digits() :] if visitor.PUBLIC and name != SAMPLE else ""
+
+
+# -------- what is kept, and for how long
+
+
+def things() -> list[Thing]:
+    """All that is kept: what is removed together, named by the first."""
+    hexadecimal, ours = "[0-9a-f]", list[Thing]()
+    for digits in (8, 32):  # of a lab, and in public
+        name = f"*-{hexadecimal * digits}.*"
+        ours += [(path, _truth_file(path.name)) for path in CLIPS.glob(name)]
+        ours += [(path,) for held in (SESSIONS, BOXES) for path in held.glob(name)]
+        ours += [(path,) for path in WEIGHTS.glob(f"*/{name}")]
+    ours += [(path,) for path in RESULTS.glob(".parts-*")]
+    for path in RESULTS.glob(hexadecimal * 24):
+        ours.append((path, *RECENT.glob(f"{path.name}*.json")))
+    return ours + [(path,) for held in (COPIES, EXPORTS) for path in held.glob("[!.]*")]
+
+
+def keep_within(keep: Path | None = None) -> None:
+    """Remove what was used longest ago until all that is kept fits the limit; what is in use stays, and `keep`."""
+    trim(things(), USES, LIMIT, keep)
+
+
+def hold(state: Any, name: str, *folders: Path) -> None:
+    """A visitor looks at a clip, and at results of it: they are used now, and not removed before the visit ends.
+
+    Args:
+        state: of the visit; it forgets what was looked at before.
+    """
+    path = find(name)
+    seen = (*folders, *([path] if path and name != SAMPLE else []))
+    if state.get("looked at") != seen:
+        state["looked at"], state["in use"] = seen, [USES.hold(one) for one in seen]
+    else:
+        for one in seen:
+            USES.touch(one)
+
+
+def holding(path: Path | None) -> Hold:
+    """Keeps an upload while a job works on it; close it at the end."""
+    ours = path is not None and path.is_relative_to(RUNS)
+    return USES.hold(path) if ours and path else Hold(None)
 
 
 def known(name: str) -> str | None:
     """The clip that a link names: by its name, or under another name of the same content; None: it is not here."""
     held = clips()
-    if name in held:
-        return name
+    if name in held or visitor.PUBLIC:
+        return name if name in held else None
     digest = re.search(r"-([0-9a-f]{8})\.\w+$", name)
     return next((one for one in held if digest and Path(one).stem.endswith(digest[0][:9])), None)
 
@@ -57,7 +132,18 @@ def session(name: str) -> Path | None:
 
 def relative(path: Path) -> str:
     """A path for lines to copy: from the folder of the project if it lies there."""
-    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+    if path.is_relative_to(PROJECT):
+        return str(path.relative_to(PROJECT))
+    if visitor.PUBLIC:
+        return str(Path("runs") / path.relative_to(RUNS)) if path.is_relative_to(RUNS) else path.name
+    return str(path)
+
+
+def here(lines: str) -> str:
+    """Lines to copy, with the paths that this server has where `relative` does not tell them."""
+    if not visitor.PUBLIC or RUNS.is_relative_to(PROJECT):
+        return lines
+    return re.sub(r"(?<=['\"])runs/(?=(clips|sessions|boxes|truths|weights)/)", lambda _: f"{RUNS}/", lines)
 
 
 def add(name: str, data: bytes) -> str:
@@ -72,43 +158,70 @@ def add(name: str, data: bytes) -> str:
         ClipError: no clip, or beyond the limits of `Clip`; one sentence. Nothing is kept.
         SessionError: a zip that is no session, or a damaged one; as above.
     """
-    digest = hashlib.sha256(data).hexdigest()[:8]
-    for held in (*CLIPS.glob(f"*-{digest}.*"), *SESSIONS.glob(f"*-{digest}.session")):
-        return held.name
-    named = plain(name)
-    if data.startswith(b"PK"):
-        return _add_session(named, data, digest)
+    key, named = visitor.key(data), plain(name)
+    of_session = data.startswith(b"PK")
+    for path in SESSIONS.glob(f"*-{key}.session") if of_session else CLIPS.glob(f"*-{key}.*"):
+        digest = "" if of_session else _digest(path)
+        with suppress(SessionError):
+            if of_session and open_session(path) or digest == hashlib.sha256(data).hexdigest():
+                return visitor.take(path.name, len(data))
+        if visitor.PUBLIC or not digest.startswith(key):
+            remove(path)  # torn; else another clip whose digits are the same
+    visitor.afford(len(data))
+    path = _add_session(named, data, key) if of_session else _add_clip(named, data, key)
+    keep_within(path)
+    return visitor.take(path.name, size(path))
+
+
+def _add_clip(named: Path, data: bytes, key: str) -> Path:
     suffix = named.suffix[:6] or ".mp4"
-    CLIPS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CLIPS) as folder:
-        path = Path(folder) / f"{named.stem[:50] or 'clip'}{suffix}"  # the name that an error shows
+    with aside(CLIPS) as folder:
+        path = folder / f"{named.stem[:50] or 'clip'}{suffix}"  # the name that an error shows
         path.write_bytes(data)
         try:
-            with Clip(path) as clip:
+            with Clip(path, apart=True) as clip:
                 clip[0]
         except ClipError:
             raise
         except (OSError, ValueError, IndexError) as error:
             raise ClipError(f"{path.name} cannot be read as a video: {error}") from error
-        return path.rename(CLIPS / f"{path.stem}-{digest}{suffix}").name
+        return _kept(path, CLIPS / f"{path.stem}-{key}{suffix}")
 
 
-def _add_session(named: Path, data: bytes, digest: str) -> str:
-    RUNS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=RUNS) as folder:
-        path = Path(folder) / named.name[-60:]
+def _add_session(named: Path, data: bytes, key: str) -> Path:
+    with aside(RUNS) as folder:
+        path = folder / named.name[-60:]
         path.write_bytes(data)
         stem = named.name.removesuffix(SUFFIX).removesuffix(".zip")[:50] or "session"
-        return open_session(path, SESSIONS / f"{stem}-{digest}.session").folder.name
+        found = open_session(path, SESSIONS / f"{stem}-{key}.session", apart=True).folder
+    USES.touch(found)
+    return found
+
+
+def _kept(made: Path, path: Path) -> Path:
+    """Put an upload that was checked in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    USES.touch(place(made, path))
+    return path
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; empty where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def forget(name: str) -> None:
     """Remove an uploaded clip and its truth, or an opened session; the sample stays."""
-    if folder := session(name):
-        shutil.rmtree(folder, ignore_errors=True)
-    elif name in clips() and name != SAMPLE:
-        clips()[name].unlink(missing_ok=True)
+    path = find(name)
+    if path and name != SAMPLE:
+        remove(path)
+        USES.forget(path)
         remove_truth(name)
+    visitor.drop(name)
 
 
 def plain(name: str) -> Path:
@@ -118,7 +231,7 @@ def plain(name: str) -> Path:
 
 def box_files() -> list[str]:
     """Names of the uploaded files of boxes, the youngest first."""
-    return [path.name for path in sorted(BOXES.glob("*-????????.*"), key=lambda path: path.stat().st_mtime)[::-1]]
+    return [path.name for path in _youngest_first(*BOXES.glob(_named("*"))) if visitor.sees(path.name)]
 
 
 def people(name: str) -> dict[int, int]:
@@ -146,20 +259,22 @@ def add_boxes(name: str, data: bytes) -> str:
         ValueError: it cannot; one sentence. Nothing is kept.
     """
     named = plain(name)
-    BOXES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BOXES) as folder:
-        path = Path(folder) / f"{named.stem[:50] or 'boxes'}{named.suffix[:6] or '.txt'}"
+    visitor.afford(len(data))
+    with aside(BOXES) as folder:
+        path = folder / f"{named.stem[:50] or 'boxes'}{named.suffix[:6] or '.txt'}"
         path.write_bytes(data)
         boxes.read_people(path)
-        digest = hashlib.sha256(data).hexdigest()[:8]
-        return path.rename(BOXES / f"{path.stem}-{digest}{path.suffix}").name
+        kept = _kept(path, BOXES / f"{path.stem}-{visitor.key(data)}{path.suffix}")
+    keep_within(kept)
+    return visitor.take(kept.name, len(data))
 
 
 def own_networks() -> list[str]:
     """Networks with uploaded parameters, by the names that `models.add` gives them, the youngest first."""
-    files = sorted(WEIGHTS.glob("*/*-????????.safetensors"), key=lambda path: path.stat().st_mtime)[::-1]
     found = []
-    for file in files:
+    for file in _youngest_first(*WEIGHTS.glob(f"*/{_named('safetensors')}")):
+        if not visitor.sees(file.name):
+            continue
         with suppress(ValueError, LookupError, OSError):  # its network is another one by now
             found.append(_added(file))
     return found
@@ -171,17 +286,25 @@ def add_weights(network: str, name: str, data: bytes) -> str:
     Raises:
         ValueError, LookupError: it does not; says what is missing, too many, of another shape or type. Nothing is kept.
     """
-    digest = hashlib.sha256(data).hexdigest()[:8]
-    for held in (WEIGHTS / network).glob(f"*-{digest}.safetensors"):
-        return _added(held)
-    stem = plain(name).name.removesuffix(".safetensors")[:30].strip(". ") or "parameters"
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=WEIGHTS) as folder:
-        path = Path(folder) / f"{stem}.safetensors"  # the name that an error shows
+    if visitor.PUBLIC and Path(name).suffix.lower() != ".safetensors":
+        raise ValueError(f"parameters are uploaded here as .safetensors, got {plain(name).name[-40:]}")
+    if not visitor.PUBLIC:
+        data = models.own.as_safetensors(data, plain(name).name[-60:])
+    key, stem = visitor.key(data), re.sub(r"\.(safetensors|pth|pt)$", "", plain(name).name)[:30].strip(". ")
+    stem = (stem or "parameters")[: 7 if visitor.PUBLIC else None]  # names of networks, 40 characters, hold a whole key
+    for held in (WEIGHTS / network).glob(f"*-{key}.safetensors"):
+        if _digest(held) == hashlib.sha256(data).hexdigest():
+            visitor.take(held.name, len(data))
+            return _added(held)
+    visitor.afford(len(data))
+    with aside(WEIGHTS) as folder:
+        path = folder / f"{stem}.safetensors"  # the name that an error shows
         path.write_bytes(data)
         models.check(network, path)
-        (WEIGHTS / network).mkdir(exist_ok=True)
-        return _added(path.rename(WEIGHTS / network / f"{stem}-{digest}.safetensors"))
+        kept = _kept(path, WEIGHTS / network / f"{stem}-{key}.safetensors")
+    keep_within(kept)
+    visitor.take(kept.name, len(data))
+    return _added(kept)
 
 
 @lru_cache(maxsize=64)
@@ -192,7 +315,10 @@ def _added(file: Path) -> str:
 def _people(name: str) -> dict[int, dict[int, boxes.Box]]:
     if name not in box_files():
         raise LookupError(f"no boxes named '{name}' on this machine; upload them")
-    return _read(BOXES / name)
+    try:
+        return _read(BOXES / name)
+    except (ValueError, OSError) as error:  # it was read when it came
+        raise LookupError(f"the boxes {name} were damaged on this machine; upload them again") from error
 
 
 @lru_cache(maxsize=8)
@@ -234,7 +360,10 @@ def truth(name: str) -> Truth | None:
     if name == SAMPLE:
         return _sample_truth(SAMPLE_FILE.with_suffix(".json"))
     file = _truth_file(name)
-    return _given_truth(file, file.stat().st_mtime_ns) if file.is_file() else None
+    try:
+        return _given_truth(file, file.stat().st_mtime_ns)
+    except (OSError, ValueError, EOFError):  # there is none, or a torn one
+        return None
 
 
 def truth_path(name: str) -> Path | None:
@@ -254,19 +383,19 @@ def add_truth(name: str, clip: Clip, file: str, data: bytes) -> None:
     Raises:
         ValueError: it is no truth of this clip; one sentence, and what was known stays known.
     """
-    TRUTHS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=TRUTHS) as folder:
-        path = Path(folder) / (plain(file).name[-60:] or "truth")
+    visitor.afford(len(data))
+    with aside(TRUTHS) as folder:
+        path = folder / (plain(file).name[-60:] or "truth")
         path.write_bytes(data)
         keypoints = poses.read_truth(path, len(clip), clip.size)
-        kept = Path(folder) / "kept.npy"
+        kept = folder / "kept.npy"
         np.save(kept, keypoints)
-        kept.replace(_truth_file(name))
+        place(kept, _truth_file(name))
 
 
 def remove_truth(name: str) -> None:
     """Forget the truth that an uploaded clip was given."""
-    _truth_file(name).unlink(missing_ok=True)
+    remove(_truth_file(name))
 
 
 def _truth_file(name: str) -> Path:

@@ -1,12 +1,13 @@
 """Parameters of one's own for a network: uploaded, checked, and chosen among the networks."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 import models
-from freqviz.web import library
+from freqviz.web import library, visitor
 
 LARGEST = models.own.LARGEST // 10**6  # MB
 
@@ -19,7 +20,8 @@ def ask(linked: Sequence[str]) -> None:
     """
     state: Any = st.session_state
     if strange := [name for name in linked if name.endswith(".safetensors)") and name not in library.own_networks()]:
-        st.warning(f"The parameters of {', '.join(one[:100] for one in strange)} are not on this machine; upload them.")
+        told = ", ".join(library.plain(one).name[:100] for one in strange)
+        st.warning(f"The parameters of {told} are not on this machine; upload them.")
     with st.popover("Your own parameters", type="tertiary", icon=":material/upload_file:"):
         names = models.names("pose")
         network = st.selectbox(
@@ -28,13 +30,14 @@ def ask(linked: Sequence[str]) -> None:
         turn = state.setdefault("own uploads", 0)
         st.file_uploader(
             "Parameters",
-            type="safetensors",
+            type=["safetensors", "pth", "pt"] if models.own.PTH else "safetensors",
             key=f"own-{turn}",
             on_change=_take,
             args=(f"own-{turn}", network),
             max_upload_size=LARGEST,
             help=f"A safetensors file of at most {LARGEST} MB: all parameters, or those of the head, which then stands "
-            "on the project's backbone. Every name, shape and number is checked; nothing in it is run.",
+            "on the project's backbone. Every name, shape and number is checked; nothing in it is run."
+            + (" A .pth or .pt of torch.save is kept as safetensors." if models.own.PTH else ""),
         )
     if refusal := state.get("own refusal"):
         st.error(refusal)
@@ -42,12 +45,5 @@ def ask(linked: Sequence[str]) -> None:
 
 def _take(key: str, network: str) -> None:
     state: Any = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["own uploads"] += 1
-    try:
-        name, state["own refusal"] = library.add_weights(network, file.name, file.getvalue()), ""
+    if name := visitor.hands_over(key, "own uploads", "own refusal", partial(library.add_weights, network)):
         state["networks"] = [*(one for one in state.get("networks", ()) if one != name), name]
-    except (ValueError, LookupError, OSError) as error:
-        state["own refusal"] = f"{str(error).rstrip('.')}."

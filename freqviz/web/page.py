@@ -15,7 +15,7 @@ from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import Described, described
-from freqviz.web import choice, library, session, truth, work
+from freqviz.web import choice, library, session, truth, visitor, work
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -52,6 +52,7 @@ def open_page(title: str, caption: str) -> View:
     request = choice.sidebar()
     with sentences():
         if folder := library.session(request.clip):
+            library.hold(st.session_state, request.clip)
             view = View(request.clip, work.part_of(request.clip, folder), work.loaded(folder), folder)
             st.sidebar.caption(f"From a session file. {_facts(view.analysis)}")
             session.tell(view.name)
@@ -60,9 +61,11 @@ def open_page(title: str, caption: str) -> View:
         planned = None if request.missing else request.run()
         analysis = work.finished(planned.key) if planned else None
         ticket = work.ticket_of(planned.key) if planned else None
+        folder = work.STORE.root / planned.key.digest if planned and analysis else None
+        library.hold(st.session_state, request.clip, *([folder] if folder else []))
         _run_button(request, planned, ticket, analysis)
-        if planned and analysis and not choice.drawing():
-            view = View(request.clip, planned.clip, analysis, work.STORE.root / planned.key.digest)
+        if planned and analysis and folder and not choice.drawing():
+            view = View(request.clip, planned.clip, analysis, folder)
             session.offer(view)
             truth.ask(request.clip, planned.whole, view.truth_is_far)
             st.caption(caption)
@@ -89,7 +92,7 @@ def open_shelf(title: str, caption: str) -> None:
         ticket = work.ticket_of(planned.key) if planned else None
         _run_button(request, planned, ticket, work.finished(planned.key) if planned else None)
         if ticket is not None and not ticket.over:
-            _progress(ticket, request.device, request.seen()[0])
+            _progress(ticket, request.seen()[0])
 
 
 def cursor_row(*widths: int) -> list[DeltaGenerator]:
@@ -168,7 +171,7 @@ def sentences() -> Iterator[None]:
         yield
     except (LookupError, ValueError, OSError) as error:
         say = st.info if isinstance(error, LookupError) else st.error
-        say(f"{str(error).strip(chr(39)).rstrip('.')}.")
+        say(visitor.said(error))
 
 
 def _run_button(
@@ -222,7 +225,7 @@ def _stage(
     """
     clip = request.seen()
     if ticket is not None and not ticket.over:
-        _progress(ticket, request.device, clip[0])
+        _progress(ticket, clip[0])
         return
     frame = 0
     if planned and choice.drawing() and (finished or request.corrections):
@@ -234,10 +237,7 @@ def _stage(
     if frame:
         number = clip.first + frame
         say = f"Draw where the person is in frame {number}. What was found before it stays; Run does the rest."
-    if ticket is not None and ticket.state == jobs.FAILED:
-        st.error(f"The run stopped: {ticket.message.rstrip('.')}.")
-    elif ticket is not None and ticket.state == jobs.CANCELLED:
-        st.info(f"Cancelled after {ticket.done} of {ticket.total} frames. Run starts it anew.")
+    _stopped(request, planned, ticket)
     picture, words = st.columns([3, 1], gap="medium")
     with picture:
         if choice.drawing() or request.person == BOX:
@@ -260,21 +260,41 @@ def _stage(
             st.caption(line)
 
 
+def _stopped(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None) -> None:
+    """Why there is no result of a run that was begun, what is kept of it, and what can be done."""
+    kept = work.begun(planned) if planned else 0
+    on = f" The first {kept} frames are kept; Run goes on from there." if kept else ""
+    if ticket is not None and ticket.state == jobs.FAILED:
+        st.error(f"The run stopped: {visitor.said(ticket.message)}{on}")
+        if ticket.kind == jobs.OutOfMemory.__name__ and ticket.device != "cpu":
+            st.button("Run on the CPU", key="on_cpu", on_click=_start, args=(replace(request, device="cpu"),))
+    elif ticket is not None and ticket.state == jobs.CANCELLED:
+        why = f"Stopped, since {ticket.message}," if ticket.message else "Cancelled"
+        st.info(f"{why} after {ticket.done} of {ticket.total or '…'} frames.{on or ' Run starts it anew.'}")
+    elif kept and ticket is None:
+        st.info(f"This run was stopped before it was done.{on}")
+
+
 @st.fragment(run_every=0.5)
-def _progress(ticket: jobs.Ticket, device: str, first: np.ndarray) -> None:
+def _progress(ticket: jobs.Ticket, first: np.ndarray) -> None:
     """How the run stands: the bar, the way to cancel it, and the newest frame done with its poses."""
     if ticket.over:
         st.rerun()
+    asker = visitor.session()
+    ticket.join(asker)
     bar, button = st.columns([6, 1], vertical_alignment="bottom")
     with bar:
-        if waiting := work.ahead(ticket, device):
-            st.progress(0.0, f"Waiting for {waiting} other run{'s' if waiting > 1 else ''} on this device.")
+        if waiting := work.ahead(ticket):
+            place = f"Place {waiting} in the queue: {waiting} run{'s' if waiting > 1 else ''} before this one"
+            st.progress(0.0, f"{place} on {ticket.device}. Visitors are served in turn.")
         else:
-            left = ticket.seconds * (1 / ticket.fraction - 1) if ticket.fraction else None
-            rest = "" if left is None else f", about {left:.0f} s left"
+            rest = "" if ticket.left is None else f", about {ticket.left:.0f} s left"
             st.progress(ticket.fraction, f"{ticket.done} of {ticket.total or '…'} frames{rest}")
     with button:
-        st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch")
+        others = ticket.others(asker)
+        help = "Another visitor or tab waits for this run too." if others else None
+        st.button("Cancel", key="cancel", on_click=ticket.cancel, width="stretch", disabled=bool(others), help=help)
+    st.caption(f"Job {ticket.id}")
     newest: run.Newest | None = ticket.newest
     panel = figures.pose_overlay(first if newest is None else newest.picture, {} if newest is None else newest.poses)
     note = "The first poses come in seconds." if newest is None else f"Frame {newest.frame}, the newest one done."

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from freqviz.web import library, work
+from freqviz.web import library, visitor, work
 from freqviz.web.work import BOX, IMPORT, Request
 
 SHOWN = 8
@@ -25,14 +25,16 @@ def offer() -> None:
         for name, request, when in found:
             label, told = name.replace("_", r"\_"), f"{_told(request)} · {_ago(time.time() - when)}"
             if st.session_state.get(DOOMED) == name:
-                st.caption(f"Remove {label} with all that came from it?")
+                count = len(work.sessions_of(name))
+                also = f", also {count} opened session{'s' * (count > 1)} of it" if count else ""
+                st.caption(f"Remove {label} with all that came from it{also}?")
                 yes, no = st.columns(2)
                 yes.button("Remove", key="remove", on_click=_remove, args=(name,), width="stretch")
                 no.button("Keep", key="keep", on_click=_doom, args=(None,), width="stretch")
                 continue
             row, bin = st.columns([6, 1], vertical_alignment="center")
             row.button(label, key=f"open {name}", on_click=_open, args=(name, request), width="stretch", help=told)
-            if name != library.SAMPLE:
+            if name != library.SAMPLE and visitor.owns(name):
                 help = f"Remove {label}"
                 bin.button("", key=f"doom {name}", icon=":material/delete:", type="tertiary", help=help,
                            on_click=_doom, args=(name,))  # fmt: skip

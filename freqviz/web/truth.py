@@ -1,11 +1,11 @@
 """The truth of an uploaded clip: asked for in the sidebar, shown with the poses and measured against."""
 
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from freqviz.clip import Clip
-from freqviz.web import library
+from freqviz.web import library, visitor
 
 MEGABYTES = 20  # ten minutes of poses are about 12
 
@@ -18,7 +18,7 @@ def ask(name: str, clip: Clip, far: bool = False) -> None:
         clip: the same, opened.
         far: the truth that there is lies far from all poses, which is worth a warning.
     """
-    if name == library.SAMPLE:
+    if name == library.SAMPLE or not visitor.owns(name):
         return
     if far:
         st.sidebar.warning("The true joints lie over half a box from all poses, in the median: are they of this clip?")
@@ -42,14 +42,4 @@ def ask(name: str, clip: Clip, far: bool = False) -> None:
 
 
 def _take(key: str, name: str, clip: Clip) -> None:
-    state: Any = st.session_state
-    file = state[key]
-    if file is None:
-        return
-    state["truths"] += 1
-    refusal = ""
-    try:
-        library.add_truth(name, clip, file.name, file.getvalue())
-    except (ValueError, OSError) as error:
-        refusal = f"{str(error).rstrip('.')}."
-    state[f"refused truth of {name}"] = refusal
+    visitor.hands_over(key, "truths", f"refused truth of {name}", partial(library.add_truth, name, clip))

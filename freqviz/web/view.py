@@ -291,7 +291,7 @@ class View:
     def heatmap(self, frame: int, network: str, joint: str) -> Panel:
         """Where a network sees a joint; the window of the frame is run again unless it was kept."""
         trace, deep = self.analysis.traces[network], self.deep(frame, network)
-        box, joints = trace.boxes[frame], trace.joints
+        box, joints = np.round(trace.boxes[frame], 2), trace.joints
         return figures.joint_heatmap(deep, joints.index(joint), box, self.truth(frame), joints=joints)
 
     def deep(self, frame: int, network: str) -> Trace:
@@ -299,7 +299,8 @@ class View:
         if kept := self.analysis.deep.get((network, self.number(frame))):
             return kept
         self.require(network)
-        return work.deep_trace(self.name, self.folder, network, frame, self.analysis.traces[network].boxes[frame])
+        box = np.round(self.analysis.traces[network].boxes[frame], 2)  # as it stands in lines to copy
+        return work.deep_trace(self.name, self.folder, network, frame, box)
 
     def require(self, network: str) -> None:
         """Say so where what is not stored cannot be computed here.

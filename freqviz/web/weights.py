@@ -189,9 +189,7 @@ class Weights:
     def _show_deep(self, network: str, name: str, more: str, height: int) -> None:
         deep = self.view.deep(self.frame, network)
         panel = getattr(figures_weights, name)(deep, *([BAND_NAMES] if more else []))
-        given = [
-            f"trace = run.deep_trace(clip, {network!r}, {self.frame}, analysis.traces[{network!r}].boxes[{self.frame}])"
-        ]
+        given = [f"trace = run.deep_trace(clip, {network!r}, {self.frame}, {self._box.tolist()})"]
         self._show(panel, f"figures_weights.{name}(trace{more})", height, *given, deep=True)
 
     @property
@@ -206,8 +204,14 @@ class Weights:
         return offsets.signed([slot]) if slot else "key frame"
 
     def intervention(self, network: str, slot: int, change: Change) -> Intervention:
-        """The window as one network sees it, before and after one of its frames is changed."""
+        """The window as one network sees it, before and after one of its frames is changed.
+
+        Raises:
+            LookupError: nothing is changed, so that nothing is computed; or as in `influence`.
+        """
         self.view.require(network)
+        if change.nothing and run.load_network(network).frames > 1:
+            raise LookupError(f"Frame {self.number + slot} is as it was filmed: move a slider to change it")
         window = _window(self.view.folder, network, self.frame, self.view.clip, self._box)
         return influence.intervene(self.view.clip, window, slot, change)
 
@@ -316,7 +320,8 @@ class Weights:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _window(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray) -> EncodedWindow:
     """A window after the backbone, about 4 MB: while sliders move, only the changed frame passes it."""
-    return influence.encode_window(_clip, run.load_network(network), frame, _box, network)
+    kept = work.kept(folder, _clip)
+    return influence.encode_window(_clip, run.load_network(network), frame, _box, network, kept)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -1,8 +1,8 @@
 """What pages wait for and what is kept for them: open clips, running jobs, finished analyses, references."""
 
 import json
-import shutil
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,15 +13,20 @@ import streamlit as st
 import models
 from freqviz import claims, crops, figures, forecast, jobs, run, sharpness, to_video
 from freqviz.claims import Claims
-from freqviz.clip import Clip
+from freqviz.clip import Clip, ClipError
+from freqviz.influence import Kept
+from freqviz.parts import Parts
 from freqviz.session import Session, open_session
-from freqviz.store import RunKey, Store
+from freqviz.store import RunKey, Store, write_file
+from freqviz.store import remove as discard
 from freqviz.trace import Trace
-from freqviz.web import library
+from freqviz.web import exporting, library, visitor
 
-STORE = Store(library.RESULTS)
+STORE = Store(library.RESULTS, library.LIMIT, library.USES)
 PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
 SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
+MANY = 1000  # jobs that may wait beside those of the devices: one a clip
+TICKETS = 256  # of jobs that are over: what a page says of a failed or cancelled one
 DEEP = 8  # deep traces kept, about 6 MB each
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 _copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
@@ -75,14 +80,19 @@ class Request:
         clip, whole = open_clip(self.clip), self.person == WHOLE_FRAME
         known = library.read_boxes(self.boxes, self.track) if self.person == IMPORT else None
         corrections = dict(self.corrections)
-        return run.Run(
+        planned = run.Run(
             clip, self.networks, self.box, known, whole, self.device, corrections=corrections, frames=self.frames
         )
+        planned.salt = library.salt(self.clip)
+        return planned
 
 
 @lru_cache(maxsize=8)
 def _opened(path: Path, modified: float) -> Clip:
-    return Clip(path)
+    clip = Clip(path, apart=True)
+    if not (visitor.PUBLIC or path == library.SAMPLE_FILE or path.stem.endswith(clip.hash[:8])):
+        raise ClipError(f"{path.name} is damaged on this machine; upload it again")
+    return clip
 
 
 def open_clip(name: str) -> Clip:
@@ -92,7 +102,7 @@ def open_clip(name: str) -> Clip:
         LookupError: no such clip here.
         ClipError: it can no longer be read.
     """
-    path = library.clips().get(name)
+    path = library.find(name)
     if path is None:
         raise LookupError(f"no clip named '{name}' on this machine")
     return _session(path).clip if library.session(name) else _opened(path, path.stat().st_mtime)
@@ -100,7 +110,7 @@ def open_clip(name: str) -> Clip:
 
 @lru_cache(maxsize=8)
 def _session(folder: Path) -> Session:
-    return open_session(folder)
+    return open_session(folder, apart=True)
 
 
 def session(name: str) -> Session | None:
@@ -120,14 +130,29 @@ def defaults() -> list[str]:
 
 
 def start(request: Request) -> jobs.Ticket:
-    """Put the run into the queue of its device; a run that is waiting or running already is joined."""
+    """Put the run into the queue of its device; a run that is waiting or running already is joined.
+
+    Raises:
+        ValueError, LookupError: as `Request.run`.
+        QueueFull: too many wait for the device.
+    """
     planned = request.run()
     digest = planned.key.digest
+    ticket = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest, visitor.session())
+    _remember(_tickets, digest, ticket)
     scrubbing_copy(request.clip, planned.clip)  # made meanwhile
-    _tickets[digest] = jobs.worker(planned.device).submit(partial(analyse, planned), request.clip, digest)
-    library.RECENT.mkdir(parents=True, exist_ok=True)
-    (library.RECENT / f"{digest}.json").write_text(json.dumps(asdict(request)), encoding="utf-8")
-    return _tickets[digest]
+    mark, note = f"-{visitor.tag()}" if visitor.PUBLIC else "", json.dumps(asdict(request))
+    write_file(library.RECENT / f"{digest}{mark}.json", lambda made: made.write_text(note, encoding="utf-8"))
+    return ticket
+
+
+def _remember(tickets: dict[str, jobs.Ticket], key: str, ticket: jobs.Ticket) -> None:
+    """Keep a ticket as the last one of its key, and not more than TICKETS that are over."""
+    over = [old for old, one in tickets.items() if one.over]
+    for old in over[: max(0, len(over) - TICKETS)]:
+        tickets.pop(old, None)
+    tickets.pop(key, None)
+    tickets[key] = ticket
 
 
 def recent() -> list[tuple[str, Request | None, float]]:
@@ -136,15 +161,26 @@ def recent() -> list[tuple[str, Request | None, float]]:
     One entry a clip; when is in seconds since the epoch.
     """
     held, found = library.clips(), dict[str, tuple[str, Request | None, float]]()
-    for file in library.RECENT.glob("*.json"):
-        request, when = _asked(file, file.stat().st_mtime_ns), file.stat().st_mtime
-        done = (STORE.root / file.stem / "run.json").is_file()
+    for file, request, when in _notes():
+        digest, _, tag = file.stem.partition("-")
+        mine = tag == visitor.tag() and (request.clip == library.SAMPLE or visitor.owns(request.clip))
+        done = mine and (STORE.root / digest / "run.json").is_file()
         if done and request.clip in held and when > found.get(request.clip, ("", None, 0.0))[2]:
             found[request.clip] = request.clip, request, when
     for name, path in held.items():
-        if library.session(name):
+        if library.session(name) and visitor.owns(name):
             found[name] = name, None, path.stat().st_mtime
     return sorted(found.values(), key=lambda one: one[2], reverse=True)
+
+
+def _notes() -> list[tuple[Path, Request, float]]:
+    """What was asked: file, request, when; what is torn or foreign counts for nothing."""
+    found = []
+    for file in library.RECENT.glob("*.json"):
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+            when = file.stat()
+            found.append((file, _asked(file, when.st_mtime_ns), when.st_mtime))
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -156,35 +192,77 @@ def _asked(file: Path, modified: int) -> Request:
 
 
 def remove(name: str) -> None:
-    """Remove an uploaded clip with all that came from it, or an opened session; a run that goes on is cancelled."""
-    for ticket in (*_tickets.values(), *_copies.values()):
-        if ticket.label == name:
-            ticket.cancel()
+    """Remove an uploaded clip with all that came from it, or an opened session; a run that goes on is cancelled.
+
+    In public it is removed by who uploaded it.
+    """
+    if name == library.SAMPLE or not visitor.owns(name):
+        return
+    sessions, results = sessions_of(name), _results_of(name)
+    going = [ticket for ticket in (*_tickets.values(), *_copies.values()) if ticket.label == name]
+    for ticket in going + [_tests[file] for file in _tests if file.parent in results]:
+        ticket.cancel()
+    for seen in (partial(open_clip, name), *(partial(part_of, name, folder) for folder in results)):
+        with suppress(LookupError, ValueError, OSError):  # it cannot be read any more: nothing was copied
+            discard(_copy_of(seen(), name))
+    for file, request, _ in _notes():
+        if request.clip == name:
+            Parts(STORE.root, file.stem.partition("-")[0]).forget()
+            discard(file)
+    for folder in results:
+        discard(folder)
+        library.USES.forget(folder)
+    for one in (*sessions, name):
+        exporting.forget(one)
+        library.forget(one)
+    for cache in (loaded, _opened, _session, _tested):
+        cache.cache_clear()
+    deep_trace.clear()
+
+
+def sessions_of(name: str) -> list[str]:
+    """The opened sessions that hold a clip of the library: they go with it."""
+    with suppress(LookupError, ValueError, OSError):
+        if not library.session(name):
+            clip = open_clip(name).hash
+            held = [one for one in library.clips() if visitor.owns(one)]
+            return [one for one in held if (of := library.session(one)) and _clip_of(of) == clip]
+    return []
+
+
+def _results_of(name: str) -> list[Path]:
+    """The results of a clip: in a lab of its content, in public those that were asked for by its name."""
+    if library.session(name):
+        return []
+    asked = {file.stem.partition("-")[0] for file, request, _ in _notes() if request.clip == name}
+    clip = ""
+    if not visitor.PUBLIC:
+        with suppress(LookupError, ValueError, OSError):
+            clip = open_clip(name).hash
+    return [one for one in STORE.things() if one.name in asked or (clip and _clip_of(one) == clip)]
+
+
+def _clip_of(folder: Path) -> str:
+    """Hash of the clip that a result or a session is of; empty where it does not say."""
     try:
-        clip = open_clip(name)
-        seen = [clip]
-        for folder in [] if library.session(name) else STORE.folders():
-            known = json.loads((folder / "run.json").read_text(encoding="utf-8"))["clip"]
-            if known["hash"] == clip.hash:
-                seen.append(part_of(name, folder))
-                shutil.rmtree(folder, ignore_errors=True)
-        for one in seen:
-            _copy_of(one).unlink(missing_ok=True)
-    except (LookupError, ValueError, OSError):  # it cannot be read any more: nothing can have come from it
-        pass
-    for file in library.RECENT.glob("*.json"):
-        if _asked(file, file.stat().st_mtime_ns).clip == name:
-            file.unlink(missing_ok=True)
-    library.forget(name)
+        return str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["clip"]["hash"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def analyse(
     planned: run.Run, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show = jobs.unseen
 ) -> None:
-    """Do a run and store it, unless that has been done; of a corrected one only what no earlier run has found."""
+    """Do a run and store it, unless that has been done; of a corrected or stopped one only what was not found yet."""
     if STORE.find(planned.key) is None:
-        found = planned.analysis(progress, cancelled, show, earlier=planned.earlier(STORE))
-        STORE.put(planned.key, found.write)
+        with closing(library.holding(planned.whole.path)):
+            planned.into(STORE, progress, cancelled, show)
+        library.keep_within(STORE.find(planned.key))
+
+
+def begun(planned: run.Run) -> int:
+    """How many frames of a run are finished and kept, though the run is not."""
+    return planned.parts(STORE).reached
 
 
 def forecast_of(planned: run.Run) -> forecast.Forecast:
@@ -204,23 +282,24 @@ def scrubbing_copy(name: str, clip: Clip) -> Path | jobs.Ticket:
     The job has a worker of its own beside those of the devices. A copy is made once; one that failed is not
     tried again before the server starts anew.
     """
-    path = _copy_of(clip)
+    path = _copy_of(clip, name)
     if path.is_file():
+        library.USES.touch(path)
         return path
     ticket = _copies.get(path.name)
     if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
-        path.parent.mkdir(parents=True, exist_ok=True)
         make = partial(_copy, clip, path)
-        ticket = _copies[path.name] = jobs.worker("copies").submit(make, name, path.name)
+        ticket = _copies[path.name] = jobs.worker("copies", MANY).submit(make, name, path.name)
     return ticket
 
 
-def _copy_of(clip: Clip) -> Path:
-    return library.COPIES / f"{clip.hash[:24]}-{len(clip)}.mp4"
+def _copy_of(clip: Clip, name: str) -> Path:
+    return library.COPIES / f"{clip.hash[:24]}{library.salt(name)}-{len(clip)}.mp4"
 
 
 def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show) -> None:
-    to_video.scrubbing_copy(path, clip, progress=progress, cancelled=cancelled)
+    write_file(path, lambda made: to_video.scrubbing_copy(made, clip, progress=progress, cancelled=cancelled))
+    library.keep_within(path)
 
 
 def tested(folder: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, name: str) -> Claims | jobs.Ticket:
@@ -236,11 +315,15 @@ def tested(folder: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, 
     """
     file = folder / "claims.json"
     if file.is_file():
-        return _tested(file)
+        try:
+            return _tested(file)
+        except (ValueError, LookupError, TypeError, OSError):  # torn: measured again
+            discard(file)
+            _tests.pop(file, None)
     ticket = _tests.get(file)
     if ticket is None or (ticket.over and ticket.state != jobs.FAILED):
         measure = partial(_measure, file, clip, analysis, blurs, name)
-        ticket = _tests[file] = jobs.worker("claims").submit(measure, folder.name, str(file))
+        ticket = _tests[file] = jobs.worker("claims", MANY).submit(measure, folder.name, str(file))
     return ticket
 
 
@@ -249,9 +332,7 @@ def _measure(
     progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show,
 ) -> None:  # fmt: skip
     found = claims.measure(clip, analysis, blurs, name, progress, cancelled)
-    aside = file.with_suffix(".aside")
-    found.save(aside)
-    aside.replace(file)
+    write_file(file, found.save)
 
 
 @lru_cache(maxsize=16)
@@ -264,9 +345,9 @@ def ticket_of(key: RunKey) -> jobs.Ticket | None:
     return _tickets.get(key.digest)
 
 
-def ahead(ticket: jobs.Ticket, device: str) -> int:
+def ahead(ticket: jobs.Ticket) -> int:
     """Jobs before this one on its device."""
-    return jobs.worker(run.choose_device(device)).ahead(ticket)
+    return jobs.worker(ticket.device).ahead(ticket)
 
 
 def finished(key: RunKey) -> run.Analysis | None:
@@ -320,7 +401,15 @@ def deep_trace(clip: str, folder: Path, network: str, frame: int, _box: np.ndarr
         frame: the key frame, an index into `part_of` the clip.
         _box: (4,) that the window was cut by; frame pixels.
     """
-    return run.deep_trace(part_of(clip, folder), network, frame, _box)
+    seen, chosen = part_of(clip, folder), run.load_network(network)
+    shared = kept(folder, seen).shared(chosen, run.window_frames(seen, frame, chosen.frames), _box)
+    return run.deep_trace(seen, network, frame, _box, "auto", shared)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def kept(folder: Path, _clip: Clip) -> Kept:
+    """The frames of an analysed clip that passed a backbone last: a moved cursor adds one."""
+    return Kept(_clip)
 
 
 def region_of(frame: np.ndarray, region: str, box: np.ndarray) -> np.ndarray:

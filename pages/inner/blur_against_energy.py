@@ -35,7 +35,7 @@ def under_the_cursor() -> None:
             bind="query-params",
         )
         change = Change(
-            length=length.slider("Motion blur (px)", 0, 60, 15, key="length", bind="query-params"),
+            length=length.slider("Motion blur (px)", 0, 60, 0, key="length", bind="query-params"),
             angle=np.radians(angle.slider("Direction (°)", 0, 175, 0, 5, key="angle", bind="query-params")),
             sigma=noise.slider("Noise (of grey range)", 0.0, 0.2, 0.0, 0.01, key="noise", bind="query-params"),
             gain=light.slider("Brightness (times)", 0.1, 3.0, 1.0, 0.1, key="gain", bind="query-params"),

@@ -1,0 +1,12 @@
+"""The app as it is served: app.py, a log, and what is said of errors that nobody foresaw.
+
+`python -m freqviz.web` runs it.
+"""
+
+import streamlit as st
+
+from freqviz import logs
+from freqviz.web import faults, library
+
+logs.begin(library.RUNS / "log" / "freqviz.jsonl")
+app = st.App(library.PROJECT / "app.py", on_script_error=faults.tell)
