@@ -484,7 +484,7 @@ def evaluate(
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
-        if restoring := [name for name in chosen if models.NETWORKS[name].task == "restore"]:
+        if restoring := [name for name in chosen if name == "freq-deblur"]:
             from freqviz.learn import restored
 
             folder, chosen = restored.run(data_root(data), part), [name for name in chosen if name not in restoring]

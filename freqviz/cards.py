@@ -46,7 +46,7 @@ def table() -> pd.DataFrame:
     """A row a network.
 
     Returns:
-        network, frames, task, what (it is), idea (whose), parameters, multiply_adds (a window, every frame encoded),
+        network, frames, what (it is), idea (whose), parameters, multiply_adds (a window, every frame encoded),
         R0, R2 (PCK@0.1), n (frames that these are over, 0 where unknown), seeds, budget (of training, in words),
         trained (it has a checkpoint).
     """
@@ -55,7 +55,7 @@ def table() -> pd.DataFrame:
         network, card, (what, idea) = models.NETWORKS[name], models.card(name), about(name)
         parameters, multiply_adds = run.counted(name)
         held = scores(name)
-        row: dict[str, Any] = {"network": name, "frames": network.frames, "task": network.task}
+        row: dict[str, Any] = {"network": name, "frames": network.frames}
         row |= {"what": what, "idea": idea, "parameters": parameters, "multiply_adds": multiply_adds}
         for regime in ("R0", "R2"):
             row[regime] = held.loc[regime, "PCK@0.1"] if regime in held.index else float("nan")

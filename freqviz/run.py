@@ -364,9 +364,6 @@ class Run:
             self.checkpoints = {name: networks.checkpoint_hash(name) for name in self.networks}
         if not self.networks:
             raise ValueError("at least one network is needed, got none")
-        for name, network in self.networks.items():
-            if network.task != "pose":
-                raise ValueError(f"{name} restores frames and predicts no poses; poses are found by the other networks")
         self.first, self.imported, self.rung = self._boxes(box, boxes, whole_frame)
         boxed = {frame: self._in_frame(given) for frame, given in sorted((corrections or {}).items())}
         indices = [i - start for i in _indices(self.whole, list(boxed))]

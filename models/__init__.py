@@ -62,9 +62,9 @@ class Own(NamedTuple):
 _own: dict[str, Own] = {}  # by name
 
 
-def names(task: str = "") -> list[str]:
-    """Every network, in the order of the tables; only those of a task, "pose" or "restore", where one is given."""
-    return [name for name, kind in NETWORKS.items() if task in ("", kind.task)]
+def names() -> list[str]:
+    """Every network, in the order of the tables."""
+    return list(NETWORKS)
 
 
 def build(name: str, variant: str = "") -> PoseNetwork:
@@ -82,7 +82,7 @@ def build(name: str, variant: str = "") -> PoseNetwork:
 
 def shares_backbone(name: str) -> bool:
     """Whether a network stands on the frozen backbone of `spatial-frame`."""
-    return issubclass(NETWORKS[name], VideoNetwork)
+    return issubclass(NETWORKS[name], (VideoNetwork, FreqDeblur))
 
 
 def add(network: str, file: Path | str) -> str:

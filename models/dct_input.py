@@ -3,7 +3,8 @@
 Idea: Xu et al., Learning in the Frequency Domain, CVPR 2020. The crop becomes 8 x 8 blocks of luma and colour
 differences, a channel for each of the 192 coefficients; a gate of one bit a channel and picture switches them off. In
 the usual form a block is a cell of stride 8, of which the map at stride 4 is unfolded; the variant "x2" enlarges the
-crop first, so that a block is a cell of stride 4. All behind that is `spatial-frame`.
+crop first, so that a block is a cell of stride 4. All behind stride 8 is `spatial-frame`, unchanged: what is trained is
+shown its maps at strides 4 and 8 as well as the poses.
 """
 
 import math
@@ -128,6 +129,7 @@ class DctBackbone(Backbone):
             self.stages[1] = nn.Sequential(nn.Identity(), *list(self.stages[1].children())[1:])  # no step from stride 4
         else:
             self.fine, self.fine_norm = nn.Conv2d(CHANNELS, a, 1, bias=False), nn.BatchNorm2d(a)
+        self.across = unit(a, a)  # a block knows nothing of its neighbours
 
     def begin(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Maps at strides 4 and 8, and the bits of the gate."""
@@ -139,10 +141,8 @@ class DctBackbone(Backbone):
         fine = self.fine(coefficients)
         if self.enlarge == 1:
             fine = functional.pixel_shuffle(fine, 2)
-            s4 = functional.relu(self.fine_norm(fine))
-            return s4, self.stages[1](self.coarse(coefficients)), bits
-        s4 = functional.relu(self.fine_norm(fine))
-        return s4, self.stages[1](s4), bits
+        s4 = self.across(functional.relu(self.fine_norm(fine)))
+        return s4, self.stages[1](s4 if self.enlarge > 1 else self.coarse(coefficients)), bits
 
     def forward(self, frames: Tensor) -> Encoded:
         s4, s8, bits = self.begin(frames)
@@ -154,10 +154,22 @@ class DctInput(SpatialFrame):
 
     backbone_key = None  # shares its maps with no other network
     variants = ("x2",)
+    kept = (
+        *(f"backbone.{part}" for part in ("stages.2.", "stages.3.", "context.", "side", "out", "down8.", "share")),
+        "head",
+    )
 
     def __init__(self, variant: str = ""):
         super().__init__()
         self.backbone: DctBackbone = DctBackbone(self.config, 2 if variant == "x2" else 1)
+
+    def train(self, mode: bool = True) -> "DctInput":
+        """What is kept stays in evaluation mode."""
+        super().train(mode)
+        for name, part in self.named_modules():
+            if f"{name}.".startswith(self.kept):
+                part.eval()
+        return self
 
     def use(self, count: int) -> None:
         """Let only the `count` most used channels through; 192 are all."""

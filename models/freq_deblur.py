@@ -1,4 +1,4 @@
-"""`freq-deblur`: restores the key frame from five blurred ones; it predicts no poses.
+"""`freq-deblur`: restores the key frame from five blurred ones; `spatial-frame` finds the pose on what it restored.
 
 Four steps, each guided by spectra: (1) extraction, a learned complex filter beside a depthwise kernel; (2) alignment,
 with frame differences among its inputs, whose offsets and modulation masks are gated by the spectrum of the difference;
@@ -21,6 +21,7 @@ from models.align import AlignScale, cells, grow, sample
 from models.freq_video import SpectralGates, radii
 from models.network import Encoded, PoseNetwork, start_at_zero
 from models.probe import Probe
+from models.spatial_frame import SpatialFrame
 from models.spectral import LearnedFilter
 from models.video import GLOBAL, LUMA, SpatialGuide
 
@@ -63,8 +64,8 @@ class AlignPicture(nn.Module):
         self.look = nn.Conv2d(24, 24, 3, 1, 1)
         self.out = nn.Conv2d(24, 3, 3, 1, 1)  # dx, dy, mask
         start_at_zero(self.out)
-        self.offset = Probe("alignment_offset", "xy y x", 4)
-        self.mask = Probe("modulation_mask", "y x", 4)
+        self.offset = Probe("alignment_offset", "tap xy y x", 4)
+        self.mask = Probe("modulation_mask", "tap y x", 4)
 
     def forward(self, key: Tensor, other: Tensor, flow: Tensor, trunk: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets (N, 2, h, w) in cells and masks (N, h, w) in (0, 1) of maps (N, C, h, w).
@@ -76,8 +77,8 @@ class AlignPicture(nn.Module):
         moved = moved_by(other, coarse)
         seen = torch.cat([key, moved, moved - key, grow(trunk, key)], 1)
         raw = self.out(functional.relu(self.look(functional.relu(self.mix(seen))))).float()
-        offset = self.offset((coarse + 3 * torch.tanh(raw[:, :2] / 3)) * 4) / 4
-        return offset, self.mask(torch.sigmoid(raw[:, 2] + 2))
+        offset = self.offset((coarse + 3 * torch.tanh(raw[:, :2] / 3))[:, None] * 4)[:, 0] / 4
+        return offset, self.mask(torch.sigmoid(raw[:, 2:] + 2))[:, 0]
 
 
 class FrameTrust(nn.Module):
@@ -185,15 +186,15 @@ def moved_by(maps: Tensor, flow: Tensor) -> Tensor:
 
 
 class FreqDeblur(PoseNetwork):
-    """Five blurred frames in, the middle one restored out; its `estimate` is a picture, not heatmaps."""
+    """Five blurred frames in; the middle one is restored, and shown to a frozen `spatial-frame`."""
 
     frames = 5
-    task = "restore"
-    stride = 1
     variants = ("spatial",)
 
     def __init__(self, variant: str = "") -> None:
         super().__init__()
+        self.frame = SpatialFrame()
+        self.frame.requires_grad_(False)
         self.spectral = variant != "spatial"
         height, width = self.input_size
         coarse = (height // 8, width // 8)
@@ -228,17 +229,29 @@ class FreqDeblur(PoseNetwork):
         self.aggregated = Probe("aggregated_picture", "colour y x", 1)
         self.restored = Probe("restored_picture", "colour y x", 1)
 
+    def train(self, mode: bool = True) -> "FreqDeblur":
+        """The frozen network for poses stays in evaluation mode."""
+        super().train(mode)
+        self.frame.eval()
+        return self
+
     def encode(self, frames: Tensor) -> Encoded:
         f4 = functional.relu(self.shrink4(functional.pixel_unshuffle(4 * frames - 2, 4)))
         f8 = self.extract(functional.relu(self.shrink8(f4)))
         return {"picture": frames, "f4": f4, "f8": f8}
 
     def estimate(self, window: Encoded) -> Tensor:
-        """The restored key frame (B, 3, H, W) in [0, 1]."""
-        return self.restored(self.restore(window).clamp(0, 1))
+        picture = self.restored(self.restore(window).clamp(0, 1))
+        return self.frame.estimate({name: maps[:, None] for name, maps in self.frame.encode(picture).items()})
+
+    def picture(self, frames: Tensor) -> Tensor:
+        """Windows (B, T, 3, H, W) in [0, 1] to their restored key frames (B, 3, H, W) in [0, 1]."""
+        encoded = self.encode(frames.flatten(0, 1))
+        window = {name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()}
+        return self.restore(window).clamp(0, 1)
 
     def restore(self, window: Encoded) -> Tensor:
-        """As `estimate`, with what lies outside [0, 1]."""
+        """The restored key frames of encoded windows (B, 3, H, W), with what lies outside [0, 1]."""
         picture, f4, f8 = window["picture"].float(), self.feature(window["f4"].float()), window["f8"].float()
         middle = self.frames // 2
         key, k4 = picture[:, middle], f4[:, middle]

@@ -4,7 +4,7 @@ To `spatial-video` it adds (1) a learned filter over (u, v) beside a wide kernel
 8; (2) a learned filter over (u, v, ω): the aligned maps are transformed over time and space together, multiplied and
 brought back; (3) a Fourier heatmap loss in training. The form "conv3d" has two depthwise 3-D convolutions in the place
 of (2), 54 multiply-adds per value where the transforms take about 58, and is otherwise the same.
-The window is five frames; longer ones are not trained.
+The window is five frames; the forms "T9" and "T15" see nine and fifteen, "T9-conv3d" and "T15-conv3d" likewise.
 Ideas: Rao et al., GFNet, NeurIPS 2021 (learned global filters); Qu et al., CVPR 2023 (spectra of heatmaps).
 """
 
@@ -33,19 +33,20 @@ class TemporalInteraction(nn.Module):
 
 
 class FreqFull(VideoNetwork):
-    """Five frames filtered one by one, aligned, and filtered once more through time and space together."""
+    """Frames filtered one by one, aligned, and filtered once more through time and space together."""
 
-    variants = ("conv3d",)
+    variants = ("conv3d", "T9", "T9-conv3d", "T15", "T15-conv3d")
     kept = ALIGNMENT
     fourier = True  # trained with the Fourier heatmap loss
 
     def __init__(self, variant: str = "") -> None:
-        super().__init__(SpatialGuide())
         if variant not in ("", *self.variants):
             raise LookupError(f"freq-full has no form '{variant}'; known forms: {', '.join(self.variants)}")
+        length = variant.rpartition("T")[2].partition("-")[0]
+        super().__init__(SpatialGuide(), int(length) if length.isdigit() else FreqFull.frames)
         size = (self.input_size[0] // 8, self.input_size[1] // 8)
         self.branch = SpatialFrequencyBranch(CHANNELS, size, 8)
-        mix = LearnedFilter(CHANNELS, (self.frames, *size), 8) if not variant else DepthwiseVolume()
+        mix = LearnedFilter(CHANNELS, (self.frames, *size), 8) if "conv3d" not in variant else DepthwiseVolume()
         self.temporal = TemporalInteraction(mix)
         self.mixed = Probe("temporal_feature", "frame channel y x", 8)
 

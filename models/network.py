@@ -35,7 +35,6 @@ class PoseNetwork(nn.Module):
     frames = 1  # of a window; the key frame is the middle one
     input_size = (192, 144)  # height, width: the resolution that the persons of JHMDB and LSPET have
     stride = 4  # input pixels per heatmap cell
-    task = "pose"
     skeleton = Skeleton()
     variants: tuple[str, ...] = ()  # other forms of the class, each with a checkpoint of its own
 

@@ -86,13 +86,13 @@ class SpatialGuide(Guide):
 class FrameLogits(nn.Module):
     """Which frame to trust where: from features of key and aligned neighbour, and their difference."""
 
-    def __init__(self, evidence: int):
+    def __init__(self, evidence: int, frames: int):
         super().__init__()
         self.mix = nn.Conv2d(3 * CHANNELS + EARLY + evidence, 32, 1)
         self.look = nn.Conv2d(32, 32, 3, 1, 1)
         self.out = nn.Conv2d(32, 1, 1)
         start_at_zero(self.out)
-        self.slot = nn.Parameter(torch.zeros(5))  # a learned preference for near frames
+        self.slot = nn.Parameter(torch.zeros(frames))  # a learned preference for near frames
 
     def forward(self, key: Tensor, frames: Tensor, evidence: Tensor) -> Tensor:
         """(B, C, h, w), (B, T, C, h, w), (B, T, ·, h, w) to logits (B, T, h, w)."""
@@ -100,6 +100,13 @@ class FrameLogits(nn.Module):
         seen = torch.cat([key, frames, (frames - key).abs(), evidence], 2).flatten(0, 1)
         logits = self.out(functional.relu(self.look(functional.relu(self.mix(seen)))))
         return logits.float().view(frames.shape[0], frames.shape[1], *logits.shape[-2:]) + self.slot[:, None, None]
+
+    def prefer_as(self, shorter: "FrameLogits") -> None:
+        """Begin with the preferences of a shorter window; frames beyond it as its outermost ones."""
+        first, last = shorter.slot.detach()[[0, -1]]
+        more = (len(self.slot) - len(shorter.slot)) // 2
+        with torch.no_grad():
+            self.slot.copy_(torch.cat([first.expand(more), shorter.slot, last.expand(more)]))
 
 
 class ChannelAttention(nn.Module):
@@ -120,7 +127,7 @@ class ChannelAttention(nn.Module):
 
 
 class VideoNetwork(PoseNetwork):
-    """Five frames in, the pose of the middle one out."""
+    """Five frames in (or another odd number), the pose of the middle one out."""
 
     frames = 5
     backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
@@ -128,8 +135,9 @@ class VideoNetwork(PoseNetwork):
     privileged = False  # whether training shows it the undegraded key frame
     fourier = False  # whether it is trained with the Fourier heatmap loss, though it looks at no energy
 
-    def __init__(self, guide: Guide):
+    def __init__(self, guide: Guide, frames: int = frames):
         super().__init__()
+        self.frames = frames
         self.frame = SpatialFrame()
         self.frame.requires_grad_(False)
         self.guide = guide
@@ -139,7 +147,7 @@ class VideoNetwork(PoseNetwork):
         self.align16 = AlignScale(CHANNELS, EARLY + guide.hints, 16, reach=3, search=3)
         self.align8 = AlignScale(CHANNELS, 0, 8, reach=4, search=2)
         self.align4 = AlignFine(CHANNELS)
-        self.logits = FrameLogits(guide.evidence)
+        self.logits = FrameLogits(guide.evidence, frames)
         self.attention = ChannelAttention()
         self.squeeze = nn.Conv2d(4 * CHANNELS, 48, 1)
         self.spread = nn.Conv2d(48, 48, 3, 1, 1)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 import models
-from freqviz.learn.train import begin_as
+from freqviz.learn.train import GATE, begin_as, enter
 from models.dct_input import CHANNELS, COUNTS, YCBCR, BlockDCT, ChannelGate
 from models.global_filter import GlobalFilter, resized
 
@@ -92,12 +92,28 @@ def test_while_the_gate_does_not_close_everything_passes_and_only_in_training():
     assert gate.eval()(coefficients).max() == 0
 
 
-def test_kept_stages_stay_as_they_are_in_training():
-    network = models.build("global-filter").train()
+@pytest.mark.parametrize(("name", "variant"), [("global-filter", ""), ("dct-input", ""), ("dct-input", "x2")])
+def test_kept_stages_stay_as_they_are_in_training(name, variant):
+    network = models.build(name, variant).train()
     parts = {name: part.training for name, part in network.named_modules() if isinstance(part, nn.BatchNorm2d)}
     assert {name for name, training in parts.items() if not training} == {
         name for name in parts if name.startswith(network.kept)
     }
+
+
+def test_the_lesson_is_the_price_of_the_gate_where_the_maps_are_those_of_the_teacher(monkeypatch):
+    teacher, network = models.load("spatial-frame"), models.build("dct-input").train()
+    frames = torch.rand(2, 3, 192, 144, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        s4 = teacher.backbone.stem((frames - teacher.backbone.mean) * 4)
+        s8, bits = teacher.backbone.stage(1, s4), torch.tensor([0.25, 0.75])
+        monkeypatch.setattr(network.backbone, "begin", lambda _: (s4, s8, bits))
+        network.load_state_dict(teacher.state_dict(), strict=False)
+        found = enter(network, teacher, frames)
+        assert float(found["lesson"]) == pytest.approx(GATE * 0.5)
+        assert torch.allclose(found["f4"], teacher.encode(frames)["f4"], atol=1e-4)
+        monkeypatch.setattr(network.backbone, "begin", lambda _: (s4.mean((0, 2, 3), True).expand_as(s4), s8, bits))
+        assert float(enter(network, teacher, frames)["lesson"]) == pytest.approx(GATE * 0.5 + 1, abs=1e-3)
 
 
 def test_the_filter_is_the_published_layer(rng):

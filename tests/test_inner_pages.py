@@ -236,7 +236,7 @@ def test_every_choice_on_both_pages_stands_in_the_address(energy):
 
 def test_a_clicked_point_is_the_frame_whose_point_it_is(app):
     sample = work.Request(
-        "sample", work.BOX, test_pages.library.truth("sample").box, tuple(models.names("pose")), "cpu"
+        "sample", work.BOX, test_pages.library.truth("sample").box, tuple(models.names()), "cpu"
     ).run()
     analysis = work.finished(sample.key)
     view = test_pages.View("sample", sample.clip, analysis, work.STORE.root)

@@ -43,7 +43,7 @@ def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return (image - image.min()) / np.ptp(image)
 
 
-@pytest.mark.parametrize("name", models.names("pose"))
+@pytest.mark.parametrize("name", models.names())
 def test_every_network_gives_densities_of_the_stated_size(name):
     network = models.build(name).eval()
     with torch.no_grad():

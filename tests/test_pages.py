@@ -125,7 +125,7 @@ def test_what_was_analysed_once_is_shown_on_every_page_and_visit_and_is_not_anal
     visit = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     assert not visit.exception
     assert visit.button(key="run").label == "Analysed"
-    request = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(models.names("pose")), "cpu")
+    request = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, tuple(models.names()), "cpu")
     ticket = work.start(request)
     assert ticket.wait(60)
     assert (ticket.state, ticket.message) == ("done", "")

@@ -16,6 +16,7 @@ from models.spectral import LearnedFilter, SpatialFrequencyBranch, ring_energies
 from models.video import VideoNetwork
 
 FORMS = (("multi-frequency", ""), ("freq-full", ""), ("freq-full", "conv3d"))
+LONGER = (("freq-full", "T9"), ("freq-full", "T9-conv3d"))
 
 
 def built(name: str, variant: str = "") -> VideoNetwork:
@@ -120,6 +121,25 @@ def test_the_temporal_filter_moves_the_output_when_it_is_edited():
             assert not torch.allclose(network(frames), before, atol=1e-6)
 
 
+def test_a_longer_window_begins_with_the_preferences_of_the_shorter():
+    shorter, longer = built("spatial-video"), built("freq-full", "T9")
+    with torch.no_grad():
+        shorter.logits.slot.copy_(torch.tensor([-2.0, -1, 0, -1.5, -3]))
+    longer.logits.prefer_as(shorter.logits)
+    assert longer.frames == 9
+    assert longer.logits.slot.tolist() == [-2, -2, -2, -1, 0, -1.5, -3, -3, -3]
+
+
+def test_a_head_of_fewer_frames_is_shown_the_middle_ones():
+    frames = torch.arange(2.0 * 9).view(2, 9, 1, 1, 1)
+    batch = {name: frames[..., 0, 0, 0] for name in ("joints", "counts", "lengths")} | {"still": torch.zeros(2)}
+    shown, shared, told = train.middle_frames(5, frames, {"f8": frames.flatten(0, 1)}, batch)
+    assert shown.flatten().tolist() == shared["f8"].flatten().tolist() == [*range(2, 7), *range(11, 16)]
+    assert told["joints"].tolist() == told["lengths"].tolist() == [[*range(2, 7)], [*range(11, 16)]]
+    assert torch.equal(told["still"], batch["still"])
+    assert train.middle_frames(9, frames, {}, batch)[0] is frames
+
+
 def test_an_unknown_form_names_the_known_ones():
     with pytest.raises(LookupError, match="no form 'conv4d'; known forms: conv3d"):
         FreqFull("conv4d")
@@ -132,22 +152,23 @@ def test_the_privileged_loss_is_zero_at_the_sharp_features_and_one_at_their_mean
     assert float(train.privileged_loss(mean, sharp)) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(("name", "variant"), FORMS)
+@pytest.mark.parametrize(("name", "variant"), FORMS + LONGER)
 def test_training_reaches_what_each_form_adds(name, variant):
     network = built(name, variant).train()
+    count = network.frames
     rng = torch.Generator().manual_seed(2)
-    frames, joints = torch.rand(2, 5, 3, 192, 144, generator=rng), 140 * torch.rand(2, 5, 14, 2, generator=rng)
+    frames, joints = torch.rand(2, count, 3, 192, 144, generator=rng), 140 * torch.rand(2, count, 14, 2, generator=rng)
     with torch.no_grad():
         shared = network.shared(frames.flatten(0, 1))
-        sharp = network.shared(frames[:, 2])["f8"]
+        sharp = network.shared(frames[:, count // 2])["f8"]
     batch = {
-        "joints": joints, "counts": torch.ones(2, 5, 14, dtype=torch.bool), "still": torch.tensor([True, False]),
-        "lengths": torch.zeros(2, 5), "sharp_f8": sharp,
+        "joints": joints, "counts": torch.ones(2, count, 14, dtype=torch.bool), "still": torch.tensor([True, False]),
+        "lengths": torch.zeros(2, count), "sharp_f8": sharp,
     }  # fmt: skip
     solver = train.optimiser(network, train.RECIPES["spectral-heads"])
     for _ in range(2):  # the second step reaches what stands before layers that begin at zero
         solver.zero_grad()
-        loss, terms = train.head_loss(network, frames, shared, torch.Size((2, 5)), batch)
+        loss, terms = train.head_loss(network, frames, shared, batch)
         loss.backward()
         solver.step()
     assert math.isfinite(loss.item())

@@ -38,6 +38,7 @@ from models.video import LUMA, VideoNetwork
 SEED = 0  # of the draws
 KEYS = 8  # every 8th frame for the tables of blur
 SYNTHETIC = ("R0", "R1", "R2", "R3", "R4")
+LONGER = ("R0", "R1", "R2", "R3")  # also with further frames
 OUT_OF_RANGE = ("R0", "R1", "R2", "R3")  # also of heads that were trained with blur up to 15 px
 VARIANT = "15px"
 LIMBS = ("limb x1", "limb x2", "limb x4")
@@ -93,6 +94,21 @@ def draw(clip: str, frame: int, regime: str, seed: int = SEED) -> list[Damage]:
     return damages
 
 
+def draw_beyond(clip: str, frame: int, regime: str, count: int, seed: int = SEED) -> list[Damage]:
+    """What happens to frames further away than those of `draw`, an even number: blurred as the neighbours there are.
+
+    Where one neighbour is sharp (R2), it stays the only one.
+    """
+    rng = random_of(clip, frame, regime, "beyond", seed)
+    lengths = {
+        "R1": lambda: rng.choice([0, 5, 9, 15, 21, 31], count),
+        "R2": lambda: rng.uniform(31, 47, count),
+        "R3": lambda: rng.uniform(21, 31, count),
+    }.get(regime, lambda: np.zeros(count))()
+    angles = rng.uniform(0, np.pi, count)
+    return [Damage(float(length), float(angle)) for length, angle in zip(lengths, angles, strict=True)]
+
+
 def occlude(frame: NDArray[np.uint8], box: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Cover a fifth of the person box by another part of the frame."""
     x, y, w, h = box
@@ -118,13 +134,15 @@ class Windows(Dataset[dict[str, NDArray]]):
     """The windows of one regime, degraded in the frame and cut with the key frame's box.
 
     Item: crops (5, 3, 192, 144) uint8, the key frame's before its damage; joints of all five frames, counts of the key
-    frame, box, lengths in px.
+    frame, box, lengths in px. With a larger radius than 2 there are more frames; the inner five are the same.
     """
 
-    def __init__(self, clips: data.Clips, regime: str, limit: int = 0):
+    def __init__(self, clips: data.Clips, regime: str, limit: int = 0, radius: int = 2):
         if regime not in REGIMES:
             raise ValueError(f"regime must be one of {', '.join(REGIMES)}, got '{regime}'")
-        self.clips, self.regime = clips, regime
+        if radius > 2 and regime not in LONGER:
+            raise ValueError(f"longer windows are drawn in {', '.join(LONGER)}, not in {regime}")
+        self.clips, self.regime, self.radius = clips, regime, radius
         step = 1 if regime == "R5" else 2 * KEYS if regime in LIMBS else KEYS
         self.keys = [
             Key(c, t)
@@ -142,16 +160,18 @@ class Windows(Dataset[dict[str, NDArray]]):
     def __getitem__(self, i: int) -> dict[str, NDArray]:
         clips, key = self.clips, self.keys[i]
         name = clips.infos[key.clip].name
-        numbers = clips.window(key.clip, key.frame)
+        numbers = clips.window(key.clip, key.frame, self.radius)
         person = clips.person(key.clip, key.frame)
         box = person.box
         joints = np.stack([clips.joints[key.clip][n] for n in numbers])
-        damages = draw(name, key.frame, self.regime)
+        more = draw_beyond(name, key.frame, self.regime, 2 * self.radius - 4)
+        half = self.radius - 2
+        damages = [*more[:half], *draw(name, key.frame, self.regime), *more[half:]]
         pixel = 1.25 * max(box[2], box[3]) / 256
         cuts = []
         for slot, (number, damage) in enumerate(zip(numbers, damages, strict=True)):
             frame = clips.frame(key.clip, number)
-            rng = random_of(name, key.frame, self.regime, "noise", slot)
+            rng = random_of(name, key.frame, self.regime, "noise", slot - half)
             if self.regime in LIMBS:
                 frame = self._limb(frame, joints, slot, box, rng)
             elif self.regime not in ("R5", "jitter"):
@@ -257,8 +277,8 @@ def predict(
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def predict_frames(networks: dict[str, SpatialFrame], windows: Windows, say: Callable = print) -> dict[str, NDArray]:
-    """Keypoints of networks that see the key frame alone.
+def predict_others(networks: dict[str, PoseNetwork], windows: Windows, say: Callable = print) -> dict[str, NDArray]:
+    """Keypoints of networks that share no backbone with others, of one frame or of five.
 
     Args:
         networks: by row.
@@ -269,14 +289,44 @@ def predict_frames(networks: dict[str, SpatialFrame], windows: Windows, say: Cal
     loader = DataLoader(windows, 16, num_workers=2, prefetch_factor=2)
     with torch.inference_mode():
         for number, batch in enumerate(loader):
-            frames = batch["frames"][:, 2:3].float() / 255
+            frames = batch["frames"].float() / 255
             for row, network in networks.items():
-                keypoints, _ = poses.decode(network(frames).numpy())
+                seen = frames if network.frames > 1 else frames[:, 2:3]
+                keypoints, _ = poses.decode(network(seen).numpy())
                 placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
                 found.setdefault(f"pose/{row}", []).append(np.stack(placed))
             found.setdefault("key", []).append(batch["key"].numpy())
             if number % 10 == 0:
                 say(f"{windows.regime}: {min(len(windows), 16 * (number + 1))}/{len(windows)} frames")
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def predict_longer(
+    networks: dict[str, VideoNetwork], frame: SpatialFrame, windows: Windows, say: Callable = print
+) -> dict[str, NDArray]:
+    """Keypoints of video networks that see more than five frames, or fewer than the windows have.
+
+    Returns:
+        As `predict_others`.
+    """
+    found: dict[str, list[NDArray]] = {}
+    loader = DataLoader(windows, 4, num_workers=2, prefetch_factor=2)
+    with torch.inference_mode():
+        for number, batch in enumerate(loader):
+            frames = batch["frames"].float() / 255
+            shape, middle = frames.shape[:2], windows.radius
+            shared = frame.shared(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            for row, network in networks.items():
+                near = slice(middle - network.frames // 2, middle + network.frames // 2 + 1)
+                own = network.own(frames[:, near].flatten(0, 1))
+                window = {name: maps.unflatten(0, shape)[:, near] for name, maps in shared.items()}
+                window |= {name: maps.unflatten(0, (len(frames), network.frames)) for name, maps in own.items()}
+                keypoints, _ = poses.decode(density(network.fused_logits(window)).numpy())
+                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
+                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+            found.setdefault("key", []).append(batch["key"].numpy())
+            if number % 20 == 0:
+                say(f"{windows.regime}: {min(len(windows), 4 * (number + 1))}/{len(windows)} longer windows")
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
@@ -524,14 +574,14 @@ class Method:
 
 
 def methods(names: list[str] | None = None) -> list[Method]:
-    """Every network for poses that has a checkpoint, and its other forms; one seed each.
+    """Every network that has a checkpoint, and its other forms; one seed each.
 
     Args:
         names: only these; `spatial-frame` and the twin, which the others are compared with, are always among them.
     """
     found = []
     for name, kind in models.NETWORKS.items():
-        if kind.task != "pose" or not (names is None or name in (*names, "spatial-frame", "spatial-video")):
+        if not (names is None or name in (*names, "spatial-frame", "spatial-video")):
             continue
         for variant in ("", *kind.variants, *TRAINED_ON.get(name, ())):
             if models.checkpoint(name, 0, variant).is_file():
@@ -561,17 +611,22 @@ def run_methods(
     networks = {method.row: method.load() for method in methods(names)}
     frame = channels_last(networks.pop("spatial-frame"))
     assert isinstance(frame, SpatialFrame)
-    heads = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
-    single = {row: network for row, network in networks.items() if isinstance(network, SpatialFrame)}
+    video = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
+    heads = {row: network for row, network in video.items() if network.frames == VideoNetwork.frames}
+    longer = {row: network for row, network in video.items() if row not in heads}
+    others = {row: network for row, network in networks.items() if row not in video}
     folder = part_folder(runs, part) / "methods"
     folder.mkdir(parents=True, exist_ok=True)
     for regime in METHODS:
         windows = Windows(clips, regime, limit)
         found: dict[str, Any] = predict(heads, frame, windows, say=say)
-        if single:
-            more = predict_frames(single, windows, say)
+        passes = [predict_others(others, windows, say)] if others else []
+        if longer:
+            radius = max(network.frames for network in longer.values()) // 2
+            passes.append(predict_longer(longer, frame, Windows(clips, regime, limit, radius), say))
+        for more in passes:
             if not np.array_equal(more.pop("key"), found["key"]):
-                raise RuntimeError(f"{regime}: the two passes saw other frames")
+                raise RuntimeError(f"{regime}: the passes saw other frames")
             found |= more
         np.savez_compressed(folder / f"{regime}.npz", **found)
     sources = sorted({c.source for c in clips.infos})

@@ -86,8 +86,8 @@ def moved_distance(seen: dict[str, Tensor], flow: Tensor) -> Tensor:
     """Huber distance (2 px) of all alignment offsets to the flow (B, T-1, 2, H/4, W/4); pixels, mean over scales."""
     truth, total = flow.flatten(0, 1), flow.new_zeros(())
     offsets = [maps for path, maps in seen.items() if path.endswith("offset")]
-    for maps in offsets:  # (N, 2, h, w), or (N, 9, 2, h, w) with the centre in the middle
-        found = maps[:, 4] if maps.ndim == 5 else maps
+    for maps in offsets:  # (N, tap, 2, h, w), of nine the centre is in the middle
+        found = maps[:, 4] if maps.shape[1] == 9 else maps.mean(1)
         there = functional.adaptive_avg_pool2d(truth, (found.shape[-2], found.shape[-1]))
         total = total + functional.huber_loss(found.float(), there, delta=2.0) * 2
     return total / len(offsets)
@@ -121,7 +121,7 @@ def gain(network: FreqDeblur, windows: list[dict[str, Tensor]]) -> float:
     gains = []
     for batch in windows:
         frames = batch["frames"].float() / 255
-        for found, blurred, sharp in zip(network(frames), batch["frames"][:, 2], batch["sharp"], strict=True):
+        for found, blurred, sharp in zip(network.picture(frames), batch["frames"][:, 2], batch["sharp"], strict=True):
             truth = sharp.permute(1, 2, 0).numpy()
             gains.append(quality.psnr(to_picture(found), truth) - quality.psnr(blurred.permute(1, 2, 0).numpy(), truth))
     return float(np.mean(gains))

@@ -44,7 +44,7 @@ def predict(
     found: dict[str, list[NDArray]] = {}
     for number, batch in enumerate(DataLoader(windows, 8, num_workers=2, prefetch_factor=2)):
         pictures = {BLURRED: batch["frames"][:, 2].float() / 255, TRUTH: batch["sharp"].float() / 255}
-        pictures |= {row: network(batch["frames"].float() / 255) for row, network in networks.items()}
+        pictures |= {row: network.picture(batch["frames"].float() / 255) for row, network in networks.items()}
         truths = [to_picture(one) for one in pictures[TRUTH]]
         for row, several in pictures.items():
             made = [to_picture(one) for one in several]

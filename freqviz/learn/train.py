@@ -28,7 +28,7 @@ from freqviz.learn.flow import give_flow
 from models.align import sample
 from models.dct_input import DctInput
 from models.motion import TwoStreams
-from models.network import channels_last, density
+from models.network import PoseNetwork, channels_last, density
 from models.probe import watch
 from models.spatial_frame import SpatialFrame
 from models.video import ALIGNMENT, VideoNetwork
@@ -53,6 +53,7 @@ class Recipe:
     variant: str = ""  # name of a training other than the usual one
     teacher: str = ""  # head of the same run that heads without a source of motion learn from, but for "alone"
     start: str = ""  # network with whose parameters it begins, where names and shapes agree
+    radius: int = 2  # frames of a window on each side of the key frame; heads that see fewer are shown the middle ones
     seed: int = 0
     validate_every: int = 500
     save_every: int = 200
@@ -66,7 +67,7 @@ TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-fram
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
     "dct-input": replace(TUNED, network="dct-input", steps=900),
-    "dct-input-x2": replace(TUNED, network="dct-input", variant="x2"),
+    "dct-input-x2": replace(TUNED, network="dct-input", steps=900, variant="x2"),
     "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
@@ -85,6 +86,7 @@ RECIPES = {
     ),
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
     "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
+    "long-windows": replace(VIDEO, steps=350, start="spatial-video", radius=7),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
@@ -104,6 +106,7 @@ HEADS = {
         )
     ],
     "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0), ("spatial-video longer", 0)],
+    "long-windows": [(f"freq-full {form}", 0) for form in ("T9", "T9-conv3d", "T15", "T15-conv3d")],
 }  # (network, seed), or ("network variant", seed)
 
 
@@ -240,6 +243,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     network = channels_last(models.build(recipe.network, recipe.variant))
     assert isinstance(network, SpatialFrame)
     known: Container[str] = ()
+    start: PoseNetwork | None = None
     if recipe.start:
         start = models.load(recipe.start)
         begin_as(network, start, network.kept)
@@ -285,12 +289,12 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
                 group["lr"] = learning_rate(recipe, step) * group["times"]
             frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
-                encoded = network.encode(frames)
+                encoded = enter(network, start, frames) if isinstance(network, DctInput) else network.encode(frames)
                 logits = network.logits(encoded["f4"], encoded["f8"], encoded["f16"])
             logits = logits.unflatten(1, (2, -1))[torch.arange(len(frames)), batch["convention"]]
             loss = cross_entropy(logits, targets(batch["joints"], logits.shape[-2:], 4), batch["counts"])
-            if "gate" in encoded:
-                loss = loss + GATE * encoded["gate"].mean()
+            if "lesson" in encoded:
+                loss = loss + encoded["lesson"]
             solver.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -359,6 +363,7 @@ def train_heads(
         network.start_from(frame)
         if isinstance(start, VideoNetwork):
             begin_as(network, start, network.kept or ALIGNMENT)
+            network.logits.prefer_as(start.logits)
         give_flow(network)
         networks.append(network.train())
         averages.append(copy.deepcopy(network).eval())
@@ -397,13 +402,12 @@ def train_heads(
         part.rename(state)
 
     first, count = step * recipe.batch, (recipe.steps - step) * recipe.batch
-    samples = data.WindowSamples(stills, clips, recipe.seed, first, count, longest=recipe.longest)
+    samples = data.WindowSamples(stills, clips, recipe.seed, first, count, recipe.radius, recipe.longest)
     loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=_calm)
     sums: list[dict[str, float]] = [{} for _ in heads]
     for batch in loader:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
-            shape = frames.shape[:2]
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
             fused = share_appearance(networks[0], frames, shared) if isinstance(networks[0], TwoStreams) else {}
             if any(network.privileged for network in networks):
@@ -417,7 +421,8 @@ def train_heads(
         ):
             for group in solver.param_groups:
                 group["lr"] = learning_rate(recipe, step) * group["times"]
-            loss, terms = head_loss(network, frames, shared, shape, batch, fused, lesson, taught)
+            shown = middle_frames(network.frames, frames, shared, batch)
+            loss, terms = head_loss(network, *shown, fused, lesson, taught)
             solver.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_([p for group in solver.param_groups for p in group["params"]], 1.0)
@@ -503,6 +508,18 @@ def begun_from(name: str, recipe: Recipe) -> dict[str, str]:
     return told
 
 
+def middle_frames(
+    count: int, frames: Tensor, shared: dict[str, Tensor], batch: dict[str, Tensor]
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """The `count` middle frames of windows (B, T, ...), of their shared maps (B·T, ...), and of what a batch knows."""
+    first = (frames.shape[1] - count) // 2
+    if not first:
+        return frames, shared, batch
+    middle = slice(first, first + count)
+    maps = {name: of.unflatten(0, frames.shape[:2])[:, middle].flatten(0, 1) for name, of in shared.items()}
+    return frames[:, middle], maps, batch | {name: batch[name][:, middle] for name in ("joints", "counts", "lengths")}
+
+
 def share_appearance(network: VideoNetwork, frames: Tensor, shared: dict[str, Tensor]) -> dict[str, Tensor]:
     """What the frozen twin that the heads of a run have in common makes of a batch (B, T, 3, H, W)."""
     assert isinstance(network, TwoStreams)
@@ -540,7 +557,6 @@ def head_loss(
     network: VideoNetwork,
     frames: Tensor,
     shared: dict[str, Tensor],
-    shape: torch.Size,
     batch: dict[str, Tensor],
     fused: dict[str, Tensor] | None = None,
     lesson: distill.Lesson | None = None,
@@ -555,7 +571,7 @@ def head_loss(
     watched = ("alignment_offset", "frame_weights", "energy_logit", "joined_feature", "enhanced_feature")
     with watch(network, watched) as seen, torch.autocast("cpu", torch.bfloat16):
         own = network.own(frames.flatten(0, 1))
-        window = {name: maps.unflatten(0, shape) for name, maps in {**shared, **own}.items()} | (fused or {})
+        window = {name: maps.unflatten(0, frames.shape[:2]) for name, maps in {**shared, **own}.items()} | (fused or {})
         logits = network.fused_logits(window)
     middle = network.frames // 2
     counts = batch["counts"][:, middle]
@@ -587,6 +603,18 @@ def head_loss(
         privilege = privileged_loss(seen["enhanced"][:, middle], batch["sharp_f8"])
         loss, terms = loss + PRIVILEGE * privilege, terms | {"privilege": privilege.item()}
     return loss, terms
+
+
+def enter(network: DctInput, teacher: nn.Module | None, frames: Tensor) -> dict[str, Tensor]:
+    """Encoded frames (N, 3, H, W), with a "lesson": the price of open channels, and how far its maps are from the teacher's."""
+    s4, s8, bits = network.backbone.begin(frames)
+    lesson = GATE * bits.mean()
+    if isinstance(teacher, SpatialFrame):
+        with torch.no_grad():
+            shown4 = teacher.backbone.stage(0, teacher.backbone.stem((frames - teacher.backbone.mean) * 4))
+            shown8 = teacher.backbone.stage(1, shown4)
+        lesson = lesson + privileged_loss(s4, shown4) + privileged_loss(s8, shown8)
+    return {**network.backbone.fused(s4, s8), "lesson": lesson}
 
 
 GATE = 0.1  # of the share of channels that a gate lets through

@@ -12,7 +12,7 @@ from freqviz.web.page import show
 from freqviz.web.recipe import explain
 
 SHOWN = (
-    "network", "R0", "R2", "n", "frames", "task", "parameters", "multiply_adds", "seeds", "budget", "what", "idea",
+    "network", "R0", "R2", "n", "frames", "parameters", "multiply_adds", "seeds", "budget", "what", "idea",
 )  # fmt: skip
 PYTHON = "import freqviz\nfrom freqviz import cards, figures_networks\n\npanel = figures_networks."
 
@@ -27,11 +27,10 @@ def overview() -> pd.DataFrame:
     st.dataframe(
         known[list(SHOWN)],
         hide_index=True,
-        alt="The networks: frames, task, what they are, size, cost, scores, training",
+        alt="The networks: frames, what they are, size, cost, scores, training",
         column_config={
             "network": st.column_config.TextColumn("Network", pinned=True),
             "frames": number("Frames", help="That one pose is found from."),
-            "task": "Task",
             "what": st.column_config.TextColumn("What it is", width="medium"),
             "idea": st.column_config.TextColumn("Whose idea", width="medium"),
             "parameters": number("Parameters", format="%.2f M", help="Those of its backbone included."),
@@ -58,8 +57,6 @@ def card(table: pd.DataFrame, name: str) -> None:
     """A network in words, its scores, and the way to the present clip with it."""
     network = table.set_index("network").loc[name]
     why = "" if network["trained"] else f"{name} has no checkpoint: python -m freqviz train {shlex.quote(name)}"
-    if network["task"] != "pose":
-        why = f"{name} restores frames; poses are found by the others."
     kept = {key: st.query_params.get_all(key) for key in st.query_params if key not in ("card", "regime")}
     link = f"./?{urlencode(kept | {'networks': name}, doseq=True)}"
     st.link_button("Open the present clip with it", link, disabled=bool(why), help=why or None)

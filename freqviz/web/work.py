@@ -120,8 +120,8 @@ def session(name: str) -> Session | None:
 
 
 def trained() -> list[str]:
-    """The networks that find poses and can run: with a checkpoint, in the order of the tables; uploaded parameters."""
-    return [name for name in models.names("pose") if models.checkpoint(name).is_file()] + library.own_networks()
+    """The networks that can run: those with a checkpoint, in the order of the tables, and uploaded parameters."""
+    return [name for name in models.names() if models.checkpoint(name).is_file()] + library.own_networks()
 
 
 def defaults() -> list[str]:
