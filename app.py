@@ -12,6 +12,7 @@ st.navigation(
             st.Page("pages/inner/blur_against_energy.py", title="Blur against energy"),
             st.Page("pages/inner/alignment.py", title="Alignment"),
             st.Page("pages/inner/motion.py", title="Motion"),
+            st.Page("pages/inner/restored_frame.py", title="Restored frame"),
             st.Page("pages/inner/learned_filters.py", title="Learned filters"),
             st.Page("pages/inner/spectra.py", title="Spectra"),
             st.Page("pages/inner/heatmaps.py", title="Heatmaps"),

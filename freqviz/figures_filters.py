@@ -75,31 +75,37 @@ class Filters:
         return self.planes[channel]
 
 
-def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE) -> Filters:
+def kinds(trace: "Trace") -> list[str]:
+    """The words for the filters over space that a network has; the first is what `learned` takes by itself."""
+    return [name for name in ("learned_filter", "learned_kernel", "space_time_filter") if trace.stages(name)]
+
+
+def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE, kind: str | None = None) -> Filters:
     """The filters that a network has learned: as a spectrum, or as a kernel in the picture.
 
     Args:
         trace: a deep trace.
         size: height and width of the network's input.
+        kind: one of `kinds`; None: the first.
     Raises:
-        LookupError: the network has neither.
+        LookupError: the network has none, or not that one.
         ValueError: the filter does not fit maps of that size.
     """
-    held = [name for name in ("learned_filter", "learned_kernel") if trace.stages(name)]
+    held = kinds(trace)
     if not held:
         raise LookupError(
             f"{trace.network} has no learned filter: it sees one frame, and nothing that it learned is as wide as the "
             "map; choose a network that sees a window"
         )
-    record = trace.get(held[0])
+    record = trace.get(kind or held[0])
     height, width = (-(-n // record.stride) for n in size)
-    spectral = held[0] == "learned_filter"
+    spectral = record.quantity != "learned_kernel"
     if spectral:
         kernels = filters.kernel_of_filter(record.values, width)
     else:
         kernels = filters.kernel_of_taps(record.values, height, width)
     branch = spectral and not trace.stages("difference_spectrum")
-    begun = 1.0 if record.stage.startswith(PASSING) else BEGUN
+    begun = 1.0 if record.stage.startswith(PASSING) or record.quantity == "space_time_filter" else BEGUN
     return Filters(trace.network, kernels, filters.response(kernels), record.stride, spectral, branch, begun)
 
 
@@ -219,6 +225,34 @@ def radial_gain(learnt: Filters, channel: int) -> Panel:
         + ("." if learnt.branch else "; on the dotted line nothing happens."),
         formula="mean of |filter| over rings of equal |f|",
         source=FILTER_SOURCE,
+    )
+
+
+def temporal_gain(trace: "Trace", size: tuple[int, int] = crops.SIZE) -> Panel:
+    """Gain of a learned filter over time and space: how it treats what changes so fast at such a spatial frequency.
+
+    Args:
+        trace, size: as in `learned`.
+    Raises:
+        LookupError: the network filters no time.
+    """
+    record = trace.get("temporal_filter")
+    gains = np.abs(spectra.whole_plane(np.abs(record.values), -(-size[1] // record.stride), 3))  # (C, T, H, W)
+    frequency, means = spectra.radial_mean(gains.mean(0), min(gains.shape[-2:]) // 2, record.stride)
+    times = spectra.frequencies(means.shape[0])
+    low, high = _around_one(means)
+    apart = np.sqrt((np.abs(record.values - 1) ** 2).mean())
+    return Panel(
+        "Gain over time and space",
+        Axis("Spatial frequency", "cycles/input px", (0, 0.5 / record.stride)),
+        Axis("Temporal frequency", "cycles/frame", (-0.5, 0.5)),
+        (Heatmap(means, frequency, times, Axis("Mean gain", "", (low, high)), "signed"),),
+        note=f"{trace.network}, mean of {len(gains)} channels, {len(times)} frames: gain {means.min():.3f} to "
+        f"{means.max():.3f}; root mean square distance from the identity {apart:.3f}.",
+        guide="White passes as it is, which all did before training. The middle row is what stands still in the "
+        "aligned features; blue away from it holds back what changes from frame to frame, such as noise or misfits.",
+        formula="mean of |filter(ω, v, u)| over channels and rings of equal |(u, v)|",
+        source=FILTER_SOURCE + ", over time as well",
     )
 
 

@@ -296,6 +296,27 @@ def _high_cells(height: int, width: int) -> np.ndarray:
     return np.flatnonzero(radial_frequency(height, width) > NOISE_BAND)
 
 
+def whole_plane(half: ArrayLike, width: int, axes: int = 2) -> np.ndarray:
+    """Magnitudes of the half that `rfftn` gives of a real signal, over the centred whole.
+
+    Args:
+        half: (..., H, width // 2 + 1), or (..., T, H, width // 2 + 1) with axes = 3; real, equal at f and -f.
+        width: of the signal.
+        axes: how many of the last axes were transformed.
+    Returns:
+        (..., H, width), or (..., T, H, width).
+    Raises:
+        ValueError: the last axis does not belong to that width.
+    """
+    values = np.asarray(half)
+    if values.shape[-1] != width // 2 + 1:
+        raise ValueError(f"the half of width {width} has {width // 2 + 1} columns, got {values.shape[-1]}")
+    mirrored = values[..., width - np.arange(width // 2 + 1, width)]
+    for axis in range(-axes, -1):
+        mirrored = np.take(mirrored, -np.arange(values.shape[axis]) % values.shape[axis], axis)
+    return fft.fftshift(np.concatenate([values, mirrored], -1), axes=tuple(range(-axes, 0)))
+
+
 def half_plane_weights(width: int) -> np.ndarray:
     """How often each column of an `rfft2` counts in a sum over the whole plane.
 

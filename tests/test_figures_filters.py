@@ -1,5 +1,6 @@
 """Do the figures of learned filters show the right gain, phase, place and strength?"""
 
+import both_renderers
 import numpy as np
 import pytest
 import torch
@@ -180,6 +181,35 @@ def test_the_gain_before_training_is_that_of_the_network(name, gain):
     learnt = figures.learned(trace_window(network, torch.zeros(network.frames, 3, *network.input_size), name))
     assert np.sqrt((np.abs(learnt.planes) ** 2).mean()) == pytest.approx(gain, rel=0.05)  # u = 0 has half the chance
     assert f", {gain:.3f} before training" in figures.gallery(learnt).note
+
+
+def test_the_space_time_filter_is_chosen_beside_the_kernel_and_begins_at_one():
+    torch.manual_seed(0)
+    network = models.build("freq-motion").eval()
+    trace = trace_window(network, torch.zeros(5, 3, 192, 144), "freq-motion")
+    assert figures.kinds(trace) == ["learned_kernel", "space_time_filter"]
+    assert not figures.learned(trace).spectral
+    learnt = figures.learned(trace, kind="space_time_filter")
+    assert learnt.branch
+    np.testing.assert_allclose(np.abs(learnt.planes), 1, atol=1e-6)
+    with pytest.raises(LookupError, match="no learned_filter in freq-motion"):
+        figures.learned(trace, kind="learned_filter")
+
+
+def test_a_filter_that_holds_back_the_fastest_changes_shows_it_at_that_temporal_frequency():
+    """A mean of each frame and its two neighbours, of three weights: the gain over time is 1/2 + cos(2 pi w) / 2."""
+    times = np.fft.fftfreq(5)
+    low = np.zeros((2, 5, 12, 5), complex) + (0.5 + 0.5 * np.cos(2 * np.pi * times))[:, None, None]
+    trace = Trace("freq-full", (Record("temporal_filter", "temporal.mix", ("channel", "w", "v", "u"), 8, low),))
+    panel = figures.temporal_gain(trace, SIZE)
+    shown = cells(panel)
+    np.testing.assert_allclose(shown.y, [-0.4, -0.2, 0, 0.2, 0.4])
+    np.testing.assert_allclose(shown.values, np.broadcast_to((0.5 + 0.5 * np.cos(2 * np.pi * shown.y))[:, None],
+                               shown.values.shape), atol=1e-9)  # fmt: skip
+    assert panel.x.limits == (0, 1 / 16)
+    both_renderers.agree(panel)
+    with pytest.raises(LookupError, match="no temporal_filter in freq-video"):
+        figures.temporal_gain(spectral(IDENTITY))
 
 
 def test_what_is_not_there_is_said_in_a_sentence():

@@ -242,6 +242,7 @@ def test_phase_correlation_of_a_flat_image_has_no_confidence(rng):
         (lambda: spectra.band_energies(np.zeros((4, 4)), [0.2, 0.1]), r"rising .* got \[0.2, 0.1\]"),
         (lambda: spectra.frequencies(0), "n = 0"),
         (lambda: spectra.half_plane_weights(0), "got 0"),
+        (lambda: spectra.whole_plane(np.ones((4, 3)), 6), "4 columns, got 3"),
         (lambda: spectra.angular_profile(np.zeros((4, 4)), bins=0), "got 0"),
         (lambda: spectra.power_to_db(np.ones(2), reference=0), "reference must be a power > 0, got 0"),
         (lambda: spectra.power_to_db(-np.ones(2), reference=1), "minimum of -1"),
@@ -252,3 +253,11 @@ def test_phase_correlation_of_a_flat_image_has_no_confidence(rng):
 def test_a_wrong_argument_is_told_what_was_expected_and_what_came(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (5, 7), (3, 4, 7), (5, 3, 6)])
+def test_the_whole_plane_is_that_of_the_whole_transform(shape, rng):
+    signal = rng.normal(size=(2, *shape))
+    axes = tuple(range(-len(shape), 0))
+    found = spectra.whole_plane(np.abs(np.fft.rfftn(signal, axes=axes)), shape[-1], len(shape))
+    np.testing.assert_allclose(found, np.fft.fftshift(np.abs(np.fft.fftn(signal, axes=axes)), axes=axes), atol=1e-9)

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from freqviz import crops, web
 from freqviz import figures_dct as dct
 from freqviz import figures_filters as filters
-from freqviz import web
 
 view = web.open_page("Learned filters", __doc__)
 
@@ -20,7 +20,14 @@ def under_the_cursor() -> None:
             window.show(dct.gate, window.trace, height=400)
             window.show(dct.fewer, network, height=330)
             return
-        learnt = window.take("learnt", filters.learned, window.trace)
+        kinds = filters.kinds(window.trace)
+        kind = None
+        if len(kinds) > 1:
+            kind = st.segmented_control(
+                "Filter", kinds, format_func=lambda one: one.replace("_", " "), default=kinds[0], required=True, key="filter",
+                bind="query-params",
+            )  # fmt: skip
+        learnt = window.take("learnt", filters.learned, window.trace, *([crops.SIZE, kind] if kind else []))
         ranked = {f"{channel} (rank {rank})": channel for rank, channel in enumerate(learnt.order, start=1)}
         channel = ranked[channels.selectbox("Channel", ranked, key="channel", bind="query-params")]
         window.show(filters.gallery, learnt, height=430)
@@ -42,6 +49,8 @@ def under_the_cursor() -> None:
                 with column:
                     window.show(filters.effect, window.trace, channel, slots[name], part, height=415)
         window.show(filters.radial_gain, learnt, channel, height=330)
+        if window.trace.stages("temporal_filter"):
+            window.show(filters.temporal_gain, window.trace, height=330)
 
 
 under_the_cursor()

@@ -1,0 +1,45 @@
+"""The key frame beside what a deblurring network makes of it, and from which frames each frequency was taken."""
+
+import streamlit as st
+
+from freqviz import figures_restored as figures
+from freqviz import restoring, web
+
+view = web.open_page("Restored frame", __doc__)
+
+
+@st.fragment(key="under the cursor")
+def under_the_cursor() -> None:
+    slider, which, blur = web.cursor_row(4, 2, 3)
+    frame = web.cursor(view, slider)
+    names = view.networks
+    network = which.selectbox(
+        "Network", names, names.index("freq-deblur") if "freq-deblur" in names else 0, key="network",
+        bind="query-params",
+    )  # fmt: skip
+    length = blur.slider("Blur added to every frame (input px)", 0, 40, 0, key="added", bind="query-params")
+    with st.container(key="figures"), st.container(key="thirds"), web.sentences():
+        window = web.Inside(view, frame, network)
+        found = (
+            window.take("found", restoring.after_blur, network, window.cuts, length)
+            if length
+            else window.take("found", restoring.restored, window.trace, window.cuts)
+        )
+        left, middle, right = st.columns(3)
+        with left:
+            window.show(figures.picture, found, "given", height=430)
+        with middle:
+            window.show(figures.picture, found, "restored", height=430)
+        with right:
+            if length:
+                window.show(figures.picture, found, "true", height=430)
+            else:
+                window.show(figures.change, found, height=430)
+        left, right = st.columns(2)
+        with left:
+            window.show(figures.by_frequency, found, height=360)
+        with right:
+            window.show(figures.shares, found, height=360)
+
+
+under_the_cursor()
