@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from freqviz import blur, quality, run, spectra
 from freqviz.trace import Trace, trace_window
-from models.freq_deblur import TILE, FreqDeblur
+from models.freq_deblur import TILE
+from models.probe import probes
 
 RINGS = 16  # of frequency, up to .5 cycles/pixel
 TURN = np.pi / 5  # between the directions in which neighbouring frames are blurred
@@ -90,7 +91,7 @@ def after_blur(network: str, cuts: ArrayLike, length: float, device: run.Device 
         ValueError: the length is negative.
     """
     frames, restorer = np.asarray(cuts, np.uint8), run.load_network(network, device)
-    if not isinstance(restorer, FreqDeblur):
+    if all(probe.quantity != "restored_picture" for probe in probes(restorer).values()):
         raise LookupError(NONE.format(network))
     blurred = np.stack(
         [

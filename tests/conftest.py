@@ -33,6 +33,8 @@ class TinyNetwork(PoseNetwork):
         self.filter = Probe("learned_filter", "channel v u", 8)
         self.described = Probe("spectral_descriptor", "channel y x", 8)
         self.heatmap = Probe("heatmap", "joint y x", 4)
+        self.shares = Probe("spectral_weights", "frame window v u", 1)
+        self.restored = Probe("restored_picture", "colour y x", 1)
 
     def encode(self, frames: Tensor) -> Encoded:
         return {**self.shared(frames), **self.own(frames)}
@@ -59,6 +61,8 @@ class TinyNetwork(PoseNetwork):
         self.described(torch.fft.irfft2(spectrum * learned, s=others.shape[-2:], norm="ortho"))
         full = nn.functional.interpolate(weights, maps.shape[-2:])
         fused = (maps * full[:, :, None] * gain[..., None, None]).sum(1)
+        self.shares(weights.mean((2, 3))[:, :, None, None, None].expand(-1, -1, 1, 96, 37))
+        self.restored(torch.sigmoid(nn.functional.interpolate(fused[:, :3], scale_factor=4)))
         return self.heatmap(density(30 * self.head(fused)))
 
 

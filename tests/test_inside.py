@@ -17,7 +17,7 @@ from freqviz.web import library, work
 CHOICES = {  # what every page of the section offers, and another value of it
     "alignment": {"network": "spatial-video", "neighbour": "−2", "point": "head"},
     "learned_filters": {"network": "spatial-video", "neighbour": "−1"},
-    "restored_frame": {"network": "freq-deblur", "added": 9},
+    "restored_frame": {"network": "spatial-video", "added": 9},
     "spectra": {"network": "spatial-video"},
     "heatmaps": {"network": "spatial-video", "whole": True},
 }

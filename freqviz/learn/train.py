@@ -67,7 +67,7 @@ TUNED = Recipe("", steps=700, rate=8e-4, warmup=50, small=0, start="spatial-fram
 RECIPES = {
     "spatial-frame": Recipe("spatial-frame", steps=7500, restart=3900),
     "dct-input": replace(TUNED, network="dct-input", steps=900),
-    "dct-input-x2": replace(TUNED, network="dct-input", steps=900, variant="x2"),
+    "dct-input-x2": replace(TUNED, network="dct-input", steps=500, variant="x2"),
     "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
     "spatial-video": VIDEO,
