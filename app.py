@@ -21,5 +21,6 @@ st.navigation(
             st.Page("pages/networks/networks.py", title="Networks"),
         ],
         "Paper": [st.Page("pages/paper/figures.py", title="Paper figures")],
-    }
+    },
+    expanded=True,
 ).run()

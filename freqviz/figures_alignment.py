@@ -287,7 +287,8 @@ def _median(offset: NDArray[np.float64], field: Offsets, box: ArrayLike) -> str:
 
 def _scale(field: Offsets, tap: str | None) -> str:
     kind = "taps" if field.taps == NINE else "groups"
-    return f"{field.network}, stride {field.stride}, {tap or f'mean of {len(field.taps)} {kind}'}"
+    whole = f"mean of {len(field.taps)} {kind}" if len(field.taps) > 1 else "one tap"
+    return f"{field.network}, stride {field.stride}, {tap or whole}"
 
 
 def _which(field: Offsets, slot: int, tap: str | None) -> str:

@@ -36,7 +36,7 @@ def picture(found: "Restored", part: str = "restored") -> Panel:
         raise LookupError("the true key frame is known only where blur was added to it")
     sharp = spectra.luma(pixels)
     fine = 10 * np.log10(max(float(spectra.band_energies(sharp, [0.12, 0.35])[0]), 1e-12))
-    note = f"Power from .12 to .35 cycles/pixel: {fine:.1f} dB"
+    note = f"Power from .12 to .35 cycles/pixel: {fine:.1f} dB".replace("-", "−")
     if part != "true" and found.truth is not None:
         place = PARTS.index(part)
         note += f"; against the truth PSNR {found.psnr[place]:.2f} dB, SSIM {found.ssim[place]:.3f}"
@@ -45,7 +45,7 @@ def picture(found: "Restored", part: str = "restored") -> Panel:
         titles[part],
         *_plane(pixels.shape[:2]),
         (Image(pixels),),
-        note=f"{found.network if part == 'restored' else 'The cut of the person'}. {note}.".replace("-", "−"),
+        note=f"{found.network if part == 'restored' else 'The cut of the person'}. {note}.",
         guide="Detail that the restored frame has and the given one has not is either found in the other frames of the "
         "window or guessed: look for it in them.",
         formula="restored = given + share · (weighted mean of the aligned frames − given) + residual",
@@ -82,13 +82,13 @@ def by_frequency(found: "Restored") -> Panel:
     for name, (gain, of) in curves.items():
         marks.append(Line(found.rings, gain, name=name, role=of))
     fine = (found.rings > 0.12) & (found.rings < 0.35)
-    told = "; ".join(f"{name} {gain[fine].mean():+.1f} dB" for name, (gain, _) in curves.items())
+    told = "; ".join(f"{name} " + f"{gain[fine].mean():+.1f} dB".replace("-", "−") for name, (gain, _) in curves.items())
     return Panel(
         "Power given back",
         Axis("Spatial frequency", "cycles/input px", (0, 0.5)),
         Axis("Power over that of the given frame", "dB", DECIBELS),
         tuple(marks),
-        note=f"Mean from .12 to .35 cycles/pixel: {told}.".replace("-", "−"),
+        note=f"Mean from .12 to .35 cycles/pixel: {told}.",
         guide="Blur takes power from the high frequencies; a network that restores gives some of it back. Above 0.4 "
         "there is mostly noise, and less of it is better.",
         formula="10 log10 of the ratio of radial power spectra (Hann window, mean removed)",

@@ -27,14 +27,14 @@ def under_the_cursor() -> None:
         )
         left, middle, right = st.columns(3)
         with left:
-            window.show(figures.picture, found, "given", height=430)
+            window.show(figures.picture, found, "given", height=350)
         with middle:
-            window.show(figures.picture, found, "restored", height=430)
+            window.show(figures.picture, found, "restored", height=350)
         with right:
             if length:
-                window.show(figures.picture, found, "true", height=430)
+                window.show(figures.picture, found, "true", height=350)
             else:
-                window.show(figures.change, found, height=430)
+                window.show(figures.change, found, height=415)
         left, right = st.columns(2)
         with left:
             window.show(figures.by_frequency, found, height=360)
