@@ -214,3 +214,25 @@ def test_influence_and_intervention_follow_cursor_and_network(page, address):  #
     page.goto(f"{address}blur_against_energy?frame=41&network=freq-video&length=15")
     expect(page.get_by_text("Frame 41 was blurred by 15 px")).to_be_visible()
     expect(note(page, "The changed frame")).to_contain_text("Frame 41")
+
+
+def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measured(page, address):  # noqa: F811
+    page.goto(f"{address}restored_frame?frame=40&network=freq-video")
+    expect(page.get_by_text("freq-video restores no frames; freq-deblur does")).to_be_visible()
+    page.goto(f"{address}?part=38&part=43&networks=freq-deblur&frame=40")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("button", name="Analysed").wait_for()
+    page.goto(f"{address}restored_frame?part=38&part=43&networks=freq-deblur&frame=40")
+    expect(note(page, "Key frame restored")).to_contain_text("freq-deblur. Power from .12 to .35 cycles/pixel")
+    expect(page.locator(".js-plotly-plot")).to_have_count(5)
+    expect(note(page, "Restored less given")).to_be_visible()
+    page.goto(f"{address}restored_frame?part=38&part=43&networks=freq-deblur&frame=40&added=24")
+    expect(note(page, "Key frame as it truly is")).to_be_visible()
+    scores = [
+        float(re.search(r"PSNR ([\d.]+) dB", note(page, title).inner_text())[1])
+        for title in ("Key frame as given", "Key frame restored")
+    ]
+    assert scores[1] > scores[0] + 1
+    page.get_by_role("slider", name="Frame", exact=True).press("ArrowRight")
+    page.wait_for_url(re.compile("frame=41"))
+    expect(note(page, "Key frame restored")).not_to_contain_text(f"PSNR {scores[1]:.2f} dB")
