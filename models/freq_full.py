@@ -4,7 +4,8 @@ To `spatial-video` it adds (1) a learned filter over (u, v) beside a wide kernel
 8; (2) a learned filter over (u, v, ω): the aligned maps are transformed over time and space together, multiplied and
 brought back; (3) a Fourier heatmap loss in training. The form "conv3d" has two depthwise 3-D convolutions in the place
 of (2), 54 multiply-adds per value where the transforms take about 58, and is otherwise the same.
-The window is five frames; the forms "T9" and "T15" see nine and fifteen, "T9-conv3d" and "T15-conv3d" likewise.
+The window is five frames; the forms "T9" and "T15" see nine and fifteen, and "T5" was trained beside them, on the
+middle frames of the same windows; "T5-conv3d" and so on likewise.
 Ideas: Rao et al., GFNet, NeurIPS 2021 (learned global filters); Qu et al., CVPR 2023 (spectra of heatmaps).
 """
 
@@ -15,6 +16,9 @@ from models.network import start_at_zero
 from models.probe import Probe
 from models.spectral import LearnedFilter, SpatialFrequencyBranch
 from models.video import ALIGNMENT, CHANNELS, SpatialGuide, VideoNetwork
+
+
+LENGTHS = (5, 9, 15)  # of windows that are compared with each other
 
 
 class TemporalInteraction(nn.Module):
@@ -35,7 +39,7 @@ class TemporalInteraction(nn.Module):
 class FreqFull(VideoNetwork):
     """Frames filtered one by one, aligned, and filtered once more through time and space together."""
 
-    variants = ("conv3d", "T9", "T9-conv3d", "T15", "T15-conv3d")
+    variants = ("conv3d", *(f"T{length}{form}" for length in LENGTHS for form in ("", "-conv3d")))
     kept = ALIGNMENT
     fourier = True  # trained with the Fourier heatmap loss
 

@@ -141,7 +141,7 @@ def test_a_head_of_fewer_frames_is_shown_the_middle_ones():
 
 
 def test_an_unknown_form_names_the_known_ones():
-    with pytest.raises(LookupError, match="no form 'conv4d'; known forms: conv3d"):
+    with pytest.raises(LookupError, match="no form 'conv4d'; known forms: conv3d, T5"):
         FreqFull("conv4d")
 
 

@@ -27,6 +27,7 @@ from freqviz.learn import data, distill
 from freqviz.learn.flow import give_flow
 from models.align import sample
 from models.dct_input import DctInput
+from models.freq_full import FreqFull
 from models.motion import TwoStreams
 from models.network import PoseNetwork, channels_last, density
 from models.probe import watch
@@ -86,7 +87,7 @@ RECIPES = {
     ),
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
     "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
-    "long-windows": replace(VIDEO, steps=350, start="spatial-video", radius=7),
+    "long-windows": replace(VIDEO, steps=350, batch=8, start="spatial-video", radius=7),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
@@ -106,7 +107,7 @@ HEADS = {
         )
     ],
     "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0), ("spatial-video longer", 0)],
-    "long-windows": [(f"freq-full {form}", 0) for form in ("T9", "T9-conv3d", "T15", "T15-conv3d")],
+    "long-windows": [(f"freq-full {form}", 0) for form in FreqFull.variants if form.startswith("T")],
 }  # (network, seed), or ("network variant", seed)
 
 
