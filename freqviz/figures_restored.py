@@ -73,7 +73,7 @@ def change(found: "Restored") -> Panel:
 
 
 def by_frequency(found: "Restored") -> Panel:
-    """What restoration did to the power of each spatial frequency, and what it should have done, where that is known."""
+    """What restoration did to the power of each spatial frequency, and what it should have done where that is known."""
     marks: list[Mark] = [Rule(0, "y", role="reference")]
     role = look.network_roles([found.network])[found.network]
     curves = {f"{found.network}": (found.gain(found.after), role)}
@@ -82,7 +82,9 @@ def by_frequency(found: "Restored") -> Panel:
     for name, (gain, of) in curves.items():
         marks.append(Line(found.rings, gain, name=name, role=of))
     fine = (found.rings > 0.12) & (found.rings < 0.35)
-    told = "; ".join(f"{name} " + f"{gain[fine].mean():+.1f} dB".replace("-", "−") for name, (gain, _) in curves.items())
+    told = "; ".join(
+        f"{name} " + f"{gain[fine].mean():+.1f} dB".replace("-", "−") for name, (gain, _) in curves.items()
+    )
     return Panel(
         "Power given back",
         Axis("Spatial frequency", "cycles/input px", (0, 0.5)),

@@ -4,6 +4,7 @@ Convention: pictures are cuts, (H, W, 3) uint8; frequencies in cycles per input 
 """
 
 from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -17,7 +17,6 @@ from models.probe import Probe
 from models.spectral import LearnedFilter, SpatialFrequencyBranch
 from models.video import ALIGNMENT, CHANNELS, SpatialGuide, VideoNetwork
 
-
 LENGTHS = (5, 9, 15)  # of windows that are compared with each other
 
 

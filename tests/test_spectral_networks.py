@@ -132,7 +132,7 @@ def test_a_longer_window_begins_with_the_preferences_of_the_shorter():
 
 def test_a_head_of_fewer_frames_is_shown_the_middle_ones():
     frames = torch.arange(2.0 * 9).view(2, 9, 1, 1, 1)
-    batch = {name: frames[..., 0, 0, 0] for name in ("joints", "counts", "lengths")} | {"still": torch.zeros(2)}
+    batch = dict.fromkeys(("joints", "counts", "lengths"), frames[..., 0, 0, 0]) | {"still": torch.zeros(2)}
     shown, shared, told = train.middle_frames(5, frames, {"f8": frames.flatten(0, 1)}, batch)
     assert shown.flatten().tolist() == shared["f8"].flatten().tolist() == [*range(2, 7), *range(11, 16)]
     assert told["joints"].tolist() == told["lengths"].tolist() == [[*range(2, 7)], [*range(11, 16)]]

@@ -6,8 +6,9 @@ frame in both. Goal, named before the training: R1, R2 and R3 together, in which
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,8 @@ def run(root: Path, part: str = "test", runs: Path = Path("runs"), limit: int = 
     frame, folder = models.load("spatial-frame"), ev.part_folder(runs, part) / "restored"
     folder.mkdir(parents=True, exist_ok=True)
     for regime in REGIMES:
-        np.savez_compressed(folder / f"{regime}.npz", **predict(networks, frame, ev.Windows(clips, regime, limit), say))
+        found: dict[str, Any] = predict(networks, frame, ev.Windows(clips, regime, limit), say)
+        np.savez_compressed(folder / f"{regime}.npz", **found)
     sources = sorted({c.source for c in clips.infos})
     (folder / "clips.json").write_text(json.dumps({"source": [sources.index(c.source) for c in clips.infos]}))
     return folder
@@ -134,12 +136,12 @@ def markdown(known: pd.DataFrame) -> str:
         text.append(f"| {row if row in (BLURRED, TRUTH) else f'`{row}`'} | {' | '.join(cells)} |")
     for label, words in (("gain", "over the blurred key frame, dB"), ("over twin", "over its twin, dB")):
         lines = known[known["row"] == NAME].set_index("regime")
-        cells = [with_interval(lines.loc[one].to_dict(), label) for one in (*REGIMES, "goal")]
+        cells = [with_interval(lines.loc[one], label) for one in (*REGIMES, "goal")]
         text.append(f"| `{NAME}` {words} | {' | '.join(cells)} |")
     return "\n".join(text)
 
 
-def with_interval(line: dict[str, float], name: str) -> str:
+def with_interval(line: Mapping[Any, Any] | pd.Series, name: str) -> str:
     """A difference of the table and the ends of its interval."""
     return f"{line[name]:+.2f} [{line[f'{name} low']:+.2f}, {line[f'{name} high']:+.2f}]"
 

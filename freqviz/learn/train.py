@@ -607,7 +607,7 @@ def head_loss(
 
 
 def enter(network: DctInput, teacher: nn.Module | None, frames: Tensor) -> dict[str, Tensor]:
-    """Encoded frames (N, 3, H, W), with a "lesson": the price of open channels, and how far its maps are from the teacher's."""
+    """Encoded frames (N, 3, H, W), with a "lesson": price of open channels, distance of its maps to the teacher's."""
     s4, s8, bits = network.backbone.begin(frames)
     lesson = GATE * bits.mean()
     if isinstance(teacher, SpatialFrame):

@@ -24,8 +24,8 @@ def under_the_cursor() -> None:
         kind = None
         if len(kinds) > 1:
             kind = st.segmented_control(
-                "Filter", kinds, format_func=lambda one: one.replace("_", " "), default=kinds[0], required=True, key="filter",
-                bind="query-params",
+                "Filter", kinds, format_func=lambda one: one.replace("_", " "), default=kinds[0], required=True,
+                key="filter", bind="query-params",
             )  # fmt: skip
         learnt = window.take("learnt", filters.learned, window.trace, *([crops.SIZE, kind] if kind else []))
         ranked = {f"{channel} (rank {rank})": channel for rank, channel in enumerate(learnt.order, start=1)}
