@@ -136,7 +136,7 @@ def markdown(known: pd.DataFrame) -> str:
         text.append(f"| {row if row in (BLURRED, TRUTH) else f'`{row}`'} | {' | '.join(cells)} |")
     for label, words in (("gain", "over the blurred key frame, dB"), ("over twin", "over its twin, dB")):
         lines = known[known["row"] == NAME].set_index("regime")
-        cells = [with_interval(lines.loc[one], label) for one in (*REGIMES, "goal")]
+        cells = [with_interval(lines.loc[one].to_dict(), label) for one in (*REGIMES, "goal")]
         text.append(f"| `{NAME}` {words} | {' | '.join(cells)} |")
     return "\n".join(text)
 
