@@ -87,7 +87,7 @@ RECIPES = {
     ),
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
     "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
-    "long-windows": replace(VIDEO, steps=350, batch=8, start="spatial-video", radius=7),
+    "long-windows": replace(VIDEO, steps=200, batch=8, start="spatial-video", radius=7),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
