@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIGURES = (
-    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_motion", "_networks", "_spectra",
-    "_strip", "_weights",
+    "", "_alignment", "_claims", "_compare", "_dct", "_evidence", "_filters", "_heatmaps", "_motion", "_networks",
+    "_spectra", "_strip", "_weights",
 )  # fmt: skip
 LAYERS = [
     ["models"],
@@ -21,6 +21,7 @@ LAYERS = [
     ["store", "jobs", "parts", "logs"],
     ["run"],
     ["cards", "claims", "forecast", "influence", "session"],
+    ["evidence"],
     ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],
     ["to_plotly", "to_matplotlib", "to_pgfplots", "to_frames", "to_video", "again", "bundle", "tables"],
     ["web"],
