@@ -19,6 +19,7 @@ st.navigation(
             st.Page("pages/inner/three_claims.py", title="Three claims"),
             st.Page("pages/inner/side_by_side.py", title="Side by side"),
             st.Page("pages/networks/networks.py", title="Networks"),
+            st.Page("pages/networks/evidence.py", title="Evidence"),
         ],
         "Paper": [st.Page("pages/paper/figures.py", title="Paper figures")],
     },

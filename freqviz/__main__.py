@@ -467,13 +467,16 @@ def train(
 def evaluate(
     names: Annotated[list[str] | None, typer.Argument(help="Networks; see `models`.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every network; writes the tables too.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Only where frequency helps and where it does not: that page's tables.")
+    ] = False,
     data: DataFolder = None,
     part: Annotated[str, typer.Option(help="test, or validation to make the choices that test needs.")] = "test",
 ) -> None:
     """Score networks as PROTOCOL.md says, and write the tables."""
     with plain_errors():
-        if bool(names) == every:
-            raise ValueError("give names of networks, or --all")
+        if bool(names) + every + evidence != 1:
+            raise ValueError("give names of networks, --all or --evidence")
         if part not in ("test", "validation"):
             raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
@@ -481,6 +484,9 @@ def evaluate(
         from freqviz.learn import readme, report
         from freqviz.learn.data import data_root
 
+        if evidence:
+            _evidence(data_root(data))
+            return
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
@@ -508,6 +514,18 @@ def evaluate(
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
             if every and part == "test":
                 report.write_methods(folder, page)
+                _evidence(data_root(data))
+
+
+def _evidence(root: Path) -> None:
+    """Predict what the page "Evidence" needs and is missing; write its tables, and what was found into the README."""
+    from freqviz import evidence as found
+    from freqviz import to_video
+    from freqviz.learn import evidence, report
+
+    folder = evidence.run(root, recompress=to_video.recompressed)
+    evidence.write(folder)
+    report.put(Path(report.__file__).parents[2] / "README.md", "found", "\n".join(found.sentences()))
 
 
 @app.command()

@@ -27,8 +27,8 @@ from freqviz.session import open_session
 
 Analyse = Callable[..., Analysis]
 COMPUTING = (
-    "cards", "claims", "compare", "crops", "filters", "heatmaps", "influence", "motion", "offsets", "pairs", "poses",
-    "restoring", "sharpness", "spectra",
+    "cards", "claims", "compare", "crops", "evidence", "filters", "heatmaps", "influence", "motion", "offsets", "pairs",
+    "poses", "restoring", "sharpness", "spectra",
 )  # fmt: skip
 RUN = ("costs", "deep_trace", "load_network", "window_cuts", "window_frames")
 PLAIN = {

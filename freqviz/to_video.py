@@ -61,6 +61,20 @@ def scrubbing_copy(
     return write_video(path, frames(), RATE, QUALITY, intra=True)
 
 
+def recompressed(frames: np.ndarray, crf: int, fps: float = 30) -> np.ndarray:
+    """Frames as they come back from H.264.
+
+    Args:
+        frames: (T, H, W, 3) uint8, even sizes.
+        crf: quality of x264, 0 (lossless) to 51.
+        fps: frames per second, which rate control looks at.
+    Returns:
+        (T, H, W, 3) uint8.
+    """
+    with TemporaryDirectory() as folder:
+        return np.stack(list(Clip(write_video(Path(folder) / "clip.mp4", frames, fps, crf))))
+
+
 def annotated(
     path: Path | str,
     pictures: Annotated,

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIGURES = (
-    "", "_alignment", "_claims", "_compare", "_dct", "_filters", "_heatmaps", "_motion", "_networks", "_restored",
+    "", "_alignment", "_claims", "_compare", "_dct", "_evidence", "_filters", "_heatmaps", "_motion", "_networks",
+    "_restored",
     "_spectra", "_strip", "_weights",
 )  # fmt: skip
 LAYERS = [
@@ -21,6 +22,7 @@ LAYERS = [
     ["store", "jobs", "parts", "logs"],
     ["run"],
     ["cards", "claims", "forecast", "influence", "restoring", "session"],
+    ["evidence"],
     ["panel", "look", "paper", *(f"figures{one}" for one in FIGURES)],
     ["to_plotly", "to_matplotlib", "to_pgfplots", "to_frames", "to_video", "again", "bundle", "tables"],
     ["web"],

@@ -1,7 +1,7 @@
 """How networks are compared: exactly PROTOCOL.md, in one command.
 
 `python -m freqviz evaluate --all` predicts every regime (runs/evaluation/<part>/<regime>.npz), then writes the tables
-to assets/evaluation/ and into the README.
+to assets/evaluation/ and into the README. What lies there of the same checkpoints and key frames stays.
 """
 
 import hashlib
@@ -9,7 +9,8 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ FIXED = (0.1, 0.25, 0.3, 0.25, 0.1)  # PoseWarper's weights
 RIVALS = ("mean", "fixed weights", "sharpest frame", "energy softmax")
 ORACLES = ("oracle: true sharpest", "oracle: true alignment")
 Edits = dict[str, Callable[[Tensor], Tensor]]
+Recompress = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 SWITCHES: dict[str, Edits] = {
     "learned filter": {"learned_filter": torch.ones_like},
     "offset gate": {"offset_gate": torch.ones_like},
@@ -57,6 +59,45 @@ SWITCHES: dict[str, Edits] = {
     "alignment": {"alignment_offset": torch.zeros_like, "modulation_mask": torch.ones_like},
     "frame weights": {"frame_weights": lambda w: torch.full_like(w, 1 / w.shape[1])},
 }
+
+
+@dataclass(frozen=True)
+class Regime:
+    """Which windows are looked at, and what happens to them: PROTOCOL.md, and what was asked besides."""
+
+    step: int = KEYS  # frames from one key frame to the next
+    exact: bool = False  # clips of exact scale alone
+    margin: int = 0  # frames at the ends of a clip that are no key frames
+    apart: int = 1  # frames from one frame of a window to the next
+    draw: str = ""  # whose blur and traps; "": frames as they were filmed
+    trap: str = ""  # of `TRAPS`, on one of the blurred neighbours
+    limb: int = 0  # the displacement of the fastest limb is blurred so many times as long
+    quality: int = 75  # of the JPEG, where there is a draw
+    crf: int = 0  # of H.264 over the whole clip after noise σ .01; 0: none
+    jitter: float = 0.0  # of centre and size of the box, share of its sides
+
+
+SPARSE = 2 * KEYS  # every 16th frame: half of the key frames, for what was asked besides
+TRAPS = {  # what happens to one frame besides its blur
+    "noise": {"sigma": 0.05},
+    "dark": {"gain": 0.5},
+    "bright": {"gain": 2.0},
+    "occluder": {"occluded": True},
+}
+HOW = {
+    **{regime: Regime(draw=regime) for regime in SYNTHETIC},
+    "R5": Regime(1, exact=True),
+    **{regime: Regime(SPARSE, limb=int(regime[-1])) for regime in LIMBS},
+    "jitter": Regime(jitter=0.1),
+    **{f"trap {kind}": Regime(SPARSE, draw="R2", trap=kind) for kind in TRAPS},
+    "filmed": Regime(SPARSE),
+    "jitter 20 %": Regime(SPARSE, jitter=0.2),
+    "R2 jitter": Regime(SPARSE, draw="R2", jitter=0.1),
+    **{f"jpeg {quality}": Regime(SPARSE, draw="R0", quality=quality) for quality in (40, 20, 10)},
+    **{f"h264 {crf}": Regime(SPARSE, crf=crf) for crf in (34, 40)},
+    **{f"rate {apart}": Regime(4, exact=True, margin=8, apart=apart) for apart in (1, 2, 4)},
+}
+FURTHER = tuple(regime for regime in HOW if regime not in REGIMES)  # those of `--evidence` alone
 
 
 def random_of(*words: object) -> np.random.Generator:
@@ -109,6 +150,13 @@ def draw_beyond(clip: str, frame: int, regime: str, count: int, seed: int = SEED
     return [Damage(float(length), float(angle)) for length, angle in zip(lengths, angles, strict=True)]
 
 
+def trapped(damages: list[Damage], kind: str, clip: str, frame: int, seed: int = SEED) -> list[Damage]:
+    """The damages of a window of R2 with a trap of `TRAPS` on one of its blurred neighbours."""
+    blurred = [i for i, damage in enumerate(damages) if damage.length and i != len(damages) // 2]
+    place = int(random_of(clip, frame, "trapped", seed).choice(blurred))
+    return [replace(one, **TRAPS[kind]) if i == place else one for i, one in enumerate(damages)]  # type: ignore[arg-type]
+
+
 def occlude(frame: NDArray[np.uint8], box: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Cover a fifth of the person box by another part of the frame."""
     x, y, w, h = box
@@ -133,22 +181,43 @@ class Key:
 class Windows(Dataset[dict[str, NDArray]]):
     """The windows of one regime, degraded in the frame and cut with the key frame's box.
 
-    Item: crops (5, 3, 192, 144) uint8, the key frame's before its damage; joints of all five frames, counts of the key
-    frame, box, lengths in px. With a larger radius than 2 there are more frames; the inner five are the same.
+    Item: crops (5, 3, 192, 144) uint8, "sharp" the key frame's before its damage; joints of all five frames and of the
+    two next to the key frame, counts of the key frame, box, lengths in px, the slot that a trap lies on (-1: none).
+
+    Args:
+        clips: whose windows.
+        regime: of `HOW`.
+        limit: about so many windows, evenly spread; 0: all.
+        recompress: frames (T, H, W, 3) and a crf to these frames after H.264; needed where the regime has a crf.
+        step: frames from one key frame to the next; 0: those of the regime.
+        radius: frames on each side of the key frame, at least 2; the inner five are the same for all.
+    Raises:
+        ValueError: no such regime, one of H.264 without `recompress`, or one that has no longer windows.
     """
 
-    def __init__(self, clips: data.Clips, regime: str, limit: int = 0, radius: int = 2):
-        if regime not in REGIMES:
-            raise ValueError(f"regime must be one of {', '.join(REGIMES)}, got '{regime}'")
+    def __init__(
+        self,
+        clips: data.Clips,
+        regime: str,
+        limit: int = 0,
+        recompress: Recompress | None = None,
+        step: int = 0,
+        radius: int = 2,
+    ):
+        if regime not in HOW:
+            raise ValueError(f"regime must be one of {', '.join(HOW)}, got '{regime}'")
         if radius > 2 and regime not in LONGER:
             raise ValueError(f"longer windows are drawn in {', '.join(LONGER)}, not in {regime}")
-        self.clips, self.regime, self.radius = clips, regime, radius
-        step = 1 if regime == "R5" else 2 * KEYS if regime in LIMBS else KEYS
+        self.clips, self.regime, self.how, self.recompress = clips, regime, HOW[regime], recompress
+        self.radius = radius
+        if self.how.crf and recompress is None:
+            raise ValueError(f"'{regime}' needs what codes H.264")
+        self._coded: tuple[int, NDArray[np.uint8]] = (-1, np.zeros((0, 0, 0, 3), np.uint8))  # the clip of the last item
         self.keys = [
             Key(c, t)
             for c in range(len(clips))
-            if regime != "R5" or clips.infos[c].exact_scale
-            for t in range(0, len(clips.joints[c]), step)
+            if clips.infos[c].exact_scale or not self.how.exact
+            for t in range(self.how.margin, len(clips.joints[c]) - self.how.margin, step or self.how.step)
             if clips.person(c, t).counts.sum() >= data.MINIMUM_JOINTS
         ]
         if limit:
@@ -158,43 +227,56 @@ class Windows(Dataset[dict[str, NDArray]]):
         return len(self.keys)
 
     def __getitem__(self, i: int) -> dict[str, NDArray]:
-        clips, key = self.clips, self.keys[i]
+        clips, key, how = self.clips, self.keys[i], self.how
         name = clips.infos[key.clip].name
-        numbers = clips.window(key.clip, key.frame, self.radius)
+        numbers = clips.window(key.clip, key.frame, self.radius * how.apart)[:: how.apart]
         person = clips.person(key.clip, key.frame)
         box = person.box
         joints = np.stack([clips.joints[key.clip][n] for n in numbers])
-        more = draw_beyond(name, key.frame, self.regime, 2 * self.radius - 4)
         half = self.radius - 2
-        damages = [*more[:half], *draw(name, key.frame, self.regime), *more[half:]]
+        more = draw_beyond(name, key.frame, how.draw, 2 * half)
+        damages = draw(name, key.frame, how.draw or self.regime)
+        if how.trap:
+            damages = trapped(damages, how.trap, name, key.frame)
+        damages = [*more[:half], *damages, *more[half:]]
         pixel = 1.25 * max(box[2], box[3]) / 256
         cuts = []
-        for slot, (number, damage) in enumerate(zip(numbers, damages, strict=True)):
-            frame = clips.frame(key.clip, number)
-            rng = random_of(name, key.frame, self.regime, "noise", slot - half)
-            if self.regime in LIMBS:
+        for slot, (number, damage) in enumerate(zip(numbers, damages, strict=True), -half):
+            frame = self._h264(key.clip, number) if how.crf else clips.frame(key.clip, number)
+            rng = random_of(name, key.frame, self.regime, "noise", slot)
+            if how.limb:
                 frame = self._limb(frame, joints, slot, box, rng)
-            elif self.regime not in ("R5", "jitter"):
+            elif how.draw:
                 if damage.occluded:
                     frame = occlude(frame, box, rng)
-                frame = data.damaged(frame, damage, pixel, rng)
+                frame = data.damaged(frame, damage, pixel, rng, how.quality)
             cuts.append(frame)
-        if self.regime == "jitter":
+        if how.jitter:
             rng = random_of(name, key.frame, "jitter")
-            side = box[2:] * rng.uniform(0.9, 1.1)
-            centre = box[:2] + box[2:] / 2 + rng.uniform(-0.1, 0.1, 2) * box[2:]
-            cut_box = np.concatenate([centre - side / 2, side])
-        else:
-            cut_box = box
+            side = box[2:] * rng.uniform(1 - how.jitter, 1 + how.jitter)
+            centre = box[:2] + box[2:] / 2 + rng.uniform(-how.jitter, how.jitter, 2) * box[2:]
+            box = np.concatenate([centre - side / 2, side])
         return {
-            "frames": np.stack([crops.cut(frame, cut_box) for frame in cuts]).transpose(0, 3, 1, 2),
-            "sharp": crops.cut(clips.frame(key.clip, key.frame), cut_box).transpose(2, 0, 1).copy(),
+            "frames": np.stack([crops.cut(frame, box) for frame in cuts]).transpose(0, 3, 1, 2),
+            "sharp": crops.cut(clips.frame(key.clip, key.frame), box).transpose(2, 0, 1).copy(),
             "joints": joints,
+            "beside": np.stack([clips.joints[key.clip][n] for n in clips.window(key.clip, key.frame, 1)[::2]]),
             "counts": person.counts,
-            "box": cut_box,
+            "box": box,
             "lengths": np.array([d.length for d in damages]),
+            "trapped": np.array(next((slot for slot, d in enumerate(damages) if _kind(d)), -1)),
             "key": np.array([key.clip, key.frame]),
         }
+
+    def _h264(self, clip: int, number: int) -> NDArray[np.uint8]:
+        """A frame of a clip that went through noise and H.264 as a whole."""
+        if self._coded[0] != clip:
+            name, count = self.clips.infos[clip].name, len(self.clips.joints[clip])
+            grains = (random_of(name, n, "h264") for n in range(count))
+            noisy = [blur.noise(self.clips.frame(clip, n), 0.01, rng) for n, rng in enumerate(grains)]
+            assert self.recompress is not None
+            self._coded = clip, self.recompress(np.stack(noisy), self.how.crf)
+        return self._coded[1][number]
 
     def _limb(
         self, frame: NDArray[np.uint8], joints: NDArray, slot: int, box: NDArray, rng: np.random.Generator
@@ -204,7 +286,7 @@ class Windows(Dataset[dict[str, NDArray]]):
         speeds = [np.linalg.norm(joints[3, end] - joints[1, end]) for end, _ in limbs]
         end, middle = limbs[int(np.argmax(speeds))]
         moved = (joints[min(slot + 1, 4), end] - joints[max(slot - 1, 0), end]) / 2
-        length = float(np.linalg.norm(moved)) * float(self.regime[-1])
+        length = float(np.linalg.norm(moved)) * self.how.limb
         if length < 1:
             return blur.degrade(frame, rng=rng)
         y, x = np.mgrid[: frame.shape[0], : frame.shape[1]].astype(np.float32)
@@ -268,10 +350,10 @@ def predict(
                 keypoints, _ = poses.decode(heat.numpy())
                 placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
                 found.setdefault(f"pose/{row}", []).append(np.stack(placed))
-            for name in ("counts", "lengths", "key", "box"):
+            for name in ("counts", "lengths", "trapped", "key", "box"):
                 found.setdefault(name, []).append(batch[name].numpy())
             found.setdefault("truth", []).append(batch["joints"][:, 2].numpy())
-            found.setdefault("neighbours", []).append(batch["joints"][:, [1, 3]].numpy())
+            found.setdefault("neighbours", []).append(batch["beside"].numpy())
             if number % 20 == 0:
                 say(f"{windows.regime}: {min(len(windows), 8 * (number + 1))}/{len(windows)} windows")
     return {name: np.concatenate(parts) for name, parts in found.items()}
@@ -508,6 +590,36 @@ def part_folder(runs: Path, part: str) -> Path:
     return runs / "evaluation" / part
 
 
+def resumed(
+    path: Path, keys: list[Key], made: dict[str, str], predict: Callable[[list[str]], dict[str, NDArray]]
+) -> None:
+    """Predict what is missing in a file of predictions, and put it there.
+
+    Args:
+        path: .npz; what it holds of other key frames or another backbone is predicted again.
+        keys: the key frames that it is of.
+        made: what each row comes from; a row that comes from something else now is predicted again. "" is that of the
+            rows that need no head: single frames, rivals and oracles.
+        predict: rows to predictions, those of `made` that are missing.
+    """
+    held: dict[str, NDArray] = {}
+    places = np.array([[key.clip, key.frame] for key in keys])
+    if path.is_file():
+        with np.load(path) as arrays:
+            held = {name: arrays[name] for name in arrays.files}
+    before = json.loads(str(held.pop("made", "{}")))
+    if before.get("") != made[""] or not np.array_equal(held["key"], places):
+        held, before = {}, {}
+    missing = [row for row, source in made.items() if before.get(row) != source]
+    if not missing:
+        return
+    held |= predict([row for row in missing if row])
+    part = path.with_name(f"{path.stem}.part.npz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(part, made=np.array(json.dumps(before | made)), **held)  # type: ignore[arg-type]
+    part.replace(path)
+
+
 def _kind(damage: Damage) -> str:
     if damage.occluded:
         return "occluder"
@@ -530,19 +642,25 @@ def write_manifest(clips: data.Clips, path: Path) -> None:
                 lines.write(f"{name},{key.frame},{regime},{lengths},{angles},{trap}\n")
 
 
+def backbone() -> str:
+    """What single frames, rivals and oracles come from."""
+    return models.checkpoint_hash("spatial-frame")
+
+
 TWINS = ("spatial-video", "freq-video")  # the networks of the first tables, three seeds each
 TRAINED_ON = {"spatial-video": ("longer",)}  # what networks that begin with the twin are to be compared with
 METHODS = ("R0", "R2")  # regimes of the table of all methods: sharp, and where a network must choose its frames
 
 
-def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork]]:
-    """Every trained seed of the twins, as "name seed n", or "name variant seed n"."""
+def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork, str]]:
+    """Every trained seed of the twins, as "name seed n", or "name variant seed n"; and the hash of its checkpoint."""
     for name in names:
         for seed in range(10):
             if name in TWINS and models.checkpoint(name, seed, variant).is_file():
                 network = models.load(name, seed=seed, variant=variant)
                 assert isinstance(network, VideoNetwork)
-                yield " ".join(filter(None, [name, variant, f"seed {seed}"])), network
+                row = " ".join(filter(None, [name, variant, f"seed {seed}"]))
+                yield row, network, models.checkpoint_hash(name, seed, variant)
 
 
 @dataclass(frozen=True)
@@ -608,27 +726,35 @@ def run_methods(
 ) -> Path:
     """Predict every method in two regimes; returns the folder of the predictions. Arguments as `run`."""
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
-    networks = {method.row: method.load() for method in methods(names)}
-    frame = channels_last(networks.pop("spatial-frame"))
-    assert isinstance(frame, SpatialFrame)
-    video = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
-    heads = {row: network for row, network in video.items() if network.frames == VideoNetwork.frames}
-    longer = {row: network for row, network in video.items() if row not in heads}
-    others = {row: network for row, network in networks.items() if row not in video}
+    chosen = {method.row: method for method in methods(names)}
+    made = {
+        "" if row == "spatial-frame" else row: models.checkpoint_hash(one.name, 0, one.variant)
+        for row, one in chosen.items()
+    }
     folder = part_folder(runs, part) / "methods"
-    folder.mkdir(parents=True, exist_ok=True)
-    for regime in METHODS:
-        windows = Windows(clips, regime, limit)
-        found: dict[str, Any] = predict(heads, frame, windows, say=say)
+
+    def missing(windows: Windows, rows: list[str]) -> dict[str, NDArray]:
+        frame = channels_last(chosen["spatial-frame"].load())
+        assert isinstance(frame, SpatialFrame)
+        networks = {row: chosen[row].load() for row in rows}
+        video = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
+        heads = {row: network for row, network in video.items() if network.frames == VideoNetwork.frames}
+        longer = {row: network for row, network in video.items() if row not in heads}
+        others = {row: network for row, network in networks.items() if row not in video}
+        found = predict(heads, frame, windows, say=say)
         passes = [predict_others(others, windows, say)] if others else []
         if longer:
             radius = max(network.frames for network in longer.values()) // 2
-            passes.append(predict_longer(longer, frame, Windows(clips, regime, limit, radius), say))
+            passes.append(predict_longer(longer, frame, Windows(clips, windows.regime, limit, radius=radius), say))
         for more in passes:
             if not np.array_equal(more.pop("key"), found["key"]):
-                raise RuntimeError(f"{regime}: the passes saw other frames")
+                raise RuntimeError(f"{windows.regime}: the passes saw other frames")
             found |= more
-        np.savez_compressed(folder / f"{regime}.npz", **found)
+        return found
+
+    for regime in METHODS:
+        windows = Windows(clips, regime, limit)
+        resumed(folder / f"{regime}.npz", windows.keys, made, partial(missing, windows))
     sources = sorted({c.source for c in clips.infos})
     (folder / "clips.json").write_text(json.dumps({"source": [sources.index(c.source) for c in clips.infos]}))
     return folder
@@ -642,6 +768,10 @@ def run(
     regimes: tuple[str, ...] = REGIMES,
     limit: int = 0,
     say: Callable = print,
+    extra: bool = True,
+    recompress: Recompress | None = None,
+    steps: dict[str, int] | None = None,
+    inside: str = "",
 ) -> Path:
     """Predict every regime; returns the folder of the predictions.
 
@@ -650,22 +780,38 @@ def run(
         names: networks; all with a checkpoint when left out.
         part: "test" or "validation".
         limit: windows a regime, 0 for all.
+        extra: whether `freq-video` is also asked with each part switched off.
+        recompress: as in `Windows`; regimes of H.264 are left out without it.
+        steps: of key frames, where they are not those of the regime.
+        inside: a folder of its own in that of the part.
     """
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
     frame = channels_last(models.load("spatial-frame"))
     assert isinstance(frame, SpatialFrame)
-    heads = dict(load_heads(names or models.names()))
-    variants = dict(load_heads(names or models.names(), VARIANT))
-    folder = part_folder(runs, part)
+    heads, variants, made = dict[str, VideoNetwork](), dict[str, VideoNetwork](), {"": backbone()}
+    for variant, kept in (("", heads), (VARIANT, variants)):
+        for row, network, source in load_heads(names or models.names(), variant):
+            kept[row], made[row] = network, source
+    folder = part_folder(runs, part) / inside
     folder.mkdir(parents=True, exist_ok=True)
     for regime in regimes:
-        switches: dict[str, tuple[VideoNetwork, Edits]] = {}
-        if regime in ("R0", "R2", "R5") and "freq-video seed 0" in heads:
-            network = heads["freq-video seed 0"]
-            switches = {f"freq-video without {part_}": (network, edits) for part_, edits in SWITCHES.items()}
-        asked = heads | variants if regime in OUT_OF_RANGE else heads
-        found: dict[str, Any] = predict(asked, frame, Windows(clips, regime, limit), switches, say)
-        np.savez_compressed(folder / f"{regime}.npz", **found)
+        if HOW[regime].crf and recompress is None:
+            say(f"{regime}: left out, since nothing here codes H.264")
+            continue
+        asked: dict[str, tuple[VideoNetwork, Edits]] = {row: (network, {}) for row, network in heads.items()}
+        if regime in OUT_OF_RANGE:
+            asked |= {row: (network, {}) for row, network in variants.items()}
+        sources_of = {row: made[row] for row in asked}
+        if extra and regime in ("R0", "R2", "R5") and "freq-video seed 0" in heads:
+            for part_, edits in SWITCHES.items():
+                row = f"freq-video without {part_}"
+                asked[row], sources_of[row] = (heads["freq-video seed 0"], edits), made["freq-video seed 0"]
+        windows = Windows(clips, regime, limit, recompress, (steps or {}).get(regime, 0))
+
+        def missing(rows: list[str], asked: Any = asked, windows: Windows = windows) -> dict[str, NDArray]:
+            return predict({}, frame, windows, {row: asked[row] for row in rows}, say)
+
+        resumed(folder / f"{regime}.npz", windows.keys, {"": made[""]} | sources_of, missing)
     sources = sorted({c.source for c in clips.infos})
     (folder / "clips.json").write_text(
         json.dumps(

@@ -20,14 +20,14 @@ from models.spatial_frame import SpatialFrame
 FAST = 0.9  # quantile of true speed above which a joint is fast
 
 
-def load(folder: Path) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
+def load(folder: Path, regimes: tuple[str, ...] = ev.REGIMES) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
     """Predictions of each regime, and the source video of each clip."""
     found = {}
-    for regime in ev.REGIMES:
+    for regime in regimes:
         path = folder / f"{regime}.npz"
         if path.is_file():
             with np.load(path) as arrays:
-                found[regime] = {name: arrays[name] for name in arrays.files}
+                found[regime] = {name: arrays[name] for name in arrays.files if name != "made"}
     if not found:
         raise FileNotFoundError(f"no predictions in {folder}; `python -m freqviz evaluate --all` makes them")
     info = json.loads((folder / "clips.json").read_text())

@@ -204,10 +204,11 @@ class Paperwork:
             intervals = st.toggle("Intervals", True, key="table intervals", **KEPT)
             if not (columns and kept):
                 raise ValueError("choose at least one row and one column")
-            _show_table(found.part(kept, columns, intervals), title)
+            show_table(found.part(kept, columns, intervals), title)
 
 
-def _show_table(found: Comparison, title: str) -> None:
+def show_table(found: Comparison, title: str) -> None:
+    """A comparison, and its files; the title names these."""
     with st.container(key="comparison"):
         st.markdown(found.markdown().replace("~", r"\~"))
     st.caption("Bold is the best of a column, and what is printed alike; oracles are no rivals.")

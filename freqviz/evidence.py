@@ -1,0 +1,207 @@
+"""Where frequency helps and where it does not: the stored tables of the evaluation, question by question and in words.
+
+The tables lie in assets/evaluation and are made by `COMMAND`. Scores are shares in [0, 1]; differences are `freq-video`
+minus another network on the same frames, with 95 % intervals over source videos (10,000 draws). A difference is *beyond
+doubt* where its p, corrected by Holm over all of them, is below .05 and every seed has its sign.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from freqviz import cards
+
+NETWORK, TWIN, FRAME = "freq-video", "spatial-video", "spatial-frame"
+COMMAND = "python -m freqviz evaluate --evidence --data FOLDER"
+LEVEL = 0.05  # of p
+HELPS, HURTS, OPEN = "helps", "hurts", "open"
+STILLS = "Stills and frames"
+ASKS = {
+    "Added blur": "Blur of 21 to 47 px, as the networks were trained on: is a frame that is sharp found and used?",
+    "Out of range": "Heads that saw blur up to 15 px, at up to 47 px; one seed, and the backbone has seen 47 px.",
+    "Traps for energy": "As R2, one blurred frame with noise of σ .05, half or twice the light, or a fifth hidden.",
+    "One limb blurred": "The fastest limb blurred along its true displacement, that often as long.",
+    "Natural motion": "Frames as filmed (R5), joints by their true speed in sides of their box a frame.",
+    "Frame rate": "Neighbours that are every, every 2nd or every 4th frame of the film, as filmed.",
+    "Frame rate, fast joints": "The same, for the fastest tenth of joints.",
+    "Compression": "Noise, then JPEG of falling quality, or H.264 over the whole clip.",
+    "Boxes": "True boxes leak the pose: centre and size off by up to so much, frames as filmed.",
+    "Boxes under blur": "The same where one neighbour alone is sharp.",
+    STILLS: "Networks of single frames on pictures of either data set, seen in training or not. Labels differ between "
+    "the data sets: compare networks within a condition, not conditions.",
+}
+
+
+def table(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """A stored table: "evidence", "differences" or "traps".
+
+    Raises:
+        LookupError: it was not made yet; the message has the command.
+    """
+    file = (folder or cards.EVALUATION) / f"{name}.csv"
+    if not file.is_file():
+        raise LookupError(f"{file.name} has not been made yet: {COMMAND}")
+    return pd.read_csv(file)
+
+
+def questions(folder: Path | None = None) -> list[str]:
+    """Those that were answered, in their order."""
+    held = set(table("evidence", folder)["question"])
+    return [question for question in ASKS if question in held]
+
+
+def scores(question: str, folder: Path | None = None) -> pd.DataFrame:
+    """PCK of every row in every condition of a question.
+
+    Returns:
+        condition, row, frames, joints, films, pck@.., low@.., high@...
+    Raises:
+        LookupError: no such question; the message names those there are.
+    """
+    whole = table("evidence", folder)
+    found = whole[whole["question"] == question].drop(columns="question").reset_index(drop=True)
+    if not len(found):
+        raise LookupError(f"no question {question!r}; answered are {', '.join(questions(folder))}")
+    return found
+
+
+def differences(against: str = "", question: str = "", folder: Path | None = None) -> pd.DataFrame:
+    """`freq-video` minus its rivals.
+
+    Args:
+        against: a rival; "": all of them.
+        question: "": all of them, each difference once although several questions begin with it.
+    Returns:
+        question, condition, against, pck, difference, low, high, p, p (Holm), per seed, frames, joints, films, verdict.
+    """
+    found = table("differences", folder)
+    found = found if question else found[~found["again"]]
+    found = found.assign(verdict=[verdict(line) for _, line in found.iterrows()])
+    for column, value in (("against", against), ("question", question)):
+        found = found[found[column] == value] if value else found
+    return found.reset_index(drop=True)
+
+
+def verdict(line: pd.Series) -> str:
+    """Whether a difference is beyond doubt: "helps", "hurts" or "open"."""
+    seeds = [float(one) for one in str(line["per seed"]).split()]
+    better = line["difference"] > 0
+    if not (line["p (Holm)"] < LEVEL and all((one > 0) == better and one != 0 for one in seeds)):
+        return OPEN
+    return HELPS if better else HURTS
+
+
+def rivals(folder: Path | None = None) -> list[str]:
+    """Whom `freq-video` is compared with: the twin, the single frame, the best untrained pooling."""
+    return list(dict.fromkeys(table("differences", folder)["against"]))
+
+
+# ---- in words
+
+
+def points(line: pd.Series) -> str:
+    """A difference with its interval, in points."""
+    return f"{signed(line['difference'])} [{signed(line['low'])}, {signed(line['high'])}]"
+
+
+def signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def where(found: pd.DataFrame, outcome: str) -> str:
+    """The conditions of an outcome in words, the largest difference first; "" where there is none."""
+    chosen = found[found["verdict"] == outcome]
+    chosen = chosen.reindex(chosen["difference"].abs().sort_values(ascending=False, kind="stable").index)
+    return ", ".join(f"{place(line)} {points(line)}" for _, line in chosen.iterrows())
+
+
+def place(line: pd.Series) -> str:
+    """A condition with its question, in words."""
+    question = str(line["question"])
+    return f"{question[:1].lower()}{question[1:]}: {line['condition']}"
+
+
+def helps(against: str, folder: Path | None = None) -> str:
+    """Where `freq-video` is better than a rival beyond doubt; one sentence."""
+    found = differences(against, folder=folder)
+    count = int((found["verdict"] == HELPS).sum())
+    told = f": {where(found, HELPS)}" if count else ""
+    return f"Better than {against} beyond doubt in {count} of {len(found)} conditions{told}."
+
+
+def does_not(against: str, folder: Path | None = None) -> str:
+    """Where it is worse, and where no difference is beyond doubt; one or two sentences."""
+    found = differences(against, folder=folder)
+    worse = where(found, HURTS)
+    unsettled = found[found["verdict"] == OPEN]
+    told = f"Worse beyond doubt: {worse}. " if worse else "Nowhere worse beyond doubt. "
+    if not len(unsettled):
+        return told.strip()
+    low, high = unsettled["difference"].min(), unsettled["difference"].max()
+    names = ", ".join(place(line) for _, line in unsettled.iterrows())
+    return f"{told}No difference beyond doubt ({signed(low)} to {signed(high)} points): {names}."
+
+
+def trusted(folder: Path | None = None) -> str:
+    """How often the frame weights of `freq-video` prefer a trap to the sharp frame; one sentence."""
+    found = table("traps", folder)
+    own = found[found["row"] == NETWORK]
+    told = ", ".join(
+        f"{line['trap']} on it {percent(line['share'])} % [{percent(line['low'])}, {percent(line['high'])}]"
+        for _, line in own.iterrows()
+    )
+    without = percent(own["without"].mean())
+    return (
+        f"The share of windows in which {NETWORK} gives a blurred frame more weight than the sharp one: with {told}; "
+        f"the same frames without it {without} % ({own['windows'].max()} windows of {own['films'].max()} films)."
+    )
+
+
+def sentences(folder: Path | None = None) -> list[str]:
+    """What was found, in five sentences of Markdown; each number is one of the stored tables'."""
+    found = differences(folder=folder)
+    pooling = next(name for name in rivals(folder) if name not in (TWIN, FRAME))
+    goal = table("goals", folder).iloc[0]
+    fast = _one(found, FRAME, "Natural motion", "fastest tenth")
+    return [
+        f"- **The endpoint named before the run** ({goal['question']}): `{NETWORK}` finds {points(goal)} points of "
+        f"PCK@{goal['pck']:g} more joints than its spatial twin (seeds {goal['per seed']}; p = {goal['p']:.2g}).",
+        f"- **Against the twin**, on fewer key frames and asked in many ways, it is {_counted(found, TWIN)}.",
+        f"- **Against the best untrained pooling** of single frames (`{pooling}`) it is {_counted(found, pooling)}.",
+        f"- **Against the single frame** it is {_counted(found, FRAME)}; on the fastest tenth of joints in natural "
+        f"motion it finds {points(fast)} points of PCK@{fast['pck']:g} more.",
+        f"- **Traps**: {trusted(folder)}",
+    ]
+
+
+def _counted(found: pd.DataFrame, against: str, most: int = 3) -> str:
+    """In how many conditions it is better and worse than a rival, and which those are: at most so many of each."""
+    own = found[found["against"] == against]
+    parts = []
+    for outcome, word in ((HELPS, "better"), (HURTS, "worse")):
+        chosen = own[own["verdict"] == outcome]
+        largest = chosen.reindex(chosen["difference"].abs().sort_values(ascending=False).index)[:most]
+        named = where(largest, outcome)
+        told = f" ({'most in ' if len(chosen) > most else ''}{named})" if named else ""
+        parts.append(f"{word} beyond doubt in {len(chosen) or 'none'} of {len(own)} conditions{told}")
+    return " and ".join(parts)
+
+
+def _one(found: pd.DataFrame, against: str, question: str, condition: str) -> pd.Series:
+    keys = {"against": against, "question": question, "condition": condition}
+    chosen = found[np.logical_and.reduce([found[column] == value for column, value in keys.items()])]
+    if len(chosen) != 1:
+        raise LookupError(f"no difference to {against} in {question}: {condition}")
+    return chosen.iloc[0]
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f}" if share in (0, 1) or share >= 0.1 else f"{100 * share:.1f}"
+
+
+def shown(rows: Sequence[str]) -> list[str]:
+    """The rows that a figure shows at first: the networks, and the best untrained pooling."""
+    first = [row for row in rows if row in (NETWORK, TWIN, FRAME, "energy softmax")]
+    return first if NETWORK in rows else list(rows)

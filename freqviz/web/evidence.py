@@ -1,0 +1,89 @@
+"""The evidence on one page: where frequency helps, question by question, from the stored tables of the evaluation."""
+
+import pandas as pd
+import streamlit as st
+
+from freqviz import cards, evidence, figures_evidence, figures_networks, tables
+from freqviz.panel import Panel
+from freqviz.web.page import show
+from freqviz.web.paperwork import show_table
+from freqviz.web.recipe import explain
+
+PYTHON = "import freqviz\nfrom freqviz import {}\n\npanel = {}"
+ROW, ROOM = 26, 150  # CSS pixels of a point with its line, and of what stands around
+
+
+def summary() -> None:
+    """Against whom, in words and as a figure of every condition."""
+    rivals = evidence.rivals()
+    against = st.segmented_control(
+        "freq-video against", rivals, default=rivals[0], required=True, key="against", bind="query-params",
+        help="Its spatial twin has everything but the frequency parts; the pooling is not trained at all.",
+    )  # fmt: skip
+    words, figure = st.columns([2, 3], gap="large")
+    with words:
+        st.markdown(f"**Where it helps.** {evidence.helps(against)}")
+        st.markdown(f"**Where it does not.** {evidence.does_not(against)}")
+        st.caption(
+            "Written from the stored numbers. Beyond doubt: p below .05 after Holm's correction over all comparisons, "
+            "and every seed has the sign. No published numbers stand here: none is of this protocol."
+        )
+    with figure:
+        found = evidence.differences(against)
+        call = f"figures_evidence.differences(evidence.differences({against!r}), 'All conditions')"
+        _show(figures_evidence.differences(found, "All conditions"), call, found, 16 * len(found) + ROOM)
+
+
+def question() -> None:
+    """One question: scores beside differences, and both as a table."""
+    with st.container(key="controls"):
+        left, right = st.columns([3, 2], gap="medium")
+    known = evidence.questions()
+    asked = left.selectbox("Question", known, key="question", bind="query-params")
+    table = evidence.scores(asked)
+    rows = list(dict.fromkeys(table["row"]))
+    differences = evidence.differences(question=asked)
+    usual = f"pck@{differences['pck'].iloc[0]:g}" if len(differences) else "pck@0.1"
+    measure = right.selectbox(
+        "Measure", tables.MEASURES, tables.MEASURES.index(usual), format_func=str.upper, key=f"measure of {asked}"
+    )
+    kept = st.multiselect("Rows", rows, evidence.shown(rows), key=f"rows of {asked}", placeholder="Choose rows")
+    st.caption(evidence.ASKS[asked])
+    if not kept:
+        raise ValueError("choose at least one row")
+    one, other = st.columns(2, gap="large")
+    with one:
+        panel = figures_evidence.scores(asked, table, measure, kept)
+        call = f"figures_evidence.scores({asked!r}, evidence.scores({asked!r}), {measure!r}, {kept!r})"
+        _show(panel, call, table, ROW * table["condition"].nunique() * max(1, len(kept)) * 2 // 3 + ROOM)
+    with other:
+        if len(differences):
+            panel = figures_evidence.differences(differences, f"{asked}, differences")
+            call = f"figures_evidence.differences(evidence.differences(question={asked!r}), '{asked}, differences')"
+            _show(panel, call, differences, ROW * len(differences) * 2 // 3 + ROOM)
+        else:
+            st.info("freq-video sees several frames and has no part in this question.")
+    with st.expander("All of it as a table, for LaTeX, Markdown and CSV"):
+        unranked = [row for row in rows if row.startswith(tables.ORACLE)]
+        show_table(tables.comparison(table, measure, unranked), f"evidence {asked}")
+
+
+def traps() -> None:
+    """Whether the aggregation prefers a noisy or hidden frame to a sharp one."""
+    table = evidence.table("traps")
+    st.markdown(evidence.trusted())
+    _show(figures_evidence.traps(table), "figures_evidence.traps(evidence.table('traps'))", table, 330)
+
+
+def cost() -> None:
+    """What accuracy costs: parameters, multiply-adds, and frames per second where they were measured."""
+    table = cards.table()
+    panel = figures_networks.accuracy_against_cost(table, "R2", "PCK@0.1")
+    show(panel, 400)
+    python = PYTHON.format("cards, figures_networks", "figures_networks.accuracy_against_cost(cards.table(), 'R2')")
+    explain(panel, "python -m freqviz models", python)
+
+
+def _show(panel: Panel, call: str, numbers: pd.DataFrame, height: int) -> None:
+    show(panel, height)
+    explain(panel, evidence.COMMAND, PYTHON.format("evidence, figures_evidence", call), numbers)

@@ -1,0 +1,18 @@
+"""Where frequency helps a pose network and where it does not: every comparison on people that no network has seen."""
+
+import streamlit as st
+
+from freqviz import web
+from freqviz.web import evidence
+
+web.open_shelf("Evidence", __doc__)
+with web.sentences():
+    evidence.summary()
+    st.divider()
+    evidence.question()
+    st.divider()
+    left, right = st.columns(2, gap="large")
+    with left:
+        evidence.traps()
+    with right:
+        evidence.cost()

@@ -1,0 +1,302 @@
+"""Does the evidence say what hand-made predictions say, and do page, README and figures say what the tables say?"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from both_renderers import agree
+from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
+
+from freqviz import evidence, figures_evidence, to_video
+from freqviz.learn import evaluate, report
+from freqviz.learn import evidence as learn
+from freqviz.panel import Line, Points, Rule
+
+ROOT = Path(__file__).parent.parent
+SHARP, TRAPPED = np.array([0, 1, 3, 4]), np.array([4, 0, 1, 3])  # slots of the four windows
+
+
+@pytest.fixture
+def all_found(found):  # noqa: F811
+    """Everything predicted right in every regime, that of the heads trained otherwise too."""
+    lengths = np.full((4, 5), 35.0)
+    lengths[np.arange(4), SHARP] = 0
+    for regime, how in evaluate.HOW.items():
+        arrays = found.setdefault(regime, {**found["R0"]})
+        for name in evaluate.TWINS:
+            arrays[f"pose/{name} {evaluate.VARIANT} seed 0"] = TRUTH.copy()
+        arrays |= {"lengths": lengths} if how.draw == "R2" else {}
+        arrays["trapped"] = TRAPPED if how.trap else np.full(4, -1)
+    return found
+
+
+# ---- tables
+
+
+def test_conditions_of_a_question_are_compared_on_the_key_frames_that_all_of_them_have(all_found):
+    all_found["jpeg 20"] = learn.at(all_found["jpeg 20"], {(0, 0), (0, 2), (1, 0)})
+    all_found["R0"]["pose/mean"] = off((1, slice(None)))  # a key frame that JPEG 20 does not have
+    table = learn.scores_table(all_found, SOURCES)
+    lines = table[(table["question"] == "Compression") & (table["row"] == "mean")]
+    assert set(lines["frames"]) == {3}
+    assert set(lines["joints"]) == {40}
+    assert set(lines["pck@0.1"]) == {1}
+    blur = only(table, question="Added blur", condition="sharp (R0)", row="mean")
+    assert (blur.frames, blur.films) == (4, 2)
+    assert blur["pck@0.1"] == pytest.approx(40 / 54)
+
+
+def test_differences_have_the_sign_of_an_advantage_over_each_rival(all_found):
+    all_found["jpeg 10"]["pose/spatial-video seed 1"] = off(([0, 3], [1, 2]))
+    all_found["jpeg 10"]["pose/spatial-frame"] = off(slice(None))
+    for seed in (0, 1):
+        all_found["jitter"][f"pose/freq-video seed {seed}"] = off((3, slice(6, 9)), 15.0)
+    table = learn.differences_table(all_found, SOURCES)
+    assert set(table["against"]) == {"spatial-video", "spatial-frame", "sharpest frame"}
+    twin = only(table, condition="JPEG 10", against="spatial-video")
+    assert (twin["difference"], twin["per seed"]) == (pytest.approx(1 / 54), "+0.0 +3.7")
+    assert only(table, condition="JPEG 10", against="spatial-frame")["difference"] == 1
+    assert only(table, condition="± 10 %", against="sharpest frame")["difference"] == pytest.approx(-3 / 54)
+    once = table[~table["again"]]
+    assert (once["p (Holm)"] >= once["p"]).all()
+    assert once["p (Holm)"].min() == pytest.approx(min(1, len(once) * once["p"].min()))
+    lines = table[table["condition"].isin(["one neighbour sharp (R2)", "none (R2)", "true boxes (R2)"])]
+    lines = lines[(lines["against"] == "spatial-video") & (lines["question"] != "Out of range")]
+    assert lines["again"].tolist() == [False, True, True]
+    assert lines["p (Holm)"].nunique() == 1
+
+
+def test_heads_trained_otherwise_are_compared_with_each_other(all_found):
+    all_found["R2"]["pose/spatial-video 15px seed 0"] = off((slice(0, 3), 7), 8.0)
+    all_found["R2"]["pose/spatial-video seed 0"] = off(slice(None))
+    line = only(
+        learn.differences_table(all_found, SOURCES), question="Out of range", condition="one neighbour sharp (R2)",
+        against="spatial-video",
+    )  # fmt: skip
+    assert (line["difference"], line["pck"], line["seeds"]) == (pytest.approx(3 / 54), 0.05, 1)
+
+
+def test_fast_joints_are_those_of_the_frames_own_speed(all_found):
+    all_found["rate 4"]["pose/mean"] = off(FAST)
+    table = learn.scores_table(all_found, SOURCES)
+    fast = only(table, question="Frame rate, fast joints", condition="every 4th", row="mean")
+    assert (fast["joints"], fast["pck@0.1"]) == (6, 0)
+    assert only(table, question="Frame rate", condition="every 4th", row="mean")["pck@0.1"] == pytest.approx(48 / 54)
+    bins = table[(table["question"] == "Natural motion") & (table["row"] == "mean")]
+    assert bins["joints"].tolist() == [7, 16, 23, 8, 6]
+
+
+def test_a_trap_is_counted_where_it_outweighs_the_sharp_frame(all_found):
+    n, arrays = np.arange(4), all_found["trap noise"]
+    good = np.full((4, 5), 0.1)
+    good[n, SHARP] = 0.6
+    bad = good.copy()
+    bad[1, TRAPPED[1]] = 0.9
+    for seed, weights in ((0, bad), (1, good)):
+        arrays[f"weights/freq-video seed {seed}"] = weights
+    for seed in (0, 1):
+        plain = good.copy()
+        plain[3, TRAPPED[3]] = 0.7
+        all_found["R2"][f"weights/freq-video seed {seed}"] = plain
+    line = only(learn.traps_table(all_found, SOURCES), trap="noise", row="freq-video")
+    assert (line["share"], line["without"], line["per seed"]) == (1 / 8, 1 / 4, "25.0 0.0")
+    assert line["ratio"] == pytest.approx(1 / 6)
+    assert (line["low"], line["high"]) == pytest.approx((0, 1 / 6))  # films of three windows and of one
+
+
+# ---- what is predicted
+
+
+KEYS = [evaluate.Key(0, 0), evaluate.Key(0, 16)]
+
+
+def test_what_is_predicted_is_not_predicted_again(tmp_path):
+    asked, path = [], tmp_path / "runs" / "R0.npz"
+
+    def predict(rows):
+        asked.append(rows)
+        whole = {"key": np.array([[key.clip, key.frame] for key in KEYS])}
+        return whole | {f"pose/{row}": np.full((2, 14, 2), len(asked)) for row in rows}
+
+    made = {"": "backbone", "a": "1", "b": "2"}
+    evaluate.resumed(path, KEYS, made, predict)
+    evaluate.resumed(path, KEYS, {"": "backbone", "a": "1"}, predict)
+    evaluate.resumed(path, KEYS, made | {"b": "3", "c": "4"}, predict)  # another training of b, and a new one
+    assert asked == [["a", "b"], ["b", "c"]]
+    with np.load(path) as held:
+        assert [held[f"pose/{row}"].flat[0] for row in "abc"] == [1, 2, 2]
+    evaluate.resumed(path, KEYS[:1], made, predict)  # other key frames
+    evaluate.resumed(path, KEYS, made | {"": "other backbone"}, predict)
+    assert asked[2:] == [["a", "b"], ["a", "b"]]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_prediction_that_fails_leaves_nothing_half_done(tmp_path):
+    def fail(rows):
+        raise RuntimeError("no memory")
+
+    path = tmp_path / "runs" / "R0.npz"
+    with pytest.raises(RuntimeError, match="no memory"):
+        evaluate.resumed(path, KEYS, {"": "x"}, fail)
+    assert not path.parent.exists()
+
+
+class Film:
+    """Two clips of 40 frames; the grey of a frame is its number, under a pattern that compression blurs."""
+
+    infos = [type("Info", (), {"name": f"film{i}", "exact_scale": i == 0, "source": f"film{i}"}) for i in (0, 1)]
+    joints = [np.tile(np.random.default_rng(i).uniform(60, 180, (14, 2)), (40, 1, 1)) for i in (0, 1)]
+
+    def __len__(self):
+        return 2
+
+    def frame(self, clip, t):
+        frame = np.full((240, 320, 3), t, np.uint8)
+        frame[::2, ::2] = 200
+        return frame
+
+    def person(self, clip, t):
+        from freqviz.learn.data import JHMDB, Person
+
+        return Person(self.joints[clip][t], np.ones(14, bool), JHMDB)
+
+    def window(self, clip, t, radius=2):
+        return [i if 0 <= i < 40 else t for i in range(t - radius, t + radius + 1)]
+
+
+def test_a_lower_frame_rate_takes_neighbours_from_farther_away_and_the_same_key_frames():
+    shown = {}
+    for apart in (1, 2, 4):
+        windows = evaluate.Windows(Film(), f"rate {apart}")
+        assert [(key.clip, key.frame) for key in windows.keys] == [(0, t) for t in range(8, 32, 4)]
+        shown[apart] = windows[1]["frames"][:, 0].min((1, 2)).tolist()
+    assert shown == {apart: [12 + apart * slot for slot in range(-2, 3)] for apart in (1, 2, 4)}
+
+
+def test_lower_quality_keeps_less_and_h264_sees_each_clip_once():
+    sharp = evaluate.Windows(Film(), "R0", step=16)[1]["frames"].astype(float)
+    low = evaluate.Windows(Film(), "jpeg 10")[1]["frames"].astype(float)
+    assert low.std() < sharp.std()
+    coded = []
+
+    def recompress(frames, crf):
+        coded.append((frames.shape, crf))
+        return frames
+
+    windows = evaluate.Windows(Film(), "h264 40", recompress=recompress)
+    assert [len(windows[i]["frames"]) for i in range(4)] == [5] * 4
+    assert coded == [((40, 240, 320, 3), 40)] * 2
+    with pytest.raises(ValueError, match="'h264 40' needs what codes H.264"):
+        evaluate.Windows(Film(), "h264 40")
+    with pytest.raises(ValueError, match="regime must be one of R0, R1"):
+        evaluate.Windows(Film(), "h264")
+
+
+def test_h264_returns_all_frames_a_little_changed():
+    rng = np.random.default_rng(0)
+    smooth = np.repeat(np.repeat(rng.integers(40, 215, (6, 12, 16, 3), np.uint8), 20, 1), 20, 2)
+    fine, coarse = (np.abs(to_video.recompressed(smooth, crf).astype(float) - smooth).mean() for crf in (18, 45))
+    assert fine < coarse < 20
+
+
+def test_jitter_doubles_and_a_trap_lies_on_a_blurred_neighbour():
+    true = evaluate.Windows(Film(), "filmed")[1]["box"]
+    by = [evaluate.Windows(Film(), regime, step=16)[1]["box"] - true for regime in ("jitter", "jitter 20 %")]
+    assert by[1] == pytest.approx(2 * by[0])
+    for t in range(60):
+        plain = evaluate.draw("film0", t, "R2")
+        for kind in evaluate.TRAPS:
+            trapped = evaluate.trapped(plain, kind, "film0", t)
+            differ = [n for n, (a, b) in enumerate(zip(plain, trapped, strict=True)) if a != b]
+            assert len(differ) == 1
+            assert differ[0] != 2
+            assert plain[differ[0]].length > 0
+
+
+# ---- in words, and as figures
+
+
+@pytest.fixture
+def stored(all_found, tmp_path, monkeypatch):
+    """A folder of tables in which one difference is beyond doubt each way."""
+    for seed in (0, 1):
+        all_found["R2"][f"pose/spatial-video seed {seed}"] = off((slice(None), slice(2, 5)))
+        all_found["jpeg 10"][f"pose/freq-video seed {seed}"] = off((slice(None), slice(8, 12)))
+    differences = learn.differences_table(all_found, SOURCES)
+    few = differences["p"] < 0.01  # two films: what both show; as if asked alone
+    assert few.sum() > 2
+    differences["p (Holm)"] = np.where(few, differences["p"], 1)
+    folder = tmp_path / "stored"
+    folder.mkdir()
+    for name, table in (
+        ("evidence", learn.scores_table(all_found, SOURCES)),
+        ("differences", differences),
+        ("traps", learn.traps_table(all_found, SOURCES)),
+        ("goals", report.goals_table(all_found, SOURCES)),
+    ):
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def test_words_say_what_the_intervals_say(stored):
+    told = "added blur: one neighbour sharp (R2) +20.4 [+16.7, +21.4]"  # other questions begin with it too
+    assert evidence.helps("spatial-video", stored) == (
+        f"Better than spatial-video beyond doubt in 1 of 37 conditions: {told}."
+    )
+    against = evidence.does_not("spatial-video", stored)
+    assert against.startswith("Worse beyond doubt: compression: JPEG 10 −29.6 [−33.3, −28.6]. No difference")
+    assert "No difference beyond doubt (+0.0 to +0.0 points): added blur: sharp (R0)" in against
+
+
+def test_a_difference_without_the_sign_of_every_seed_is_open():
+    line = pd.Series({"difference": 0.01, "p (Holm)": 0.001, "per seed": "+1.0 +1.0 +1.0"})
+    assert evidence.verdict(line) == evidence.HELPS
+    assert evidence.verdict(pd.Series({**line, "per seed": "+2.0 -0.5 +1.5"})) == evidence.OPEN
+    assert evidence.verdict(pd.Series({**line, "p (Holm)": 0.05})) == evidence.OPEN
+    assert evidence.verdict(pd.Series({**line, "difference": -0.01, "per seed": "-1.0 -0.5"})) == evidence.HURTS
+
+
+def test_a_table_that_was_not_made_names_the_command(tmp_path):
+    with pytest.raises(LookupError, match="traps.csv has not been made yet: python -m freqviz evaluate --evidence"):
+        evidence.table("traps", tmp_path)
+
+
+def test_the_figures_show_the_tables_on_screen_and_on_paper(stored):
+    scores = evidence.scores("Compression", stored)
+    panel = figures_evidence.scores("Compression", scores, "pck@0.05", ["freq-video", "mean"])
+    agree(panel)
+    points = [mark for mark in panel.marks if isinstance(mark, Points)]
+    assert [mark.name for mark in points] == ["freq-video", "mean"]
+    places = points[0].y.round().astype(int)
+    order = [text for _, text in panel.y.ticks]
+    assert [order[place] for place in places] == list(dict.fromkeys(scores["condition"]))
+    worst = order.index("JPEG 10")
+    assert points[0].x[worst] == pytest.approx(100 * 38 / 54)
+    lines = next(mark for mark in panel.marks if isinstance(mark, Line))
+    assert lines.x[3 * worst] <= points[0].x[worst] <= lines.x[3 * worst + 1]
+    with pytest.raises(LookupError, match="no row 'dct-input'; the table holds"):
+        figures_evidence.scores("Compression", scores, rows=["dct-input"])
+    with pytest.raises(LookupError, match="no question 'Rain'; answered are Added blur"):
+        evidence.scores("Rain", stored)
+
+
+def test_differences_are_coloured_by_what_can_be_said(stored):
+    panel = figures_evidence.differences(evidence.differences("spatial-video", folder=stored), "All")
+    agree(panel)
+    groups = {mark.name: mark for mark in panel.marks if isinstance(mark, Points)}
+    assert set(groups) == {"helps", "hurts", "not told apart"}
+    assert (groups["helps"].x > 0).all()
+    assert groups["hurts"].texts[0] == "Compression: JPEG 10"
+    assert isinstance(panel.marks[0], Rule)
+    one = figures_evidence.differences(evidence.differences(question="Compression", folder=stored))
+    agree(one)
+    assert "− spatial-frame" in [mark.name for mark in one.marks]
+    with pytest.raises(LookupError, match="freq-video has no part in this"):
+        figures_evidence.differences(evidence.differences(question=evidence.STILLS, folder=stored))
+
+
+def test_the_traps_as_a_figure(stored):
+    panel = figures_evidence.traps(evidence.table("traps", stored))
+    agree(panel)
+    assert [text for _, text in panel.y.ticks] == ["noise", "dark", "bright", "occluder"]
