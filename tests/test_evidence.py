@@ -193,6 +193,19 @@ def test_lower_quality_keeps_less_and_h264_sees_each_clip_once():
         evaluate.Windows(Film(), "h264")
 
 
+@pytest.mark.parametrize("regime", evaluate.LONGER)
+def test_a_longer_window_holds_the_shorter_one_unchanged_and_no_second_sharp_frame(regime):
+    shorter, longer = (evaluate.Windows(Film(), regime, step=16, radius=radius)[1] for radius in (2, 7))
+    assert longer["frames"].shape == (15, 3, 192, 144)
+    np.testing.assert_array_equal(longer["frames"][5:10], shorter["frames"])
+    np.testing.assert_array_equal(longer["lengths"][5:10], shorter["lengths"])
+    beyond = np.delete(longer["lengths"], range(5, 10))
+    low, high = {"R0": (0, 0), "R1": (0, 31), "R2": (31, 47), "R3": (21, 31)}[regime]
+    assert low <= beyond.min() <= beyond.max() <= high
+    with pytest.raises(ValueError, match="longer windows are drawn in R0, R1, R2, R3, not in R5"):
+        evaluate.Windows(Film(), "R5", radius=7)
+
+
 def test_h264_returns_all_frames_a_little_changed():
     rng = np.random.default_rng(0)
     smooth = np.repeat(np.repeat(rng.integers(40, 215, (6, 12, 16, 3), np.uint8), 20, 1), 20, 2)
