@@ -708,8 +708,8 @@ def methods(names: list[str] | None = None) -> list[Method]:
 
 
 def _fewer(name: str, variant: str) -> list[int]:
-    """Numbers of channels of `dct-input` that are fewer than its gate lets through by itself."""
-    if not issubclass(models.NETWORKS[name], DctInput):
+    """Numbers of channels of `dct-input`, in its usual form, that are fewer than its gate lets through by itself."""
+    if variant or not issubclass(models.NETWORKS[name], DctInput):
         return []
     network = models.load(name, variant=variant)
     assert isinstance(network, DctInput)

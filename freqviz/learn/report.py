@@ -258,7 +258,7 @@ def methods_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.
     for method in ev.methods():
         if f"pose/{method.row}" not in found["R0"]:
             continue
-        line: dict[str, object] = {"row": method.row, "frames": models.NETWORKS[method.name].frames}
+        line: dict[str, object] = {"row": method.row, "frames": models.build(method.name, method.variant).frames}
         for regime in ev.METHODS:
             score = ev.scored(found[regime], method.row, sources)
             line |= {f"{regime} pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
