@@ -27,12 +27,13 @@ function comparison(parent, start) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let data = null, pictures = []; // of the last message, once its pictures are decoded
   let mode = "swipe", share = 0.5, shown = "a", timer = 0, messages = 0, dragging = false;
-  let trigger = null, told = "swipe 50", waiting = 0;
+  let trigger = null, told = start, waiting = 0; // told: what the server knows of the view
   restore(start);
 
   async function take(news, tells) {
     const mine = ++messages;
-    trigger = tells;
+    [trigger, told] = [tells, news.shown];
+    tell(REST); // what it was told a moment ago may have been lost between two of its runs
     const loaded = await Promise.all(news.pictures.map(decoded));
     if (mine !== messages) return; // a newer one has come meanwhile
     [data, pictures] = [news, loaded];
@@ -54,7 +55,6 @@ function comparison(parent, start) {
     mode = wanted;
     if (mode === "swipe" && more !== undefined && isFinite(more)) share = Math.min(Math.max(more / 100, 0), 1);
     if (mode === "blink" && more === "b") shown = "b";
-    told = written();
   }
 
   function written() {

@@ -65,11 +65,11 @@ def swipe(
         key: of the component.
         height: of the picture, CSS pixels.
         limits: left and right, bottom and top of what to show; None: the limits of the first panel.
-        shown: at first: "swipe 35" (A has 35 % of the width), "blink a", "blink b", "difference"; else DEFAULT.
+        shown: at first: "swipe 35" (A has 35 % of the width), "blink a", "blink b", "difference"; empty: DEFAULT.
         on_view: called in a new script run.
     """
     dark = st.context.theme.type == "dark"
-    data = told(panels, names, height, limits, dark) | {"shown": shown}
+    data = told(panels, names, height, limits, dark) | {"shown": shown or DEFAULT}
     _component(key=key, data=data, on_view_change=on_view or (lambda: None))
 
 
