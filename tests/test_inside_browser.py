@@ -214,3 +214,19 @@ def test_influence_and_intervention_follow_cursor_and_network(page, address):  #
     page.goto(f"{address}blur_against_energy?frame=41&network=freq-video&length=15")
     expect(page.get_by_text("Frame 41 was blurred by 15 px")).to_be_visible()
     expect(note(page, "The changed frame")).to_contain_text("Frame 41")
+
+
+def test_a_link_brings_its_joint_whatever_was_seen_before_and_a_change_of_page_keeps_the_address(page, address):  # noqa: F811
+    page.goto(f"{address}heatmaps?frame=41&network=freq-video&joint=left+wrist")
+    expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, left wrist: score")
+    page.goto(f"{address}heatmaps?frame=30&network=freq-video&joint=right+knee")
+    expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, right knee: score")
+    asked = {"frame": ["30"], "network": ["freq-video"], "joint": ["right knee"]}
+    page.get_by_role("link", name="Alignment").click()  # asks for no joint
+    expect(page.get_by_text("Where a point lands")).to_be_visible()
+    page.wait_for_url(re.compile("alignment.*frame=30"))
+    assert parse_qs(urlparse(page.url).query) == asked
+    page.get_by_role("link", name="Heatmaps").click()
+    expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, right knee: score")
+    page.wait_for_url(re.compile("heatmaps.*joint=right.knee"))
+    assert parse_qs(urlparse(page.url).query) == asked
