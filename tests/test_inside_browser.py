@@ -236,3 +236,19 @@ def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measure
     page.get_by_role("slider", name="Frame", exact=True).press("ArrowRight")
     page.wait_for_url(re.compile("frame=41"))
     expect(note(page, "Key frame restored")).not_to_contain_text(f"PSNR {scores[1]:.2f} dB")
+
+
+def test_a_link_brings_its_joint_whatever_was_seen_before_and_a_change_of_page_keeps_the_address(page, address):  # noqa: F811
+    page.goto(f"{address}heatmaps?frame=41&network=freq-video&joint=left+wrist")
+    expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, left wrist: score")
+    page.goto(f"{address}heatmaps?frame=30&network=freq-video&joint=right+knee")
+    expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, right knee: score")
+    asked = {"frame": ["30"], "network": ["freq-video"], "joint": ["right knee"]}
+    page.get_by_role("link", name="Alignment").click()  # asks for no joint
+    expect(page.get_by_text("Where a point lands")).to_be_visible()
+    page.wait_for_url(re.compile("alignment.*frame=30"))
+    assert parse_qs(urlparse(page.url).query) == asked
+    page.get_by_role("link", name="Heatmaps").click()
+    expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, right knee: score")
+    page.wait_for_url(re.compile("heatmaps.*joint=right.knee"))
+    assert parse_qs(urlparse(page.url).query) == asked

@@ -88,7 +88,7 @@ def test_a_is_left_of_the_divider_and_b_right_of_it(page, which):
         assert (shown(page, which, "divider"), stage.get_attribute("aria-valuenow")) == (str(divider), str(divider))
 
 
-def test_the_divider_follows_the_pointer_and_nothing_is_asked_of_the_server(page):
+def test_the_divider_follows_the_pointer_and_the_server_hears_of_it_on_release(page):
     sent = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
     page.reload()
@@ -102,11 +102,36 @@ def test_the_divider_follows_the_pointer_and_nothing_is_asked_of_the_server(page
     page.mouse.down()
     for step in range(1, 20):
         page.mouse.move(middle + 4 * step, box["y"] + 100)
+    page.wait_for_timeout(1000)
+    assert sent == []
     page.mouse.up()
     assert int(shown(page, POSES, "divider")) > 60
     assert shown(page, INSIDE, "divider") == "50"
-    page.wait_for_timeout(500)
-    assert sent == []
+    page.wait_for_url(re.compile(f"poses_view=swipe.{shown(page, POSES, 'divider')}"))
+    assert len(sent) == 1
+
+
+def test_a_link_brings_the_divider_and_the_way_of_comparing_back(page, window):  # noqa: F811
+    press(page, POSES, "Home", *["Shift+ArrowRight"] * 3)
+    page.wait_for_url(re.compile("poses_view=swipe.30"))
+    press(page, INSIDE, "b", "Space")
+    page.wait_for_url(re.compile("inner_view=blink.b"))
+    other = window.new_page()
+    other.goto(page.url)
+    other.locator("canvas[data-mode]").nth(INSIDE).wait_for()
+    rest(other)
+    assert (shown(other, POSES, "mode"), shown(other, POSES, "divider")) == ("swipe", "30")
+    assert (shown(other, INSIDE, "mode"), shown(other, INSIDE, "shown")) == ("blink", "b")
+    press(other, POSES, *["Shift+ArrowRight"] * 2)
+    press(other, INSIDE, "d")
+    other.wait_for_url(re.compile("inner_view=difference"))
+    expect(other.get_by_role("alert")).to_have_count(0)
+    other.wait_for_timeout(500)
+    assert "poses_view" not in other.url, "the middle is where every visit begins"
+    other.goto(re.sub("inner_view=difference", "inner_view=nonsense+7", other.url))
+    other.locator("canvas[data-mode]").nth(INSIDE).wait_for()
+    assert (shown(other, INSIDE, "mode"), shown(other, INSIDE, "divider")) == ("swipe", "50")
+    other.close()
 
 
 def test_blink_shows_a_and_b_in_turn_by_key_click_and_clock(page):

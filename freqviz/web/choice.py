@@ -5,14 +5,17 @@ from contextlib import suppress
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from freqviz import run
 from freqviz.web import library, own, recent, session, visitor, work
+from freqviz.web.view import View
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
 
 SHARED = {  # what pages share, with the value that needs no keeping
-    "clip": None, "box": "", "draw": False, "boxes": None, "track": None, "frame": 0, "network": None, "joint": None,
-    "blur": None, "corrections": "", "person": BOX, "device": "auto", "region": work.PERSON,
+    "clip": library.SAMPLE, "box": "", "draw": False, "boxes": None, "track": None, "frame": 0, "network": None,
+    "joint": None, "blur": None, "corrections": "", "person": BOX, "device": "auto", "region": work.PERSON,
 }  # fmt: skip
 MEANING = {
     BOX: "Drawn or typed for the first frame; from then on it follows the poses.",
@@ -29,14 +32,30 @@ BLURRIEST = (
 
 
 def keep(page: str) -> None:
-    """Let what all pages ask for survive a change of page; call it before anything is asked."""
+    """Let what all pages ask for survive a change of page, address included; call it before anything is asked.
+
+    Where the visitor goes back or forward the address says what is asked for.
+    """
     state: Any = st.session_state
     if state.get("page", page) != page:
-        defaults = {**SHARED, "networks": work.defaults(), "part": (0, _last(state.get("clip", library.SAMPLE)))}
-        for key, default in defaults.items():
-            if state.get(key, default) != default:
-                state[key] = state[key]  # what no widget holds is thrown away when the page changes
+        first = next(iter(state.get("networks", work.defaults())), None)
+        part = 0, _last(state.get("clip", library.SAMPLE))
+        defaults = {**SHARED, "networks": work.defaults(), "network": first, "part": part}
+        kept = {key: state[key] for key, default in defaults.items() if state.get(key, default) != default}
+        state.update(kept)  # what no widget holds is thrown away when the page changes
+        run_of = get_script_run_ctx()
+        if run_of is not None and not run_of.is_history_navigation:
+            absent = ("boxes", "track") if state.get("person", BOX) != IMPORT else ("box",)
+            with suppress(StreamlitAPIException):  # a widget of the page before still holds its place there
+                st.query_params.update({key: _written(key, value) for key, value in kept.items() if key not in absent})
     state["page"] = page
+
+
+def _written(key: str, value: Any) -> str | list[str]:
+    """A choice as the address has it."""
+    if isinstance(value, list | tuple):
+        return [str(one) for one in value]
+    return str(value).lower() if isinstance(value, bool) else View.label(value) if key == "blur" else str(value)
 
 
 def sidebar() -> Request:

@@ -122,6 +122,7 @@ def show(
     height: int | None = None,
     limits: tuple[Limits, Limits] | None = None,
     on_click: Callable[[float, float], None] | None = None,
+    still: bool = False,
 ) -> None:
     """A figure, its title and results above it, its reading guide below.
 
@@ -130,13 +131,13 @@ def show(
         height: CSS pixels; None: the renderer's own.
         limits: what to show of x and y; None: what the panel says.
         on_click: called with x and y of a clicked point, in a new script run.
+        still: the panel is one that `kept` gave, so that its figure is kept too.
     """
     if limits is not None:
         panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
     dark = st.context.theme.type == "dark"
-    figure = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
-    figure["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
+    figure = (_kept_figure if still else _figure)(panel, height, dark)
     key = f"figure {panel.title}"
     clicks: dict[str, Any] = {}
     if on_click is not None:
@@ -150,6 +151,15 @@ def show(
         **clicks,
     )
     st.caption(panel.guide)
+
+
+def _figure(panel: Panel, height: int | None, dark: bool) -> dict[str, Any]:
+    figure = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
+    figure["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
+    return figure
+
+
+_kept_figure = lru_cache(maxsize=64)(_figure)
 
 
 @lru_cache(maxsize=64)

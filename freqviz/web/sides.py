@@ -20,7 +20,7 @@ from freqviz.web import library, work
 from freqviz.web.inside import Inside
 from freqviz.web.page import kept, show
 from freqviz.web.recipe import explain, in_python
-from freqviz.web.swipe import Limits, swipe
+from freqviz.web.swipe import DEFAULT, Limits, swipe
 from freqviz.web.view import View
 
 Numbers = Callable[[], pd.DataFrame]  # what gives the table of a figure once it is opened
@@ -71,7 +71,7 @@ class Sides:
         columns = {"A x (px)": a[:, 0], "A y (px)": a[:, 1], "B x (px)": b[:, 0], "B y (px)": b[:, 1]}
         apart = {"distance (box sides)": self.pair.apart[self.frame]}
         numbers = partial(pd.DataFrame, {"joint": self.pair.joints} | columns | apart)
-        self._swipe("Poses", panels, "swipe poses", self.view.limits(self.frame, work.PERSON))
+        self._swipe("Poses", panels, "poses_view", self.view.limits(self.frame, work.PERSON))
         chosen = self._chosen("poses_part")
         call = f"figures_compare.poses(clip[{self.frame}], pair, {self.frame}, {PARTS[chosen]!r})"
         self._explain(panels[chosen], call, self.view.clip_python, numbers=numbers)
@@ -100,7 +100,7 @@ class Sides:
         windows = [Inside(self.view, self.frame, network) for network in self.pair.names]
         a, b = (window.trace for window in windows)
         panels = [figures_compare.inner(a, b, quantity, part, joint, slot) for part in PARTS]
-        self._swipe(_capital(quantity), panels, "swipe inside")
+        self._swipe(_capital(quantity), panels, "inner_view")
         lines = [f"box = {windows[0].box}  # of frame {self.frame}"]
         for name, network in zip("ab", self.pair.names, strict=True):
             lines.append(f"{name} = run.deep_trace(clip, {network!r}, {self.frame}, box)")
@@ -116,9 +116,13 @@ class Sides:
         name = st.segmented_control(label, names, default=names[-1], required=True, key=key, bind="query-params")
         return names.index(name)
 
-    def _swipe(self, title: str, panels: Sequence[Panel], key: str, limits: Limits | None = None) -> None:
+    def _swipe(self, title: str, panels: Sequence[Panel], view: str, limits: Limits | None = None) -> None:
+        """Three panels in one place; how they are seen stands in the address under the name `view`."""
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
-        swipe(panels, self.pair.names, key, STAGE, limits)
+        with st.container(key=f"hidden_{view}"):  # it only binds the view to the address
+            shown = st.text_input(f"View of {title}", key=view, bind="query-params")
+        key = f"swipe {view}"
+        swipe(panels, self.pair.names, key, STAGE, limits, shown, partial(_take_view, key, view))
         st.caption(panels[0].guide)
 
     # ---- along the clip
@@ -187,9 +191,8 @@ class Sides:
 
     def cost(self) -> None:
         """What both cost."""
-        table = run.costs(self.view.analysis, self.pair.names)
-        panel = figures_compare.cost(table)
-        show(panel, 330)
+        panel, table = _cost(self.view.folder, self.pair.names, self.view)
+        show(panel, 330, still=True)
         call = f"figures_compare.cost(run.costs(analysis, {list(self.pair.names)}))"
         self._explain(panel, call, numbers=lambda: table)
 
@@ -198,7 +201,7 @@ class Sides:
     def _show(self, function: Callable[..., Panel], *args: Any, height: int, numbers: Numbers, **options: Any) -> None:
         """A figure of the pair; options as in `web.show`."""
         panel = function(self.pair, *args) if args else kept(function, self.pair)
-        show(panel, height, **options)
+        show(panel, height, still=not args, **options)
         call = f"figures_compare.{function.__name__}({', '.join(['pair', *map(repr, args)])})"
         self._explain(panel, call, numbers=numbers)
 
@@ -223,12 +226,24 @@ def _go(number: int) -> None:
     st.session_state["frame"] = number
 
 
+def _take_view(key: str, view: str) -> None:
+    state: Any = st.session_state
+    shown = str(state[key]["view"])
+    state[view] = "" if shown == DEFAULT else shown
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
 def _label(quantity: str) -> str:
     return QUANTITIES[quantity].label
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _cost(folder: Path, names: tuple[str, str], _view: View) -> tuple[Panel, pd.DataFrame]:
+    table = run.costs(_view.analysis, names)
+    return figures_compare.cost(table), table
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -1,23 +1,25 @@
 // Figures A and B on each other: a divider with A left and B right of it, A and B in turn, or their difference.
-// All of it happens here: the server sends the three figures and hears nothing. What is chosen outlives new figures.
+// All of it happens here; the server sends the three figures and hears, at rest, what the address is to say of the view.
+// What is chosen outlives new figures.
 const STEP = 0.02, LEAP = 0.1; // of the picture's width: what an arrow moves the divider, without and with Shift
+const REST = 400; // milliseconds without a key until the server is told
 const TURN = 800; // milliseconds: slower than three changes a second, so that nothing flashes
 const states = new WeakMap(); // by parentElement
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   let state = states.get(parentElement);
   if (!state) {
-    state = comparison(parentElement);
+    state = comparison(parentElement, data.shown);
     states.set(parentElement, state);
   }
-  state.take(data);
+  state.take(data, setTriggerValue);
   return () => {
     state.close();
     states.delete(parentElement);
   };
 }
 
-function comparison(parent) {
+function comparison(parent, start) {
   const find = (name) => parent.querySelector(name);
   const stage = find(".stage"), canvas = find("canvas"), divider = find(".divider"), note = find(".note");
   const exchange = find(".exchange"), turns = find(".turns"), scale = find(".scale");
@@ -25,9 +27,13 @@ function comparison(parent) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let data = null, pictures = []; // of the last message, once its pictures are decoded
   let mode = "swipe", share = 0.5, shown = "a", timer = 0, messages = 0, dragging = false;
+  let trigger = null, told = start, waiting = 0; // told: what the server knows of the view
+  restore(start);
 
-  async function take(news) {
+  async function take(news, tells) {
     const mine = ++messages;
+    [trigger, told] = [tells, news.shown];
+    tell(REST); // what it was told a moment ago may have been lost between two of its runs
     const loaded = await Promise.all(news.pictures.map(decoded));
     if (mine !== messages) return; // a newer one has come meanwhile
     [data, pictures] = [news, loaded];
@@ -39,6 +45,29 @@ function comparison(parent) {
     picture.src = address;
     await picture.decode();
     return picture;
+  }
+
+  // -------- the view as the address says it: "swipe 35" (percent of A), "blink b", "difference"
+
+  function restore(view) {
+    const [wanted, more] = view.split(" ");
+    if (!modes.some((button) => button.dataset.mode === wanted)) return;
+    mode = wanted;
+    if (mode === "swipe" && more !== undefined && isFinite(more)) share = Math.min(Math.max(more / 100, 0), 1);
+    if (mode === "blink" && more === "b") shown = "b";
+  }
+
+  function written() {
+    return mode === "swipe" ? `swipe ${Math.round(100 * share)}` : mode === "blink" ? `blink ${shown}` : mode;
+  }
+
+  function tell(patience = 0) {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (timer || dragging || written() === told) return; // in turn: the view does not rest
+      told = written();
+      trigger("view", told);
+    }, patience);
   }
 
   // -------- the picture
@@ -157,6 +186,7 @@ function comparison(parent) {
     mode = wanted;
     rest();
     draw();
+    tell(REST);
   }
 
   function swap() {
@@ -172,6 +202,7 @@ function comparison(parent) {
   function move(value) {
     share = Math.min(Math.max(value, 0), 1);
     draw();
+    tell(REST);
   }
 
   function follow(event) {
@@ -184,11 +215,14 @@ function comparison(parent) {
   exchange.onclick = () => {
     rest();
     swap();
+    tell(REST);
   };
 
   turns.onclick = () => {
-    if (timer) rest();
-    else timer = setInterval(swap, TURN);
+    if (timer) {
+      rest();
+      tell();
+    } else timer = setInterval(swap, TURN);
     draw();
   };
 
@@ -201,7 +235,10 @@ function comparison(parent) {
     follow(event);
   };
   stage.onpointermove = (event) => dragging && follow(event);
-  stage.onpointerup = stage.onpointercancel = () => (dragging = false);
+  stage.onpointerup = stage.onpointercancel = () => {
+    if (dragging) tell();
+    dragging = false;
+  };
 
   parent.querySelector(".swipe").onkeydown = (event) => {
     if (!data || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -227,6 +264,7 @@ function comparison(parent) {
 
   function close() {
     rest();
+    clearTimeout(waiting);
     watch.disconnect();
     messages += 1;
   }

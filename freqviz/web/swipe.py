@@ -1,7 +1,8 @@
 """Two figures on each other, compared by a divider, in turn, or as their difference: the Python side of swipe.js."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from freqviz.web.images import jpeg
 
 HERE = Path(__file__).parent
 PIXELS = 720  # most of a picture's width
+DEFAULT = "swipe 50"  # what is shown until someone wants another view
 MODES = {"swipe": "Swipe", "blink": "Blink", "difference": "Difference"}
 KEYS = "← → move the divider, with Shift further; Space exchanges A and B; s, b, d choose swipe, blink, difference"
 HTML = f"""
@@ -44,8 +46,18 @@ _component = st.components.v2.component(
 Limits = tuple[tuple[float, float], tuple[float, float]]
 
 
-def swipe(panels: Sequence[Panel], names: tuple[str, str], key: str, height: int, limits: Limits | None = None) -> None:
-    """Show A, B and their difference in one place; which of them, and the divider, are the browser's matter alone.
+def swipe(
+    panels: Sequence[Panel],
+    names: tuple[str, str],
+    key: str,
+    height: int,
+    limits: Limits | None = None,
+    shown: str = "",
+    on_view: Callable[[], None] | None = None,
+) -> None:
+    """Show A, B and their difference in one place; which of them, and the divider, are the browser's matter.
+
+    In `on_view`, `st.session_state[key]["view"]` is what the browser shows at rest, in the words of `shown`.
 
     Args:
         panels: of A, of B, and of the difference: pictures, heatmaps, lines, points and skeletons in the same pixels.
@@ -53,9 +65,12 @@ def swipe(panels: Sequence[Panel], names: tuple[str, str], key: str, height: int
         key: of the component.
         height: of the picture, CSS pixels.
         limits: left and right, bottom and top of what to show; None: the limits of the first panel.
+        shown: at first: "swipe 35" (A has 35 % of the width), "blink a", "blink b", "difference"; empty: DEFAULT.
+        on_view: called in a new script run.
     """
     dark = st.context.theme.type == "dark"
-    _component(key=key, data=told(panels, names, height, limits, dark))
+    data = told(panels, names, height, limits, dark) | {"shown": shown or DEFAULT}
+    _component(key=key, data=data, on_view_change=on_view or (lambda: None))
 
 
 def told(
@@ -117,8 +132,14 @@ def _cropped(mark: Image, view: Limits) -> tuple[str, float, float, float, float
     y0, y1 = max(int(np.floor(top + 0.5)), 0), min(int(np.ceil(bottom + 0.5)), height)
     if x0 >= x1 or y0 >= y1:
         x0, x1, y0, y1 = 0, width, 0, height
-    data = base64.b64encode(jpeg(np.ascontiguousarray(mark.pixels[y0:y1, x0:x1]), PIXELS)).decode()
-    return f"data:image/jpeg;base64,{data}", x0 - 0.5, y0 - 0.5, x1 - 0.5, y1 - 0.5
+    shown = mark.pixels[y0:y1, x0:x1]
+    return _address(shown.tobytes(), shown.shape), x0 - 0.5, y0 - 0.5, x1 - 0.5, y1 - 0.5
+
+
+@lru_cache(maxsize=4)  # A, B and both stand on one picture
+def _address(pixels: bytes, shape: tuple[int, ...]) -> str:
+    data = base64.b64encode(jpeg(np.frombuffer(pixels, np.uint8).reshape(shape), PIXELS)).decode()
+    return f"data:image/jpeg;base64,{data}"
 
 
 def _coloured(mark: Heatmap) -> tuple[str, float, float, float, float]:

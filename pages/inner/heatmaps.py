@@ -28,7 +28,8 @@ def under_the_cursor() -> None:
             bind="query-params",
         )
         joint = chosen or maps.least_certain
-        window.show(figures.gallery, maps, joint, height=460)
+        with st.container(key="sheet"):
+            window.show(figures.gallery, maps, joint, height=460)
         whole = st.toggle("Show the whole cut", key="whole", bind="query-params")
         with st.container(key="thirds"):
             left, middle, right = st.columns(3)
