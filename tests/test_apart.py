@@ -121,6 +121,11 @@ def serving(frames):
         if text == "file": open(question["open"] + ".made", "wb", 0).write(b"x")
         if text == "nonsense": os.write(int(__import__("sys").argv[1]), b"\\xff" * 64); time.sleep(1)
         if text == "raise": raise Wrong("of\\nits own")
+        if text == "long": raise Wrong(5000 * "x")
+        if text == "limits":
+            import resource, signal
+            return {"processor": resource.getrlimit(resource.RLIMIT_CPU)[0] - time.process_time(),
+                    "clock": signal.getitimer(signal.ITIMER_REAL)[0]}, b""
         if text == "show":
             frames(1, (2, 3))[:] = 7
         return {"said": text}, b"after"
@@ -180,6 +185,17 @@ def test_a_decoder_that_does_not_even_end_by_itself_is_ended(fake, monkeypatch):
     with pytest.raises(apart.Died, match="longer than"):
         fake("well", 0.1)
     assert not is_there(fake.process._process.pid)
+
+
+def test_a_question_limits_processor_and_clock_each_for_itself(fake):
+    found = fake("limits", 30.0)[0]
+    assert 29 < found["processor"] <= 31
+    assert 100 < found["clock"] <= 120
+
+
+def test_a_long_refusal_is_cut(fake):
+    with pytest.raises(apart.Refused, match="^x{1000}$"):
+        fake("long")
 
 
 def test_a_decoder_writes_no_file(fake, tmp_path):
