@@ -96,6 +96,27 @@ def test_a_decoder_that_is_idle_leaves_and_comes_back(video, monkeypatch):
     clip.close()
 
 
+def test_a_decoder_that_leaves_while_it_is_asked_is_followed_by_another(video, monkeypatch):
+    """A busy machine may take seconds from its decision to leave to its end."""
+    monkeypatch.setattr(apart, "IDLE", 0.0)
+    clip = Clip(video, apart=True)
+    process = clip._source._process
+    process._process.wait(60)
+    monkeypatch.setattr(apart, "IDLE", 60.0)
+    ask = apart.Process.ask
+
+    def seen_too_late(self, *question):
+        monkeypatch.setattr(apart.Process, "left", left)
+        return ask(self, *question)
+
+    left = apart.Process.left
+    monkeypatch.setattr(apart.Process, "left", False)
+    monkeypatch.setattr(apart.Process, "ask", seen_too_late)
+    assert np.array_equal(clip[5], Clip(video)[5])
+    assert clip._source._process is not process
+    clip.close()
+
+
 def test_a_file_that_changed_is_not_read_as_the_old_one(video, tmp_path):
     path = shutil.copy(video, tmp_path / "a.mp4")
     clip = Clip(path, apart=True)

@@ -156,7 +156,8 @@ def test_a_run_that_cannot_use_what_lies_there_begins_anew(short, walk, tiny, tm
 
 
 def test_a_disk_without_room_costs_the_parts_and_not_the_run(short, walk, tiny, tmp_path, monkeypatch, caplog):
-    def full(*_, **__):
+    def full(file, **held):
+        Path(file).write_bytes(b"PK")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("freqviz.parts.np.savez", full)
