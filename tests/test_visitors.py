@@ -109,7 +109,7 @@ def test_a_visit_may_keep_so_much_and_a_sentence_says_when_it_is_spent(public, d
 
 
 def test_every_kind_of_upload_counts_and_what_is_removed_no_longer_does(public, monkeypatch):
-    monkeypatch.setattr(visitor, "_own", lambda spent={"walk.mp4": 60}: spent)  # noqa: B006: one visit
+    monkeypatch.setattr(visitor, "_own", lambda spent={"walk.mp4": 60}: spent)
     monkeypatch.setattr(visitor, "BUDGET", 100)
     kinds = (
         lambda: library.add("a.mp4", bytes(50)),
