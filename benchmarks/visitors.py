@@ -36,6 +36,7 @@ from freqviz.clip import write_video
 BROWSERS, CLIENTS, ROUND = 2, 6, 3
 PATIENCE = 300.0  # seconds that a job may take on a busy machine; longer is a failure
 SIZE = re.compile(r"frames(?: \([\d to]+\))? of (\d+) × (\d+) pixels")
+STANDS = re.compile(r"^(Run|Running …|Analysed)$")
 ANSWERED = re.compile(r"jobs wait for|of your jobs wait|The run stopped|Cancelled|Stopped, since")
 
 
@@ -138,6 +139,7 @@ class Browser:
 
     def __post_init__(self) -> None:
         self.page.goto(f"{self.address}?{self.query}")
+        self.page.get_by_role("button", name=STANDS).wait_for()  # it comes last: on a busy machine long after the rest
         self._rest()
 
     def _rest(self) -> None:

@@ -38,6 +38,10 @@ class Died(Exception):
     """The child is gone; the message says why, as the end of a sentence."""
 
 
+class Left(Died):
+    """The child has left since it was asked nothing for a while; another one can be started."""
+
+
 class Refused(Exception):
     """The child says in a sentence why it cannot do what it was asked."""
 
@@ -81,6 +85,7 @@ class Process:
             seconds: of processor time that the answer may take; by the clock, `CLOCK` times as many.
         Raises:
             Refused: the child cannot do it and goes on.
+            Left: it went just before it heard the question.
             Died: it crashed, or was ended because it took too much.
         """
         self._channel.settimeout(CLOCK * seconds + _GRACE)
@@ -91,7 +96,8 @@ class Process:
             self.end()
             raise Died(_too_long(CLOCK * seconds)) from None
         except (OSError, ValueError) as error:
-            raise Died(self._cause(seconds)) from error
+            cause = self._cause(seconds)
+            raise (Left if self.left else Died)(cause) from error
         if "refused" in facts:
             raise Refused(str(facts["refused"])[:1000])
         return facts, after

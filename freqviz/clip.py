@@ -884,6 +884,14 @@ class _Apart:
         return facts, after
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        try:
+            return self._read(start, stop)
+        except ClipError as error:
+            if not isinstance(error.__cause__, apart.Left):
+                raise
+            return self._read(start, stop)  # it left at the moment that it was asked
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
         if self._process is None or self._process.left:
             self.close()
             times = self._open()

@@ -96,6 +96,27 @@ def test_a_decoder_that_is_idle_leaves_and_comes_back(video, monkeypatch):
     clip.close()
 
 
+def test_a_decoder_that_leaves_while_it_is_asked_is_followed_by_another(video, monkeypatch):
+    """A busy machine may take seconds from its decision to leave to its end."""
+    monkeypatch.setattr(apart, "IDLE", 0.0)
+    clip = Clip(video, apart=True)
+    process = clip._source._process
+    process._process.wait(60)
+    monkeypatch.setattr(apart, "IDLE", 60.0)
+    ask = apart.Process.ask
+
+    def seen_too_late(self, *question):
+        monkeypatch.setattr(apart.Process, "left", left)
+        return ask(self, *question)
+
+    left = apart.Process.left
+    monkeypatch.setattr(apart.Process, "left", False)
+    monkeypatch.setattr(apart.Process, "ask", seen_too_late)
+    assert np.array_equal(clip[5], Clip(video)[5])
+    assert clip._source._process is not process
+    clip.close()
+
+
 def test_a_file_that_changed_is_not_read_as_the_old_one(video, tmp_path):
     path = shutil.copy(video, tmp_path / "a.mp4")
     clip = Clip(path, apart=True)
@@ -121,6 +142,11 @@ def serving(frames):
         if text == "file": open(question["open"] + ".made", "wb", 0).write(b"x")
         if text == "nonsense": os.write(int(__import__("sys").argv[1]), b"\\xff" * 64); time.sleep(1)
         if text == "raise": raise Wrong("of\\nits own")
+        if text == "long": raise Wrong(5000 * "x")
+        if text == "limits":
+            import resource, signal
+            return {"processor": resource.getrlimit(resource.RLIMIT_CPU)[0] - time.process_time(),
+                    "clock": signal.getitimer(signal.ITIMER_REAL)[0]}, b""
         if text == "show":
             frames(1, (2, 3))[:] = 7
         return {"said": text}, b"after"
@@ -180,6 +206,17 @@ def test_a_decoder_that_does_not_even_end_by_itself_is_ended(fake, monkeypatch):
     with pytest.raises(apart.Died, match="longer than"):
         fake("well", 0.1)
     assert not is_there(fake.process._process.pid)
+
+
+def test_a_question_limits_processor_and_clock_each_for_itself(fake):
+    found = fake("limits", 30.0)[0]
+    assert 29 < found["processor"] <= 31
+    assert 100 < found["clock"] <= 120
+
+
+def test_a_long_refusal_is_cut(fake):
+    with pytest.raises(apart.Refused, match="^x{1000}$"):
+        fake("long")
 
 
 def test_a_decoder_writes_no_file(fake, tmp_path):

@@ -25,10 +25,10 @@ from scipy.io import savemat
 
 import models
 from benchmarks import fuzz
-from freqviz import poses, run
-from freqviz.clip import Clip, write_video
-from freqviz.session import save_session
-from freqviz.web import library, visitor
+from freqviz import apart, poses, run
+from freqviz.clip import Clip, ClipError, write_video
+from freqviz.session import SessionError, save_session
+from freqviz.web import library, visitor, work
 from freqviz.web.choice import parse_box, parse_corrections
 from models import own
 
@@ -448,6 +448,30 @@ def test_sound_files_come_in_by_the_same_doors(sound, place):
     assert re.fullmatch(r"[\w.() -]+", clip)
     session = library.add("walk.freqviz.zip", sound["zip"])
     assert {clip, session} <= set(library.clips())
+
+
+def test_what_was_uploaded_is_never_decoded_in_the_server(sound, place, monkeypatch):
+    """Where no process for it can be had it is refused; the project's own sample needs none."""
+
+    def none(memory):
+        raise apart.Died("no process can be had")
+
+    clip, session = library.add("walk.mp4", sound["mp4"]), library.add("walk.freqviz.zip", sound["zip"])
+    other = io.BytesIO(sound["zip"])
+    with zipfile.ZipFile(other, "a") as archive:
+        archive.comment = b"another key"
+    monkeypatch.setattr(apart, "Process", none)
+    work._opened.cache_clear()
+    work._session.cache_clear()
+    for decode in (
+        lambda: library.add("other.mp4", sound["mp4"] + b"\0"),
+        lambda: library.add("other.freqviz.zip", other.getvalue()),
+        lambda: work.open_clip(clip)[0],
+        lambda: work.open_clip(session)[0],
+    ):
+        with pytest.raises((ClipError, SessionError), match="no process can be had"):
+            decode()
+    assert len(work.open_clip(library.SAMPLE)[0]) > 0
 
 
 def test_a_pth_of_the_network_is_kept_as_safetensors(place, monkeypatch):

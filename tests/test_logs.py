@@ -47,6 +47,21 @@ def test_an_exception_brings_its_stack_and_facts_cannot_forge_what_a_line_says(l
     assert line["stack"].rstrip().endswith("ZeroDivisionError: division by zero")
 
 
+@pytest.mark.parametrize("named", ["other.jsonl", "-"])
+def test_the_log_is_written_where_the_environment_says_and_once(named, log, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FREQVIZ_LOG", named if named == "-" else str(tmp_path / named))
+    heard = []
+    above = logging.Handler()
+    above.emit = heard.append
+    monkeypatch.setattr(logging.getLogger(), "handlers", [above])
+    logs.begin(tmp_path / "none.jsonl")
+    logging.getLogger("freqviz.jobs").info("here")
+    written = capsys.readouterr().err if named == "-" else (tmp_path / named).read_text(encoding="utf-8")
+    assert [json.loads(line)["message"] for line in written.splitlines()] == ["here"]
+    assert not (tmp_path / "none.jsonl").exists()
+    assert not heard, "what is above, such as Streamlit's, would print the line again"
+
+
 def test_a_large_log_is_turned_over(log, monkeypatch):
     (handler,) = [one for one in logging.getLogger("freqviz").handlers if isinstance(one, RotatingFileHandler)]
     monkeypatch.setattr(handler, "maxBytes", 2000)

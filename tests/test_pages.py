@@ -531,7 +531,8 @@ def test_a_fault_that_nobody_foresaw_is_a_sentence_with_an_id_and_the_log_has_th
         try:
             {}["/srv/secret"]
         except KeyError as error:
-            faults.tell(error)
+            told = faults.tell(error)
+        assert told, "else Streamlit shows it too"
 
     broken = AppTest.from_function(page).run()
     (error,) = broken.error
@@ -541,6 +542,19 @@ def test_a_fault_that_nobody_foresaw_is_a_sentence_with_an_id_and_the_log_has_th
     assert "KeyError" not in error.value
     assert "KeyError: '/srv/secret'" in caplog.text
     assert not broken.exception
+
+
+def test_a_full_queue_that_a_script_did_not_foresee_is_no_fault(app, caplog):
+    def page():
+        from freqviz.jobs import QueueFull
+        from freqviz.web import faults
+
+        assert faults.tell(QueueFull("32 jobs wait for cpu, and no more can"))
+
+    full = AppTest.from_function(page).run()
+    assert [error.value for error in full.error] == ["32 jobs wait for cpu, and no more can."]
+    assert not [record for record in caplog.records if record.name.startswith("freqviz")]
+    assert not full.exception
 
 
 def test_where_the_person_is_lost_the_page_says_so_in_words_and_above_the_weights(app, monkeypatch):

@@ -15,7 +15,7 @@ from conftest import TinyNetwork, walking_frames
 from freqviz import run
 from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, OutOfMemory
-from freqviz.parts import KEPT, Parts, trim
+from freqviz.parts import KEPT, Parts
 from freqviz.run import Run
 from freqviz.store import Store
 
@@ -67,6 +67,24 @@ def test_a_stopped_run_goes_on_where_it_was_and_ends_as_one_that_was_not(steps, 
     if steps > 2:
         assert reached >= 4
         assert calm.traces["tiny"].key_box_segment[-1] > 0, "else this test asks little"
+
+
+def test_how_long_a_person_has_been_lost_is_taken_up(short, tmp_path):
+    """Nobody is ever found: after a second the box is where something moves, and that second began before the stop."""
+
+    class Blind(TinyNetwork):
+        def estimate(self, window):
+            return torch.full_like(super().estimate(window), 1e-4)
+
+    clip, store = Clip.from_frames(walking_frames(30), fps=10), Store(tmp_path)
+    planned = Run(clip, {"blind": Blind().eval()}, device="cpu")
+    calm = planned.analysis()
+    (begun,) = np.flatnonzero(np.diff(calm.traces["blind"].key_box_segment, prepend=0))[:1]
+    assert 10 <= begun < 16
+    with pytest.raises(Cancelled):
+        planned.into(store, cancelled=stopping_after(3))
+    assert 4 <= planned.parts(store).reached < begun
+    same(planned.into(store), calm)
 
 
 def calm_encoded(calm, reached):
@@ -138,7 +156,8 @@ def test_a_run_that_cannot_use_what_lies_there_begins_anew(short, walk, tiny, tm
 
 
 def test_a_disk_without_room_costs_the_parts_and_not_the_run(short, walk, tiny, tmp_path, monkeypatch, caplog):
-    def full(*_, **__):
+    def full(file, **held):
+        Path(file).write_bytes(b"PK")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("freqviz.parts.np.savez", full)
@@ -149,12 +168,12 @@ def test_a_disk_without_room_costs_the_parts_and_not_the_run(short, walk, tiny, 
     assert list(planned.parts(Store(tmp_path)).folder.iterdir()) == []
 
 
-def test_parts_that_nobody_takes_up_go_after_a_week(tmp_path):
+def test_parts_that_nobody_takes_up_go_after_a_week_when_something_else_is_run(walk, tiny, tmp_path):
     young, old = Parts(tmp_path, "young"), Parts(tmp_path, "old")
     for parts in (young, old):
         parts.put(0, 4, {"0 scores": np.zeros(4)}, {})
     os.utime(old.folder, (time.time() - KEPT - 60,) * 2)
-    trim(tmp_path)
+    Run(walk, {"tiny": tiny}, whole_frame=True, device="cpu").into(Store(tmp_path))
     assert (young.reached, old.folder.exists()) == (4, False)
 
 

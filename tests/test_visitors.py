@@ -108,6 +108,23 @@ def test_a_visit_may_keep_so_much_and_a_sentence_says_when_it_is_spent(public, d
         visitor.afford(1)
 
 
+def test_every_kind_of_upload_counts_and_what_is_removed_no_longer_does(public, monkeypatch):
+    monkeypatch.setattr(visitor, "_own", lambda spent={"walk.mp4": 60}: spent)
+    monkeypatch.setattr(visitor, "BUDGET", 100)
+    kinds = (
+        lambda: library.add("a.mp4", bytes(50)),
+        lambda: library.add_boxes("b.csv", b"frame,x,y,w,h\n0,20,40,24,48\n" + 30 * b"\n"),
+        lambda: library.add_truth("walk.mp4", None, "t.csv", bytes(50)),
+        lambda: library.add_weights("freq-video", "w.safetensors", bytes(50)),
+    )
+    for keep in kinds:
+        with pytest.raises(ValueError, match="a visit may keep 0 MB here"):
+            keep()
+    visitor.drop("walk.mp4")
+    kept = kinds[1]()
+    assert library.box_files() == [kept]
+
+
 def test_no_folder_of_the_server_is_told(public, data, tmp_path):
     for text in (
         f"no file {tmp_path}/clips/a.mp4",
@@ -139,7 +156,8 @@ def test_parameters_that_could_be_code_are_not_taken(public):
 def test_in_public_the_server_checks_hosts_and_forms_and_limits_uploads(monkeypatch):
     assert options(["--server.port", "1"]) == ["--server.port", "1"]
     monkeypatch.setattr(visitor, "PUBLIC", True)
-    assert {"--server.enableXsrfProtection=true", "--server.maxUploadSize=100"} <= set(options([]))
+    forms = {"--server.enableXsrfProtection=true", "--server.enableCORS=true", "--server.maxUploadSize=100"}
+    assert forms | {"--client.showErrorDetails=none"} <= set(options([]))
     assert "--server.allowedHosts=127.0.0.1" in options([])
     assert "--server.allowedHosts=127.0.0.1" not in options(["--server.allowedHosts=pose.example.org"])
 
