@@ -8,7 +8,7 @@ import pytest
 from both_renderers import agree
 from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
 
-from freqviz import evidence, figures_evidence, to_video
+from freqviz import evidence, figures_evidence, tables, to_video
 from freqviz.learn import evaluate, report
 from freqviz.learn import evidence as learn
 from freqviz.panel import Line, Points, Rule
