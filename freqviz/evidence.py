@@ -8,7 +8,6 @@ doubt* where its p, corrected by Holm over all of them, is below .05 and every s
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from freqviz import cards
@@ -35,7 +34,7 @@ ASKS = {
 
 
 def table(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """A stored table: "evidence", "differences" or "traps".
+    """A stored table of the evaluation, such as "evidence", "differences" or "traps".
 
     Raises:
         LookupError: it was not made yet; the message has the command.
@@ -161,40 +160,52 @@ def trusted(folder: Path | None = None) -> str:
 
 def sentences(folder: Path | None = None) -> list[str]:
     """What was found, in five sentences of Markdown; each number is one of the stored tables'."""
-    found = differences(folder=folder)
-    pooling = next(name for name in rivals(folder) if name not in (TWIN, FRAME))
-    goal = table("goals", folder).iloc[0]
-    fast = _one(found, FRAME, "Natural motion", "fastest tenth")
+    goals, off = table("goals", folder), table("switches", folder)
+    beyond = table("out_of_range", folder).dropna(subset=["difference"])
+    first, others = goals.iloc[0], goals.iloc[1:]
+    pooling = others[others["question"].str.startswith("best untrained")]
+    fast = others[others["question"].str.contains("fastest tenth")]
+    names = {"R0": "R0, PCK@.1", "R2": "R2, PCK@.05", "R5 fast": "R5 fast, PCK@.1"}
+    parts = [
+        (line["switched off"], names[regime], _part(line, regime))
+        for regime in names
+        for _, line in off.iterrows()
+        if line[f"{regime} high"] < 0 or line[f"{regime} low"] > 0
+    ]
+    nothing = [part for part in off["switched off"] if part not in {part for part, _, _ in parts}]
+    narrow = beyond[beyond["trained up to px"] == beyond["trained up to px"].min()]
+    reach = int(narrow["trained up to px"].iloc[0])
     return [
-        f"- **The endpoint named before the run** ({goal['question']}): `{NETWORK}` finds {points(goal)} points of "
-        f"PCK@{goal['pck']:g} more joints than its spatial twin (seeds {goal['per seed']}; p = {goal['p']:.2g}).",
-        f"- **Against the twin**, on fewer key frames and asked in many ways, it is {_counted(found, TWIN)}.",
-        f"- **Against the best untrained pooling** of single frames (`{pooling}`) it is {_counted(found, pooling)}.",
-        f"- **Against the single frame** it is {_counted(found, FRAME)}; on the fastest tenth of joints in natural "
-        f"motion it finds {points(fast)} points of PCK@{fast['pck']:g} more.",
-        f"- **Traps**: {trusted(folder)}",
+        f"- **The endpoint named before the run** ({first['question']}): `{NETWORK}` minus its spatial twin is "
+        f"{points(first)} points of PCK@{first['pck']:g} (seeds {first['per seed'].replace('-', '−')}, "
+        f"p = {first['p']:.2g}): {_said(first, first['p'])}.",
+        f"- **Untrained pooling of single frames**: `{NETWORK}` minus {_listed(pooling)}.",
+        f"- **Natural motion**: `{NETWORK}` minus {_listed(fast)}.",
+        f"- **Out of range**, with heads that saw blur up to {reach} px, `{NETWORK}` minus its twin is "
+        + ", ".join(f"{points(line)} in {line['regime']}" for _, line in narrow.iterrows())
+        + " (PCK@.05, one seed).",
+        "- **Switched off** after training, these parts change something that the interval tells from zero: "
+        + ("; ".join(f"{part} {points_} ({measure})" for part, measure, points_ in parts) or "none")
+        + f"; these nothing: {', '.join(nothing) or 'none'}.",
     ]
 
 
-def _counted(found: pd.DataFrame, against: str, most: int = 3) -> str:
-    """In how many conditions it is better and worse than a rival, and which those are: at most so many of each."""
-    own = found[found["against"] == against]
-    parts = []
-    for outcome, word in ((HELPS, "better"), (HURTS, "worse")):
-        chosen = own[own["verdict"] == outcome]
-        largest = chosen.reindex(chosen["difference"].abs().sort_values(ascending=False).index)[:most]
-        named = where(largest, outcome)
-        told = f" ({'most in ' if len(chosen) > most else ''}{named})" if named else ""
-        parts.append(f"{word} beyond doubt in {len(chosen) or 'none'} of {len(own)} conditions{told}")
-    return " and ".join(parts)
+def _part(line: pd.Series, regime: str) -> str:
+    return points(pd.Series({"difference": line[regime], "low": line[f"{regime} low"], "high": line[f"{regime} high"]}))
 
 
-def _one(found: pd.DataFrame, against: str, question: str, condition: str) -> pd.Series:
-    keys = {"against": against, "question": question, "condition": condition}
-    chosen = found[np.logical_and.reduce([found[column] == value for column, value in keys.items()])]
-    if len(chosen) != 1:
-        raise LookupError(f"no difference to {against} in {question}: {condition}")
-    return chosen.iloc[0]
+def _listed(goals: pd.DataFrame) -> str:
+    """Goals with their differences, and whether each is beyond doubt."""
+    return "; ".join(
+        f"{line['question']}: {points(line)} points of PCK@{line['pck']:g} ({_said(line, line['p (Holm)'])})"
+        for _, line in goals.iterrows()
+    )
+
+
+def _said(line: pd.Series, p: float) -> str:
+    if p >= LEVEL:
+        return "not told apart"
+    return "better beyond doubt" if line["difference"] > 0 else "worse beyond doubt"
 
 
 def percent(share: float) -> str:

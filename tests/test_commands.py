@@ -13,10 +13,11 @@ from conftest import FollowingNetwork, TinyNetwork, walking_frames
 from typer.testing import CliRunner
 
 import models
-from freqviz import run, to_matplotlib
+from freqviz import evidence, run, to_matplotlib
 from freqviz.__main__ import app
 from freqviz.clip import write_video
 from freqviz.learn import evaluate, report, train
+from freqviz.learn import evidence as learn_evidence
 
 BOX = "20,40,24,48"
 
@@ -236,18 +237,25 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     monkeypatch.setattr(report, "write", lambda folder, readme: asked.append((folder, readme.name)))
     monkeypatch.setattr(evaluate, "run_methods", lambda root, *words: asked.append(("methods", *words)) or tmp_path)
     monkeypatch.setattr(report, "write_methods", lambda folder, readme: asked.append(("table", readme.name)))
+    monkeypatch.setattr(learn_evidence, "run", lambda root, recompress: asked.append(recompress.__name__) or tmp_path)
+    monkeypatch.setattr(learn_evidence, "write", lambda folder: asked.append(("evidence", folder)))
+    monkeypatch.setattr(evidence, "sentences", lambda: ["- one", "- two"])
+    monkeypatch.setattr(report, "put", lambda readme, *words: asked.append((readme.name, *words)))
     monkeypatch.setattr(models, "load", lambda name: None)
-    for words in (("freq-video",), ("dct-input",), ("--all",), ("--all", "--part", "validation")):
+    for words in (("freq-video",), ("dct-input",), ("--evidence",), ("--all",), ("--all", "--part", "validation")):
         answer = call("evaluate", *words, "--data", tmp_path)
         assert answer.exit_code == 0, answer.output
+    found = ["recompressed", ("evidence", tmp_path), ("README.md", "found", "- one\n- two")]
     assert asked == [
         (tmp_path, ["freq-video"], "test", evaluate.REGIMES),
         ("methods", ["dct-input"], "test"),
+        *found,
         (tmp_path, ["spatial-video", "freq-video"], "test", evaluate.REGIMES),
         tmp_path,
         (tmp_path, "README.md"),
         ("methods", None, "test"),
         ("table", "README.md"),
+        *found,
         (tmp_path, ["spatial-video", "freq-video"], "validation", ("R1", "R2")),
         ("methods", None, "validation"),
     ]
@@ -263,6 +271,8 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
         (("train", "spatial-frame", "--queue", "queue.txt"), "give the name of a network, or --queue FILE"),
         (("train", "--queue", "queue.txt"), "queue.txt"),
         (("evaluate", "freq-video"), "no data set in data"),
+        (("evaluate", "--evidence"), "no data set in data"),
+        (("evaluate", "--all", "--evidence"), "give names of networks, --all or --evidence"),
         (("evaluate", "freq-vidoe"), "no network named 'freq-vidoe'; known networks:"),
         (("evaluate", "freq-video", "--part", "train"), "--part must be test or validation, got 'train'"),
         (("log", "runs/freq-video"), "runs/freq-video holds no log.csv"),

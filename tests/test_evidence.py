@@ -8,7 +8,7 @@ import pytest
 from both_renderers import agree
 from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
 
-from freqviz import evidence, figures_evidence, to_video
+from freqviz import evidence, figures_evidence, tables, to_video
 from freqviz.learn import evaluate, report
 from freqviz.learn import evidence as learn
 from freqviz.panel import Line, Points, Rule
@@ -313,3 +313,22 @@ def test_the_traps_as_a_figure(stored):
     panel = figures_evidence.traps(evidence.table("traps", stored))
     agree(panel)
     assert [text for _, text in panel.y.ticks] == ["noise", "dark", "bright", "occluder"]
+
+
+def test_the_readme_says_the_stored_numbers_in_five_sentences():
+    readme = (ROOT / "README.md").read_text().split("<!-- found -->")[1].split("<!-- /found -->")[0]
+    assert readme.strip().splitlines() == evidence.sentences()
+    assert len(evidence.sentences()) == 5
+
+
+def test_the_stored_tables_answer_every_question_with_intervals():
+    table = evidence.table("evidence")
+    assert set(evidence.questions()) == set(table["question"]) <= set(evidence.ASKS)
+    assert (table["low@0.1"] <= table["pck@0.1"]).all()
+    assert (table["pck@0.1"] <= table["high@0.1"]).all()
+    for question in evidence.questions():
+        agree(figures_evidence.scores(question, evidence.scores(question)))
+        assert tables.comparison(evidence.scores(question)).latex().endswith("\\end{tabular}\n")
+    assert {row for row in table["row"] if row in evaluate.RIVALS} == set(evaluate.RIVALS)
+    for rival in evidence.rivals():
+        agree(figures_evidence.differences(evidence.differences(rival), "All conditions"))

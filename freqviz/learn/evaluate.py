@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -516,6 +516,12 @@ def seeds_of(found: dict[str, NDArray], row: str) -> list[str]:
     return names
 
 
+@lru_cache(maxsize=4)
+def _resamples(count: int, draws: int, seed: int) -> NDArray[np.int64]:
+    """(draws, count): how often each source is drawn; the same for every comparison."""
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
+
+
 def bootstrap(a: Scored, b: Scored, alpha: int, draws: int = 10_000, seed: int = 0) -> dict[str, float]:
     """Difference of PCK a - b with a 95 % interval, source videos resampled with replacement; paired.
 
@@ -525,7 +531,7 @@ def bootstrap(a: Scored, b: Scored, alpha: int, draws: int = 10_000, seed: int =
     sources = np.unique(a.source)
     of = np.searchsorted(sources, a.source)
     sums = [np.bincount(of, weights, len(sources)) for weights in (a.hits[alpha] - b.hits[alpha], a.counts)]
-    picked = np.random.default_rng(seed).multinomial(len(sources), np.full(len(sources), 1 / len(sources)), draws)
+    picked = _resamples(len(sources), draws, seed)
     values = (picked @ sums[0]) / np.maximum(picked @ sums[1], 1)
     low, high = np.percentile(values, [2.5, 97.5])
     below = max((values <= 0).mean(), 1 / draws)

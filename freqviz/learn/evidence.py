@@ -217,9 +217,9 @@ def load(folder: Path) -> tuple[Found, NDArray]:
 
 
 def common(found: Found, question: Question) -> list[tuple[Condition, dict[str, NDArray]]]:
-    """The conditions of a question that were predicted, on the key frames that all of them have."""
+    """The conditions that were predicted, on the key frames that all of them have; none where fewer than two were."""
     held = [one for one in question.conditions if one.regime in found]
-    if not held:
+    if len(held) < 2:
         return []
     keys = set.intersection(*({tuple(key) for key in found[one.regime]["key"].tolist()} for one in held))
     return [(one, at(found[one.regime], keys)) for one in held]
@@ -391,6 +391,7 @@ def write(folder: Path, assets: Path | None = None, say: Callable = print) -> di
         "traps": traps_table(found, sources),
     }
     for name, table in tables.items():
-        table.to_csv(assets / f"{name}.csv", index=False, float_format="%.5g")
+        if len(table):  # what was not predicted yet has no table
+            table.to_csv(assets / f"{name}.csv", index=False, float_format="%.5g")
     say(f"evidence written to {assets}")
     return tables

@@ -22,6 +22,7 @@ def summary() -> None:
     )  # fmt: skip
     words, figure = st.columns([2, 3], gap="large")
     with words:
+        st.markdown("\n".join(evidence.sentences()))
         st.markdown(f"**Where it helps.** {evidence.helps(against)}")
         st.markdown(f"**Where it does not.** {evidence.does_not(against)}")
         st.caption(

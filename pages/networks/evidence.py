@@ -8,11 +8,12 @@ from freqviz.web import evidence
 web.open_shelf("Evidence", __doc__)
 with web.sentences():
     evidence.summary()
-    st.divider()
+st.divider()
+with web.sentences():
     evidence.question()
-    st.divider()
-    left, right = st.columns(2, gap="large")
-    with left:
-        evidence.traps()
-    with right:
-        evidence.cost()
+st.divider()
+left, right = st.columns(2, gap="large")
+with left, web.sentences():
+    evidence.traps()
+with right, web.sentences():
+    evidence.cost()
