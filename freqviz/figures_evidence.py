@@ -90,7 +90,7 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
     told = ", ".join(f"{name} {(table['verdict'] == outcome).sum()}" for outcome, (_, name) in OUTCOMES.items())
     return Panel(
         title,
-        Axis(f"freq-video minus {rivals[0] if len(rivals) == 1 else 'another'}, {measures}", "points"),
+        Axis(f"Minus {rivals[0] if len(rivals) == 1 else 'another'}, {measures}", "points"),
         _names("Condition", order),
         tuple(marks),
         note=f"n = {_n(table)}; {told}.",

@@ -62,10 +62,11 @@ STICKING_OUT = """() => [...document.querySelectorAll('.stMain *')].filter(one =
 
 
 def rest(page: Page) -> None:
-    """Wait until nothing is computed or stale, and every figure is drawn."""
+    """Wait until nothing is computed or stale, and every figure is drawn, or a sentence stands in their place."""
     page.wait_for_function("""() => {
         const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
-        return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 3
+        return document.querySelector('.stStatusWidget, [data-stale=true]') === null
+            && (charts.length > 3 || document.querySelector('.st-key-figures [data-testid=stAlert]'))
             && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
     }""")
 

@@ -148,7 +148,7 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
         (("intervene", "VIDEO", "--frame", "4", "--box", BOX, "--slot", "3"), "slot must be one of -2, -1, 0, 1, 2"),
         (("intervene", "VIDEO", "--frame", "4", "--box", BOX, "--blur", "-3"), "length must be >= 0 pixels"),
         (("train",), "give the name of a network, or --queue FILE"),
-        (("evaluate",), "give names of networks, or --all"),
+        (("evaluate",), "give names of networks, --all or --evidence"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(video, tmp_path, words, sentence):

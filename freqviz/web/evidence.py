@@ -20,7 +20,7 @@ def summary() -> None:
         "freq-video against", rivals, default=rivals[0], required=True, key="against", bind="query-params",
         help="Its spatial twin has everything but the frequency parts; the pooling is not trained at all.",
     )  # fmt: skip
-    words, figure = st.columns([2, 3], gap="large")
+    words, figure = st.columns(2, gap="large")
     with words:
         st.markdown("\n".join(evidence.sentences()))
         st.markdown(f"**Where it helps.** {evidence.helps(against)}")

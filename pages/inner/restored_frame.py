@@ -17,7 +17,7 @@ def under_the_cursor() -> None:
         "Network", names, names.index("freq-deblur") if "freq-deblur" in names else 0, key="network",
         bind="query-params",
     )  # fmt: skip
-    length = blur.slider("Blur added to every frame (input px)", 0, 40, 0, key="added", bind="query-params")
+    length = blur.slider("Blur added on purpose (input px)", 0, 40, 0, key="added", bind="query-params")
     with st.container(key="figures"), st.container(key="thirds"), web.sentences():
         window = web.Inside(view, frame, network)
         found = (
