@@ -46,9 +46,12 @@ def question() -> None:
     differences = evidence.differences(question=asked)
     usual = f"pck@{differences['pck'].iloc[0]:g}" if len(differences) else "pck@0.1"
     measure = right.selectbox(
-        "Measure", tables.MEASURES, tables.MEASURES.index(usual), format_func=str.upper, key=f"measure of {asked}"
+        "Measure", tables.MEASURES, tables.MEASURES.index(usual), format_func=str.upper, key=f"measure of {asked}",
+        bind="query-params",
+    )  # fmt: skip
+    kept = st.multiselect(
+        "Rows", rows, evidence.shown(rows), key=f"rows of {asked}", placeholder="Choose rows", bind="query-params"
     )
-    kept = st.multiselect("Rows", rows, evidence.shown(rows), key=f"rows of {asked}", placeholder="Choose rows")
     st.caption(evidence.ASKS[asked])
     if not kept:
         raise ValueError("choose at least one row")
