@@ -90,10 +90,10 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
     told = ", ".join(f"{name} {(table['verdict'] == outcome).sum()}" for outcome, (_, name) in OUTCOMES.items())
     return Panel(
         title,
-        Axis(f"Minus {rivals[0] if len(rivals) == 1 else 'another'}, {measures}", "points"),
+        Axis(f"Minus {rivals[0] if len(rivals) == 1 else 'another'}", "points of PCK"),
         _names("Condition", order),
         tuple(marks),
-        note=f"n = {_n(table)}; {told}.",
+        note=f"{measures}, n = {_n(table)}; {told}.",
         guide="Right of zero freq-video finds more joints. A line across zero says nothing; one beside it counts only "
         "if it stays there when corrected for all comparisons, and in every seed.",
         formula=f"{SCORE}; differences of the same frames; told apart: p < .05, corrected over all of them, and every "

@@ -157,12 +157,12 @@ def write(folder: Path, page: Path | None = None, assets: Path | None = None, sa
     }
     for line in known[known["row"] == NAME].to_dict("records"):
         where = "R1 to R3" if line["regime"] == "goal" else line["regime"]
-        scores[f"restored {where}"] = (
+        scores[where] = (
             f"PSNR {line['psnr']:.2f} dB, {with_interval(line, 'gain')} over the blurred frame, "
             f"{with_interval(line, 'over twin')} over the twin; SSIM {line['ssim']:.3f}; "
             f"PCK@0.05 {100 * line['pck@0.05']:.1f} %"
         )
-    models.write_card(NAME, scores=scores)
+    models.write_card(NAME, restored=scores)
     if page is not None:
         report.put(page, "restored", markdown(known))
     say(f"table written to {assets / 'restored.csv'}")
