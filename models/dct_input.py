@@ -175,8 +175,3 @@ class DctInput(SpatialFrame):
         """Let only the `count` most used channels through; 192 are all."""
         self.backbone.gate.kept(count)
         self.backbone.gate.count = count
-
-    @property
-    def in_use(self) -> int:
-        """Channels that the gate let through more often than not in training."""
-        return int((self.backbone.gate.used > 0.5).sum())
