@@ -481,7 +481,7 @@ def evaluate(
             raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
         from freqviz.learn import evaluate as learn
-        from freqviz.learn import readme, report
+        from freqviz.learn import readme, report, restored
         from freqviz.learn.data import data_root
 
         if evidence:
@@ -490,17 +490,15 @@ def evaluate(
         chosen = names or models.names()
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
-        if restoring := [name for name in chosen if name == "freq-deblur"]:
-            from freqviz.learn import restored
-
-            folder, chosen = restored.run(data_root(data), part), [name for name in chosen if name not in restoring]
+        if restored.NAME in chosen:
+            folder = restored.run(data_root(data), part)
             if part == "test":
-                restored.write(folder, page=Path(restored.__file__).parents[2] / "README.md")
+                restored.write(folder, report.README)
+            chosen = [name for name in chosen if name != restored.NAME]
             if not chosen:
                 return
         first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, three seeds each
         regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
-        page = Path(report.__file__).parents[2] / "README.md"
         if first:
             folder = learn.run(data_root(data), first, part, regimes=regimes)
             if part == "validation":
@@ -509,11 +507,11 @@ def evaluate(
                 (report.ASSETS / "choices.json").write_text(json.dumps(choices, indent=2) + "\n")
             elif every:
                 report.write_references(data_root(data))
-                report.write(folder, page)
+                report.write(folder, report.README)
         if every or len(first) < len(chosen):
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
             if every and part == "test":
-                report.write_methods(folder, page)
+                report.write_methods(folder, report.README)
                 _evidence(data_root(data))
 
 
@@ -525,7 +523,7 @@ def _evidence(root: Path) -> None:
 
     folder = evidence.run(root, recompress=to_video.recompressed)
     evidence.write(folder)
-    report.put(Path(report.__file__).parents[2] / "README.md", "found", "\n".join(found.sentences()))
+    report.put(report.README, "found", "\n".join(found.sentences()))
 
 
 @app.command()

@@ -14,12 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from freqviz import crops, look, spectra
 from freqviz.offsets import NINE, Offsets, signed
-from freqviz.panel import Arrows, Axis, Heatmap, Image, Line, Mark, Panel, Points, Rule
+from freqviz.panel import (
+    Arrows,
+    Axis,
+    Heatmap,
+    Image,
+    Line,
+    Mark,
+    Panel,
+    Points,
+    Rule,
+    cut_plane,
+    luma_difference,
+)
 
 SPACING = 8  # input pixels between arrows at least
 MASKS = (0.0, 2.0)  # 1 leaves a sample as it is
-LUMA = (-0.3, 0.3)  # differences shown, of luma in [0, 1]
-CELLS = 96  # most cells a side of a difference: what a moved cursor sends stays small
 PATCH = 65  # input pixels: side of the pictures around a point
 BAND = 0.13  # cycles/pixel up to which phases count: a blur of 31 px leaves little above
 DEFORMABLE = "y(p) = Σ_k w_k · mask_k(p) · x(p + p_k + offset_k(p))"
@@ -51,7 +61,7 @@ def offset_arrows(
     long = "true length" if magnification == 1 else f"{magnification:g} times their length"
     return Panel(
         "Alignment offsets",
-        *_plane(field.size),
+        *cut_plane(*field.size),
         (
             Image(pale),
             Arrows(x.ravel(), y.ravel(), u.ravel(), v.ravel(), magnification, role=role),
@@ -78,7 +88,7 @@ def modulation_mask(field: Offsets, slot: int, tap: str | None = None) -> Panel:
     x, y = field.places
     return Panel(
         "Modulation mask",
-        *_plane(field.size),
+        *cut_plane(*field.size),
         (Heatmap(mask, x, y, Axis("Mask", "", MASKS), "signed"),),
         note=f"{_which(field, slot, tap)}: from {mask.min():.2f} to {mask.max():.2f}, mean {mask.mean():.2f}.",
         guide="White lets a sample through as it is, blue weakens it and red strengthens it; places where the "
@@ -101,7 +111,7 @@ def neighbour(cuts: ArrayLike, field: Offsets, slot: int, tap: str | None = None
     picture = _picture(cuts, field, slot, tap, aligned)
     return Panel(
         f"Neighbour {'after' if aligned else 'before'} alignment",
-        *_plane(field.size),
+        *cut_plane(*field.size),
         (Image(picture),),
         note=f"Neighbour {signed([slot])}, " + (f"{_scale(field, tap)}." if aligned else "as the network sees it."),
         guide="The better the offsets, the more this looks like the key frame; what the neighbour does not show "
@@ -133,12 +143,10 @@ def difference_to_key(
     note = f"Mean |difference| over the person {size[aligned]:.3f}"
     if aligned and size[0]:
         note += f", {100 * (size[1] / size[0] - 1):+.0f} % against before".replace("-", "−")
-    height, width = key.shape
-    shown = Heatmap(after if aligned else before, np.arange(width), np.arange(height), Axis("Luma", "", LUMA), "signed")
     return Panel(
         f"Difference to the key frame {'after' if aligned else 'before'} alignment",
-        *_plane(key.shape),
-        (shown.reduced(CELLS),),
+        *cut_plane(*key.shape),
+        (luma_difference(after if aligned else before),),
         note=f"{note}.",
         guide="White is equal to the key frame, red brighter, blue darker. Networks align features, not luma: blur "
         "and light that change between the frames stay.",
@@ -269,11 +277,6 @@ def _frame(cuts: ArrayLike, slot: int) -> NDArray[np.uint8]:
 def _picture(cuts: ArrayLike, field: Offsets, slot: int, tap: str | None, aligned: bool) -> NDArray[np.uint8]:
     offset, _ = field.of(slot, tap)
     return crops.read_at(_frame(cuts, slot), offset) if aligned else _frame(cuts, slot)
-
-
-def _plane(size: Sequence[int]) -> tuple[Axis, Axis]:
-    height, width = size
-    return Axis("x in the cut", "input px", (-0.5, width - 0.5)), Axis("y", "input px", (height - 0.5, -0.5))
 
 
 def _median(offset: NDArray[np.float64], field: Offsets, box: ArrayLike) -> str:

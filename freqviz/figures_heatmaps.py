@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from freqviz import heatmaps, look
 from freqviz.figures import MASS_DB
 from freqviz.heatmaps import SIGMA, Heatmaps
-from freqviz.panel import Axis, Heatmap, Image, Line, Mark, Panel, Points, Rule
+from freqviz.panel import Axis, Heatmap, Image, Line, Mark, Panel, Points, Rule, cut_plane
 
 FAINT = -30.0  # dB, twice the share that a uniform density has: on the frame what is fainter is left out
 AROUND = 24.0  # input pixels shown to each side of the largest cell, or less of one side where the cut ends
@@ -96,7 +96,7 @@ def on_the_frame(
         marks.append(Points(real[:1], real[1:], name="truth", role="truth"))
         before, after = (np.linalg.norm(point - real) for point in (peak, found))
         note += f"; from the truth the largest cell lies {before:.1f} px, the decoded point {after:.1f} px"
-    x, y = Axis("x in the cut", "input px", (-0.5, width - 0.5)), Axis("y", "input px", (height - 0.5, -0.5))
+    x, y = cut_plane(height, width)
     if zoom:
         far = np.array([width, height]) - 0.5 - AROUND
         across, down = np.clip(peak, AROUND - 0.5, np.maximum(far, AROUND - 0.5))

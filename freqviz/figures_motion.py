@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from freqviz import motion, spectra
 from freqviz.motion import Matches
 from freqviz.offsets import signed
-from freqviz.panel import Axis, Heatmap, Image, Panel, Points, Rule
+from freqviz.panel import Axis, Heatmap, Image, Panel, Points, Rule, cut_plane
 
 CHANGE = (0.0, 8.0)  # dB shown of a mean change
 SIGNED = (-12.0, 12.0)  # dB shown of a change at one place
@@ -47,7 +47,7 @@ def frequency_motion(cuts: ArrayLike, step: int, point: tuple[float, float] | No
     row, column = np.unravel_index(change.argmax(), change.shape)
     return Panel(
         "Frequency motion map",
-        *_plane(*pictures.shape[1:3]),
+        *cut_plane(*pictures.shape[1:3]),
         (Image(grey), over, *marked),
         note=f"Step {_name(pictures, step)}: mean {change.mean():.1f} dB, most at ({x[column]:.0f}, {y[row]:.0f}) with "
         f"{change.max():.1f} dB.",
@@ -212,10 +212,6 @@ def _strip(found: Matches, lefts: dict[int, int], columns: int, label: str) -> t
         Axis(label, "input px", (-0.5, end - 0.5), ticks=ticks),
         Axis("y", "input px", (height - 0.5, -0.5)),
     )
-
-
-def _plane(height: int, width: int) -> tuple[Axis, Axis]:
-    return Axis("x in the cut", "input px", (-0.5, width - 0.5)), Axis("y", "input px", (height - 0.5, -0.5))
 
 
 def _pair(values: tuple[float, ...]) -> str:

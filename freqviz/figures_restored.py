@@ -3,18 +3,15 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freqviz import look, spectra
 from freqviz.offsets import signed
-from freqviz.panel import Axis, Heatmap, Image, Line, Mark, Panel, Points, Rule
+from freqviz.panel import Axis, Image, Line, Mark, Panel, Points, Rule, cut_plane, luma_difference
 
 if TYPE_CHECKING:
     from freqviz.restoring import Restored  # which would load torch
 
 PARTS = ("given", "restored", "true")
-LUMA = (-0.3, 0.3)  # differences shown, of luma in [0, 1]
-CELLS = 96  # most cells a side of a difference: what a moved cursor sends stays small
 DECIBELS = (-10.0, 20.0)
 SOURCE = "Zhu et al., Exploring Temporal Frequency Spectrum in Deep Video Deblurring, ICCV 2023 (reconstructed)"
 
@@ -43,7 +40,7 @@ def picture(found: "Restored", part: str = "restored") -> Panel:
     titles = {"given": "Key frame as given", "restored": "Key frame restored", "true": "Key frame as it truly is"}
     return Panel(
         titles[part],
-        *_plane(pixels.shape[:2]),
+        *cut_plane(*pixels.shape[:2]),
         (Image(pixels),),
         note=f"{found.network if part == 'restored' else 'The cut of the person'}. {note}.",
         guide="Detail that the restored frame has and the given one has not is either found in the other frames of the "
@@ -57,12 +54,10 @@ def picture(found: "Restored", part: str = "restored") -> Panel:
 def change(found: "Restored") -> Panel:
     """What restoration added to the key frame and took from it, in luma."""
     apart = spectra.luma(found.after) - spectra.luma(found.before)
-    height, width = apart.shape
-    shown = Heatmap(apart, np.arange(width), np.arange(height), Axis("Luma", "", LUMA), "signed")
     return Panel(
         "Restored less given",
-        *_plane(apart.shape),
-        (shown.reduced(CELLS),),
+        *cut_plane(*apart.shape),
+        (luma_difference(apart),),
         note=f"{found.network}: mean |change| {np.abs(apart).mean():.4f}, most {np.abs(apart).max():.2f}.",
         guide="Red became brighter, blue darker. Pairs of red and blue lines are edges that became steeper; an even "
         "colour would be a change of brightness, which restoration should not make.",
@@ -128,8 +123,3 @@ def shares(found: "Restored") -> Panel:
 
 def _frame(slot: int) -> str:
     return f"frame {signed([slot])}" if slot else "the key frame"
-
-
-def _plane(size: tuple[int, ...] | NDArray[np.int64]) -> tuple[Axis, Axis]:
-    height, width = size
-    return Axis("x in the cut", "input px", (-0.5, width - 0.5)), Axis("y", "input px", (height - 0.5, -0.5))

@@ -551,3 +551,19 @@ def _shared(panels: tuple[Panel, ...]) -> Iterator[Panel]:
 def slot_ticks(slots: NDArray[np.int64]) -> tuple[tuple[float, str], ...]:
     """Ticks of an axis of slots (S,): their signs and numbers, and "key"."""
     return tuple((float(slot), f"{slot:+d}".replace("-", "−") if slot else "key") for slot in slots)
+
+
+def cut_plane(height: int, width: int) -> tuple[Axis, Axis]:
+    """Axes of the picture that a network sees, in input pixels: centre of the top-left pixel = (0, 0), y down."""
+    return Axis("x in the cut", "input px", (-0.5, width - 0.5)), Axis("y", "input px", (height - 0.5, -0.5))
+
+
+DIFFERENCES = (-0.3, 0.3)  # of luma in [0, 1], as far as colours tell them apart
+CELLS = 96  # most cells a side of a difference: what a moved cursor sends stays small
+
+
+def luma_difference(values: NDArray[Any]) -> Heatmap:
+    """Differences of luma over the cut, (H, W) in [-1, 1]; means of blocks of pixels, red brighter and blue darker."""
+    height, width = values.shape
+    colour = Axis("Luma", "", DIFFERENCES)
+    return Heatmap(values, np.arange(width), np.arange(height), colour, "signed").reduced(CELLS)

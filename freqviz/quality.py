@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from freqviz.spectra import LUMA
+
 SIGMA, REACH = 1.5, 5  # pixels: of the Gaussian of SSIM and how far it reaches, 11 x 11 in all
 K1, K2 = 0.01, 0.03
 RANGE = 255.0
-LUMA = (0.299, 0.587, 0.114)
 
 Picture = NDArray[np.uint8]
 

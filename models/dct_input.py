@@ -163,14 +163,6 @@ class DctInput(SpatialFrame):
         super().__init__()
         self.backbone: DctBackbone = DctBackbone(self.config, 2 if variant == "x2" else 1)
 
-    def train(self, mode: bool = True) -> "DctInput":
-        """What is kept stays in evaluation mode."""
-        super().train(mode)
-        for name, part in self.named_modules():
-            if f"{name}.".startswith(self.kept):
-                part.eval()
-        return self
-
     def use(self, count: int) -> None:
         """Let only the `count` most used channels through; 192 are all."""
         self.backbone.gate.kept(count)

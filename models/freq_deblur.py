@@ -246,9 +246,7 @@ class FreqDeblur(PoseNetwork):
 
     def picture(self, frames: Tensor) -> Tensor:
         """Windows (B, T, 3, H, W) in [0, 1] to their restored key frames (B, 3, H, W) in [0, 1]."""
-        encoded = self.encode(frames.flatten(0, 1))
-        window = {name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()}
-        return self.restore(window).clamp(0, 1)
+        return self.restore(self.encoded(frames)).clamp(0, 1)
 
     def restore(self, window: Encoded) -> Tensor:
         """The restored key frames of encoded windows (B, 3, H, W), with what lies outside [0, 1]."""

@@ -104,10 +104,3 @@ class GlobalFilterNetwork(SpatialFrame):
     def __init__(self) -> None:
         super().__init__()
         self.backbone = FilterBackbone(self.config, self.input_size)
-
-    def train(self, mode: bool = True) -> "GlobalFilterNetwork":
-        """The kept stages stay in evaluation mode."""
-        super().train(mode)
-        self.backbone.stem.eval()
-        self.backbone.stages.eval()
-        return self

@@ -68,10 +68,18 @@ class PoseNetwork(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] to heatmaps (B, J, H/4, W/4)."""
+        return self.estimate(self.encoded(frames))
+
+    def encoded(self, frames: Tensor) -> Encoded:
+        """Windows (B, T, 3, H, W) in [0, 1], encoded: maps (B, T, ...), as `estimate` takes them.
+
+        Raises:
+            ValueError: other shapes.
+        """
         if frames.ndim != 5 or frames.shape[1] != self.frames or frames.shape[2] != 3:
             raise ValueError(f"frames must be (B, {self.frames}, 3, H, W), got {tuple(frames.shape)}")
         encoded = self.encode(frames.flatten(0, 1))
-        return self.estimate({name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()})
+        return {name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()}
 
 
 def key_in_each(frames: Tensor) -> Tensor:

@@ -111,6 +111,14 @@ class SpatialFrame(PoseNetwork):
         self.feature16 = Probe("feature", "channel y x", 16)
         self.heatmap = Probe("heatmap", "joint y x", 4)
 
+    def train(self, mode: bool = True) -> "SpatialFrame":
+        """What is kept stays in evaluation mode."""
+        super().train(mode)
+        for name, part in self.named_modules():
+            if f"{name}.".startswith(self.kept):
+                part.eval()
+        return self
+
     def encode(self, frames: Tensor) -> Encoded:
         return self.backbone(frames)
 

@@ -298,6 +298,12 @@ class Windows(Dataset[dict[str, NDArray]]):
         return blur.degrade(frame, length, math.atan2(moved[1], moved[0]), rng=rng, mask=mask)
 
 
+def placed(heat: Tensor, boxes: Tensor) -> NDArray[np.float64]:
+    """Poses (N, J, 2) in frame pixels from heatmaps (N, J, h, w) of crops by boxes (N, 4)."""
+    keypoints, _ = poses.decode(heat.numpy())
+    return np.stack([crops.to_frame(k, b) for k, b in zip(keypoints, boxes.numpy(), strict=True)])
+
+
 def predict(
     heads: dict[str, VideoNetwork],
     frame: SpatialFrame,
@@ -347,9 +353,7 @@ def predict(
                 weights = next(iter(seen.values())).mean((-2, -1))
                 found.setdefault(f"weights/{row}", []).append(weights.numpy())
             for row, heat in maps.items():
-                keypoints, _ = poses.decode(heat.numpy())
-                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
-                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+                found.setdefault(f"pose/{row}", []).append(placed(heat, batch["box"]))
             for name in ("counts", "lengths", "trapped", "key", "box"):
                 found.setdefault(name, []).append(batch[name].numpy())
             found.setdefault("truth", []).append(batch["joints"][:, 2].numpy())
@@ -374,9 +378,7 @@ def predict_others(networks: dict[str, PoseNetwork], windows: Windows, say: Call
             frames = batch["frames"].float() / 255
             for row, network in networks.items():
                 seen = frames if network.frames > 1 else frames[:, 2:3]
-                keypoints, _ = poses.decode(network(seen).numpy())
-                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
-                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+                found.setdefault(f"pose/{row}", []).append(placed(network(seen), batch["box"]))
             found.setdefault("key", []).append(batch["key"].numpy())
             if number % 10 == 0:
                 say(f"{windows.regime}: {min(len(windows), 16 * (number + 1))}/{len(windows)} frames")
@@ -403,9 +405,8 @@ def predict_longer(
                 own = network.own(frames[:, near].flatten(0, 1))
                 window = {name: maps.unflatten(0, shape)[:, near] for name, maps in shared.items()}
                 window |= {name: maps.unflatten(0, (len(frames), network.frames)) for name, maps in own.items()}
-                keypoints, _ = poses.decode(density(network.fused_logits(window)).numpy())
-                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
-                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+                heat = density(network.fused_logits(window))
+                found.setdefault(f"pose/{row}", []).append(placed(heat, batch["box"]))
             found.setdefault("key", []).append(batch["key"].numpy())
             if number % 20 == 0:
                 say(f"{windows.regime}: {min(len(windows), 4 * (number + 1))}/{len(windows)} longer windows")
@@ -596,6 +597,17 @@ def part_folder(runs: Path, part: str) -> Path:
     return runs / "evaluation" / part
 
 
+def numbered(clips: data.Clips) -> list[int]:
+    """A number of the source video of each clip."""
+    sources = sorted({c.source for c in clips.infos})
+    return [sources.index(c.source) for c in clips.infos]
+
+
+def write_sources(clips: data.Clips, folder: Path, **more: object) -> None:
+    """Put beside predictions which source video each clip is of; more facts by name."""
+    (folder / "clips.json").write_text(json.dumps({"source": numbered(clips), **more}))
+
+
 def resumed(
     path: Path, keys: list[Key], made: dict[str, str], predict: Callable[[list[str]], dict[str, NDArray]]
 ) -> None:
@@ -757,8 +769,7 @@ def run_methods(
     for regime in METHODS:
         windows = Windows(clips, regime, limit)
         resumed(folder / f"{regime}.npz", windows.keys, made, partial(missing, windows))
-    sources = sorted({c.source for c in clips.infos})
-    (folder / "clips.json").write_text(json.dumps({"source": [sources.index(c.source) for c in clips.infos]}))
+    write_sources(clips, folder)
     return folder
 
 
@@ -814,14 +825,10 @@ def run(
             return predict({}, frame, windows, {row: asked[row] for row in rows}, say)
 
         resumed(folder / f"{regime}.npz", windows.keys, {"": made[""]} | sources_of, missing)
-    sources = sorted({c.source for c in clips.infos})
-    (folder / "clips.json").write_text(
-        json.dumps(
-            {
-                "source": [sources.index(c.source) for c in clips.infos],
-                "exact_scale": [c.exact_scale for c in clips.infos],
-                "checkpoints": {n: models.checkpoint_hash(n) for n in models.names() if models.checkpoint(n).is_file()},
-            }
-        )
+    write_sources(
+        clips,
+        folder,
+        exact_scale=[c.exact_scale for c in clips.infos],
+        checkpoints={n: models.checkpoint_hash(n) for n in models.names() if models.checkpoint(n).is_file()},
     )
     return folder

@@ -161,8 +161,7 @@ class Frames(Dataset[dict[str, NDArray]]):
         """(N,) a number for each film; a still is a film of its own."""
         if self.stills:
             return np.arange(len(self.keys))
-        films = sorted({info.source for info in self.clips.infos})
-        return np.array([films.index(self.clips.infos[key.clip].source) for key in self.keys])
+        return np.array(ev.numbered(self.clips))[[key.clip for key in self.keys]]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -199,9 +198,7 @@ def _predict_single(networks: dict, frames: Frames) -> dict[str, NDArray]:
         for batch in DataLoader(frames, 16):
             pictures = batch["frame"][:, None].float() / 255
             for row, network in networks.items():
-                keypoints, _ = poses.decode(network(pictures).numpy())
-                placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
-                found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+                found.setdefault(f"pose/{row}", []).append(ev.placed(network(pictures), batch["box"]))
             for name in ("truth", "counts"):
                 found.setdefault(name, []).append(batch[name].numpy())
     whole = {name: np.concatenate(parts) for name, parts in found.items()}

@@ -338,6 +338,7 @@ def card_scores(regimes: pd.DataFrame, name: str) -> dict[str, object]:
 
 
 ASSETS = Path(__file__).parents[2] / "assets" / "evaluation"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def write(

@@ -97,8 +97,7 @@ def loss_of(network: FreqDeblur, batch: dict[str, Tensor]) -> tuple[Tensor, dict
     """Loss of a batch of windows, and its terms."""
     frames, truth = batch["frames"].float() / 255, batch["sharp"].float() / 255
     with watch(network, ["alignment_offset"]) as seen:
-        encoded = network.encode(frames.flatten(0, 1))
-        found = network.restore({name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()})
+        found = network.restore(network.encoded(frames))
     terms = {
         "picture": charbonnier(found, truth),
         "spectrum": spectral_distance(found, truth),

@@ -5,7 +5,6 @@ always sharp. PSNR and SSIM are those of `freqviz.quality` on the crop of the tr
 frame in both. Goal, named before the training: R1, R2 and R3 together, in which every key frame is blurred.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 import models
-from freqviz import crops, poses, quality
+from freqviz import poses, quality
 from freqviz.learn import data, report
 from freqviz.learn import evaluate as ev
 from freqviz.learn.restore import to_picture
@@ -54,9 +53,7 @@ def predict(
                     values = [measure(one, truth) for one, truth in zip(made, truths, strict=True)]
                     found.setdefault(f"{name}/{row}", []).append(np.array(values))
             seen = torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)[:, None].float() / 255
-            keypoints, _ = poses.decode(frame(seen).numpy())
-            placed = [crops.to_frame(k, b) for k, b in zip(keypoints, batch["box"].numpy(), strict=True)]
-            found.setdefault(f"pose/{row}", []).append(np.stack(placed))
+            found.setdefault(f"pose/{row}", []).append(ev.placed(frame(seen), batch["box"]))
         for name in ("counts", "key"):
             found.setdefault(name, []).append(batch[name].numpy())
         found.setdefault("truth", []).append(batch["joints"][:, 2].numpy())
@@ -78,16 +75,15 @@ def run(root: Path, part: str = "test", runs: Path = Path("runs"), limit: int = 
     for regime in REGIMES:
         found: dict[str, Any] = predict(networks, frame, ev.Windows(clips, regime, limit), say)
         np.savez_compressed(folder / f"{regime}.npz", **found)
-    sources = sorted({c.source for c in clips.infos})
-    (folder / "clips.json").write_text(json.dumps({"source": [sources.index(c.source) for c in clips.infos]}))
+    ev.write_sources(clips, folder)
     return folder
 
 
 def load(folder: Path) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
     """Predictions by regime, that of the goal among them as "goal", and the source of each clip."""
-    found = {regime: dict(np.load(folder / f"{regime}.npz")) for regime in REGIMES}
+    found, sources = report.load(folder, REGIMES)
     found["goal"] = {name: np.concatenate([found[one][name] for one in GOAL]) for name in found[GOAL[0]]}
-    return found, np.array(json.loads((folder / "clips.json").read_text())["source"])
+    return found, sources
 
 
 def apart(arrays: dict[str, NDArray], sources: NDArray, measure: str, row: str, other: str) -> dict[str, float]:
