@@ -90,7 +90,7 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
     told = ", ".join(f"{name} {(table['verdict'] == outcome).sum()}" for outcome, (_, name) in OUTCOMES.items())
     return Panel(
         title,
-        Axis(f"Minus {rivals[0] if len(rivals) == 1 else 'another'}", "points of PCK"),
+        Axis(f"Minus {rivals[0] if len(rivals) == 1 else 'another'}", "points"),
         _names("Condition", order),
         tuple(marks),
         note=f"{measures}, n = {_n(table)}; {told}.",

@@ -18,6 +18,7 @@ INFLUENCE = "own; replacement as in Zeiler and Fergus, ECCV 2014 (occlusion), of
 INFLUENCE_FORMULA = "|joint with the frame's encoded maps replaced by the key frame's − joint as found|"
 JOINT_LIMIT = 0.02  # of the box side: influences beyond it have the last colour
 BEFORE, AFTER = "sharp", "blur"  # roles
+SPECTRAL = {"learned_filter", "space_time_filter", "temporal_filter"}  # of networks that look at spectra
 
 
 class Weighing(figures.Weighted, Protocol):
@@ -101,7 +102,8 @@ def channel_attention(trace: "Trace") -> Panel:
         LookupError: the network has no channel attention for each frame.
     """
     if "channel_attention" not in trace.quantities:
-        raise LookupError(f"{trace.network} has no channel attention: it sees one frame and keeps all its channels")
+        why = "all its frames keep" if "frame_weights" in trace.quantities else "it sees one frame and keeps"
+        raise LookupError(f"{trace.network} has no channel attention: {why} all its channels")
     record = trace.get("channel_attention")
     if record.axes != ("frame", "channel"):
         raise LookupError(f"{trace.network} has no channel attention for each frame, only ({' '.join(record.axes)})")
@@ -131,8 +133,13 @@ def band_evidence(trace: "Trace", bands: Sequence[str] = ()) -> Panel:
     Raises:
         LookupError: the network looks at no energy.
     """
+    if "spectral_energy" in trace.quantities:
+        raise LookupError(
+            f"{trace.network} weighs frames by their energy at every frequency, not in bands: see the page Restored frame"
+        )
     if "band_energy" not in trace.quantities:
-        raise LookupError(f"{trace.network} looks at no spectrum: no energy tells its weights anything, in any band")
+        looks = "looks at spectra for other ends" if SPECTRAL & set(trace.quantities) else "looks at no spectrum"
+        raise LookupError(f"{trace.network} {looks}: no energy tells its weights anything, in any band")
     record = trace.get("band_energy")
     if record.axes[:2] != ("frame", "band"):
         raise LookupError(f"{trace.network} has no band energy for each frame, only ({' '.join(record.axes)})")

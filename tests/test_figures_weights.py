@@ -155,6 +155,27 @@ def test_band_energies_stand_relative_to_the_window_and_the_logits_beside_them()
         figures_weights.band_evidence(deep(energy_logit=logit))
 
 
+@pytest.mark.parametrize(
+    ("quantities", "channels", "bands"),
+    [
+        ({}, "it sees one frame and keeps all its channels", "looks at no spectrum: no energy"),
+        (
+            {"frame_weights", "learned_kernel"},
+            "all its frames keep all its channels",
+            "looks at no spectrum: no energy",
+        ),
+        ({"frame_weights", "temporal_filter"}, "all its frames keep", "looks at spectra for other ends: no energy"),
+        ({"frame_weights", "learned_filter", "spectral_energy"}, "all its frames keep", "not in bands: see the page"),
+    ],
+)
+def test_why_nothing_is_shown_is_true_of_the_network(quantities, channels, bands):
+    trace = Trace("net", tuple(Record(name, name, ("frame",), 0, np.zeros(5)) for name in quantities))
+    with pytest.raises(LookupError, match=channels):
+        figures_weights.channel_attention(trace)
+    with pytest.raises(LookupError, match=bands):
+        figures_weights.band_evidence(trace)
+
+
 def test_weights_that_follow_blur_have_a_correlation_of_minus_one_within_windows(rng):
     blur = rng.permutation(12).astype(float) + 100 * np.arange(12)  # a drift that must not count
     freq, twin, single = traces()
