@@ -135,7 +135,8 @@ def band_evidence(trace: "Trace", bands: Sequence[str] = ()) -> Panel:
     """
     if "spectral_energy" in trace.quantities:
         raise LookupError(
-            f"{trace.network} weighs frames by their energy at every frequency, not in bands: see the page Restored frame"
+            f"{trace.network} weighs frames by their energy at every frequency, not in bands: "
+            "see the page Restored frame"
         )
     if "band_energy" not in trace.quantities:
         looks = "looks at spectra for other ends" if SPECTRAL & set(trace.quantities) else "looks at no spectrum"
