@@ -6,6 +6,7 @@ neighbour that the clip does not have is the key frame. Of a part of a clip, arr
 outside of it is a missing neighbour, and tables, arguments and messages count frames as the whole clip does.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -83,9 +84,9 @@ class Analysis:
 
     def write(self, folder: Path) -> None:
         """Fill an empty folder."""
-        self.poses.to_csv(folder / "poses.csv", index=False, float_format="%.5f")
-        self.weights.to_csv(folder / "weights.csv", index=False, float_format="%.6f")
-        self.frames.to_csv(folder / "frames.csv", index=False)
+        write_csv(self.poses, folder / "poses.csv", ".5f")
+        write_csv(self.weights, folder / "weights.csv", ".6f")
+        write_csv(self.frames, folder / "frames.csv")
         for name, trace in self.traces.items():
             trace.save(folder / f"trace-{name}.npz")
         for (name, key), deep in self.deep.items():
@@ -102,6 +103,24 @@ class Newest:
     picture: NDArray[np.uint8]  # (H, W, 3), a copy: the run lets its frames go
     box: ladder.Box  # (4,) that the frame was cut by; frame pixels
     poses: dict[str, Pose]  # by network
+
+
+def write_csv(table: pd.DataFrame, path: Path, form: str = "") -> None:
+    """Write a table as its to_csv does, without the index, in half the time.
+
+    Args:
+        form: of real numbers, such as ".5f"; none: the shortest that reads back the same.
+    """
+
+    def printed(column: pd.Series) -> list[Any]:
+        if column.dtype.kind != "f":
+            return column.tolist()
+        return ["" if v != v else format(v, form) if form else v for v in column.tolist()]
+
+    with open(path, "w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines, lineterminator=os.linesep)
+        writer.writerow(table.columns)
+        writer.writerows(zip(*(printed(table[name]) for name in table), strict=True))
 
 
 def load_analysis(folder: Path | str) -> Analysis:
