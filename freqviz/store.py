@@ -14,6 +14,7 @@ import stat
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -178,8 +179,10 @@ def _told_when_full() -> Iterator[None]:
 
 
 def _settle(made: Path) -> None:
-    for one in (*made.rglob("*"), made):
-        _sync(one)
+    """All of a file or folder to the disk; the files at once, so that they wait for it together."""
+    with ThreadPoolExecutor(8) as waiting:
+        list(waiting.map(_sync, made.rglob("*")))
+    _sync(made)
 
 
 def _sync(path: Path) -> None:
