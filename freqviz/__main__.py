@@ -470,13 +470,16 @@ def evaluate(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Only where frequency helps and where it does not: that page's tables.")
     ] = False,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="Only what each choice is worth: short trainings, held-out films.")
+    ] = False,
     data: DataFolder = None,
     part: Annotated[str, typer.Option(help="test, or validation to make the choices that test needs.")] = "test",
 ) -> None:
     """Score networks as PROTOCOL.md says, and write the tables."""
     with plain_errors():
-        if bool(names) + every + evidence != 1:
-            raise ValueError("give names of networks, --all or --evidence")
+        if bool(names) + every + evidence + ablations != 1:
+            raise ValueError("give names of networks, --all, --evidence or --ablations")
         if part not in ("test", "validation"):
             raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
@@ -484,8 +487,8 @@ def evaluate(
         from freqviz.learn import readme, report, restored
         from freqviz.learn.data import data_root
 
-        if evidence:
-            _evidence(data_root(data))
+        if evidence or ablations:
+            _evidence(data_root(data)) if evidence else _ablations(data_root(data))
             return
         chosen = names or models.names()
         for name in chosen:
@@ -510,9 +513,18 @@ def evaluate(
                 report.write(folder, report.README)
         if every or len(first) < len(chosen):
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
-            if every and part == "test":
+            if part == "test":
                 report.write_methods(folder, report.README)
+            if every and part == "test":
+                _ablations(data_root(data))
                 _evidence(data_root(data))
+
+
+def _ablations(root: Path) -> None:
+    """Train and predict what is missing; write the table, also into the README."""
+    from freqviz.learn import ablations, report
+
+    report.put(report.README, "ablations", ablations.markdown(ablations.write(root)))
 
 
 def _evidence(root: Path) -> None:

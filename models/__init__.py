@@ -24,6 +24,7 @@ from models.freq_deblur import FreqDeblur
 from models.freq_full import FreqFull
 from models.freq_motion import FreqMotion
 from models.freq_motion_distilled import FreqMotionDistilled
+from models.freq_restored import FreqRestored
 from models.freq_video import FreqVideo
 from models.global_filter import GlobalFilterNetwork
 from models.multi_frequency import MultiFrequency
@@ -40,6 +41,7 @@ NETWORKS: dict[str, type[PoseNetwork]] = {
     "dct-input": DctInput,
     "global-filter": GlobalFilterNetwork,
     "freq-deblur": FreqDeblur,
+    "freq-restored": FreqRestored,
     "freq-motion": FreqMotion,
     "freq-motion-distilled": FreqMotionDistilled,
     "freq-4d": Freq4D,

@@ -185,16 +185,14 @@ def moved_by(maps: Tensor, flow: Tensor) -> Tensor:
     return sample(maps, torch.stack([x, y], 1))
 
 
-class FreqDeblur(PoseNetwork):
-    """Five blurred frames in; the middle one is restored, and shown to a frozen `spatial-frame`."""
+class Restorer(PoseNetwork):
+    """Five blurred frames in, the middle one restored; finds no pose itself."""
 
     frames = 5
     variants = ("spatial",)
 
     def __init__(self, variant: str = "") -> None:
         super().__init__()
-        self.frame = SpatialFrame()
-        self.frame.requires_grad_(False)
         self.spectral = variant != "spatial"
         height, width = self.input_size
         coarse = (height // 8, width // 8)
@@ -229,24 +227,18 @@ class FreqDeblur(PoseNetwork):
         self.aggregated = Probe("aggregated_picture", "colour y x", 1)
         self.restored = Probe("restored_picture", "colour y x", 1)
 
-    def train(self, mode: bool = True) -> "FreqDeblur":
-        """The frozen network for poses stays in evaluation mode."""
-        super().train(mode)
-        self.frame.eval()
-        return self
-
     def encode(self, frames: Tensor) -> Encoded:
         f4 = functional.relu(self.shrink4(functional.pixel_unshuffle(4 * frames - 2, 4)))
         f8 = self.extract(functional.relu(self.shrink8(f4)))
         return {"picture": frames, "f4": f4, "f8": f8}
 
-    def estimate(self, window: Encoded) -> Tensor:
-        picture = self.restored(self.restore(window).clamp(0, 1))
-        return self.frame.estimate({name: maps[:, None] for name, maps in self.frame.encode(picture).items()})
-
     def picture(self, frames: Tensor) -> Tensor:
         """Windows (B, T, 3, H, W) in [0, 1] to their restored key frames (B, 3, H, W) in [0, 1]."""
-        return self.restore(self.encoded(frames)).clamp(0, 1)
+        return self.shown(self.encoded(frames))
+
+    def shown(self, window: Encoded) -> Tensor:
+        """The restored key frames of encoded windows (B, 3, H, W) in [0, 1]."""
+        return self.restored(self.restore(window).clamp(0, 1))
 
     def restore(self, window: Encoded) -> Tensor:
         """The restored key frames of encoded windows (B, 3, H, W), with what lies outside [0, 1]."""
@@ -302,3 +294,22 @@ class FreqDeblur(PoseNetwork):
         moved = moved_by(rest(picture), place)
         moved = moved + doubt * (key(picture) - moved)
         return whole(moved, picture), whole(a4, f4), whole(a8, f8)
+
+
+class FreqDeblur(Restorer):
+    """The restored key frame is shown to a frozen `spatial-frame`."""
+
+    def __init__(self, variant: str = "") -> None:
+        super().__init__(variant)
+        self.frame = SpatialFrame()
+        self.frame.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "FreqDeblur":
+        """The frozen network for poses stays in evaluation mode."""
+        super().train(mode)
+        self.frame.eval()
+        return self
+
+    def estimate(self, window: Encoded) -> Tensor:
+        picture = self.shown(window)
+        return self.frame.estimate({name: maps[:, None] for name, maps in self.frame.encode(picture).items()})

@@ -68,13 +68,17 @@ class BandEnergy(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         """Luma (N, 1, H, W) in [0, 1] to log energies (N, bands, H/16, W/16), squared grey per pixel."""
+        return self.energy(self.log(luma))
+
+    def log(self, luma: Tensor) -> Tensor:
+        """As `forward`, unseen by the probe."""
         image = luma.float() - luma.float().mean((-2, -1), keepdim=True)
         spectrum = torch.fft.rfft2(image, norm="ortho")
         bands = torch.fft.irfft2(spectrum * self.rings, s=image.shape[-2:], norm="ortho")  # (N, bands + 1, H, W)
         local = functional.conv2d(bands.square().flatten(0, 1)[:, None], self.window, stride=16, padding=16)
         local = (local / self.inside).view(len(luma), -1, *local.shape[-2:])
         signal = local[:, :-1] - local[:, -1:] * self.share[:, None, None]
-        return self.energy(torch.log(signal.clamp_min(1e-6)))
+        return torch.log(signal.clamp_min(1e-6))
 
 
 class PhasePrior(nn.Module):
@@ -192,6 +196,10 @@ class FrequencyGuide(Guide):
     def encode(self, luma: Tensor) -> Encoded:
         with torch.autocast(luma.device.type, enabled=False):
             return {"band_energy": self.energy(luma), "window_spectra": self.phase.encode(luma)}
+
+    def again(self, luma: Tensor) -> Encoded:
+        with torch.autocast(luma.device.type, enabled=False):
+            return {"band_energy": self.energy.log(luma), "window_spectra": self.phase.encode(luma)}
 
     def prior(self, window: Encoded, key: int, others: list[int]) -> tuple[Tensor, Tensor]:
         with torch.autocast(window["f4"].device.type, enabled=False):

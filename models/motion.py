@@ -14,7 +14,7 @@ from torch.nn import functional
 from models.align import grow
 from models.network import Encoded, start_at_zero
 from models.probe import Probe
-from models.video import ALIGNMENT, CHANNELS, LUMA, SpatialGuide, VideoNetwork
+from models.video import ALIGNMENT, CHANNELS, SpatialGuide, VideoNetwork, luma_of
 
 WIDTH = 32  # channels of each stream, at stride 8
 TIME = 8  # channels a frame that the space-time module looks at
@@ -98,7 +98,7 @@ class TwoStreams(VideoNetwork):
     def own(self, frames: Tensor) -> Encoded:
         encoded = super().own(frames)
         if self.source is not None:
-            encoded |= self.source.encode((frames.float() * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, True))
+            encoded |= self.source.encode(luma_of(frames))
         return encoded
 
     def appearance(self, window: Encoded) -> Encoded:

@@ -33,6 +33,10 @@ class Guide(nn.Module):
         """Maps of single frames from luma (N, 1, H, W) in [0, 1]."""
         return {}
 
+    def again(self, luma: Tensor) -> Encoded:
+        """As `encode`, of pictures that the network made itself: no probe shows them beside the frames."""
+        return self.encode(luma)
+
     def prior(self, window: Encoded, key: int, others: list[int]) -> tuple[Tensor, Tensor] | None:
         """Displacement (B, N, 2, h, w) of N other frames in cells of stride 16, and hints (B, N, ·, h, w)."""
         return None
@@ -132,6 +136,8 @@ class VideoNetwork(PoseNetwork):
     frames = 5
     backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
     kept: tuple[str, ...] = ()  # prefixes of parameters that stay as the trained twin has them
+    start = ""  # the network with whose parameters its training begins; "": that of the recipe
+    restores = False  # whether the key frame is restored first, so that its true blur says little of it
     privileged = False  # whether training shows it the undegraded key frame
     fourier = False  # whether it is trained with the Fourier heatmap loss, though it looks at no energy
 
@@ -186,7 +192,7 @@ class VideoNetwork(PoseNetwork):
 
     def own(self, frames: Tensor) -> Encoded:
         """The part of `encode` that is this network's own, and cheap."""
-        luma = (frames.float() * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        luma = luma_of(frames)
         return {"early": self.early(luma * 4 - 2), **self.guide.encode(luma)}
 
     def encode(self, frames: Tensor) -> Encoded:
@@ -205,12 +211,11 @@ class VideoNetwork(PoseNetwork):
         for moved, own in zip(rows, key, strict=True):
             moved[:, self.frames // 2] = own
         everything = {name: key_in_each(maps[0]) for name, maps in window.items()}
-        key4, key8 = (maps.expand(self.frames, -1, -1, -1) for maps in key[:2])
-        return self.heatmap(density(self._read(everything, *self._fuse(everything, key4, key8, *rows))))
+        return self.heatmap(density(self._read(everything, *self._fuse(everything, *rows))))
 
-    def fused_logits(self, window: Encoded) -> Tensor:
-        """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
-        return self._read(window, *self.fuse(window))
+    def fused_logits(self, window: Encoded, rows: tuple[Tensor, ...] = ()) -> Tensor:
+        """(B, J, H/4, W/4): what the softmax of `estimate` is taken of; `rows` where they are known."""
+        return self._read(window, *(self._fuse(window, *rows) if rows else self.fuse(window)))
 
     def _read(self, window: Encoded, m4: Tensor, m8: Tensor, m16: Tensor, a8: Tensor) -> Tensor:
         m4 = self.refine(m4, a8, window)
@@ -218,25 +223,36 @@ class VideoNetwork(PoseNetwork):
 
     def fuse(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
+        return self._fuse(window, *self.rows(window))
+
+    def rows(self, window: Encoded) -> tuple[Tensor, ...]:
+        """Every frame as it is aligned to the key frame, (B, T, C, ·, ·) at strides 4, 8 and 16."""
         middle = self.frames // 2
         features = self._features(window)
         aligned = self._align(window, *features, [t for t in range(self.frames) if t != middle])
-        rows = (
+        return tuple(
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
             for moved, whole in zip(aligned, features, strict=True)
-        )  # (B, T, C, ·, ·)
-        return self._fuse(window, features[0][:, middle], features[1][:, middle], *rows)
+        )
 
     def _features(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor]:
         probes = self.feature, self.feature8, self.feature16
         f4, f8, f16 = (probe(window[name].float()) for probe, name in zip(probes, FEATURES, strict=True))
         return f4, self.extract(f8), f16
 
-    def _fuse(
-        self, window: Encoded, key4: Tensor, key8: Tensor, a4: Tensor, a8: Tensor, a16: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Weigh and fuse aligned frames (B, T, C, ·, ·) of three strides, beside the key frame's maps (B, C, ·, ·)."""
+    def _fuse(self, window: Encoded, a4: Tensor, a8: Tensor, a16: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weigh and fuse aligned frames (B, T, C, ·, ·) of three strides, the key frame in the middle."""
+        key4, key8 = (maps[:, self.frames // 2] for maps in (a4, a8))
         a4, a8 = self.aligned(a4), self.interact(a8)
+        m4, m8, m16 = self.weighed(window, key8, a4, a8, a16)
+        seen = torch.cat([m4, key4, grow(m8, m4), grow(m16, m4)], 1)
+        fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
+        return m4 + self.restore(fused), m8, m16, a8
+
+    def weighed(
+        self, window: Encoded, key8: Tensor, a4: Tensor, a8: Tensor, a16: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Weighted sums (B, C, ·, ·) over aligned frames (B, T, C, ·, ·) at strides 4, 8 and 16."""
         early = window["early"].float()
         told = self.guide.logit(window)
         evidence = early if told is None else torch.cat([early, told[1]], 2)
@@ -244,12 +260,9 @@ class VideoNetwork(PoseNetwork):
         if told is not None:
             logits = logits + over_frames(told[0][:, :, None], a8)[:, :, 0]
         weights = self.frame_weights(torch.softmax(logits, 1))  # (B, T, H/8, W/8)
-
         gain = self.attention(key8, a8)[..., None, None]  # (B, T, C, 1, 1)
         m4, m8, m16 = ((over_frames(weights[:, :, None], maps) * gain * maps).sum(1) for maps in (a4, a8, a16))
-        seen = torch.cat([m4, key4, grow(m8, m4), grow(m16, m4)], 1)
-        fused = functional.relu(self.spread(functional.relu(self.squeeze(seen))))
-        return m4 + self.restore(fused), m8, m16, a8
+        return m4, m8, m16
 
     def refine(self, fused: Tensor, aligned: Tensor, window: Encoded) -> Tensor:
         """What further streams make of the fused map (B, C, H/4, W/4); aligned frames are (B, T, C, H/8, W/8)."""
@@ -303,3 +316,8 @@ def over_frames(maps: Tensor, like: Tensor) -> Tensor:
     if maps.shape[-2:] == like.shape[-2:]:
         return maps
     return grow(maps.flatten(0, 1), like[:, 0]).unflatten(0, maps.shape[:2])
+
+
+def luma_of(frames: Tensor) -> Tensor:
+    """RGB (N, 3, H, W) to luma (N, 1, H, W), both in [0, 1]."""
+    return (frames.float() * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)

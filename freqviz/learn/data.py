@@ -431,13 +431,14 @@ def damaged(
 class WindowSamples(Dataset[dict[str, NDArray]]):
     """An endless stream of augmented five-frame windows; sample i is the same in every run.
 
-    Four in five are JHMDB windows with their true motion, the others LSPET stills moved by a smooth camera.
+    JHMDB windows have their true motion, LSPET stills are moved by a smooth camera.
     All frames of a window share the key frame's box and the augmentation; `sharp` is the key frame before its damage.
 
     Args:
         regimes: share of each regime of `draw_window`.
         traps: as there.
         undamaged: whether items have all frames before their damage.
+        still: share of stills.
     """
 
     def __init__(
@@ -452,10 +453,11 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
         regimes: Mapping[str, float] = REGIMES,
         traps: float = 0.3,
         undamaged: bool = False,
+        still: float = 0.2,
     ):
         self.stills, self.clips, self.seed = stills, clips, seed
         self.first, self.count, self.radius, self.longest = first, count, radius, longest
-        self.regimes, self.traps, self.undamaged = regimes, traps, undamaged
+        self.regimes, self.traps, self.undamaged, self.still = regimes, traps, undamaged, still
 
     def __len__(self) -> int:
         return self.count
@@ -465,7 +467,7 @@ class WindowSamples(Dataset[dict[str, NDArray]]):
         draw = Augmentation.draw(rng)
         size = crops.SIZE
         while True:
-            if rng.random() < 0.2:
+            if rng.random() < self.still:
                 n = int(rng.integers(len(self.stills)))
                 still = np.ascontiguousarray(self.stills.read(n))
                 person = self.stills.person(n, still.shape[:2])

@@ -34,7 +34,7 @@ from models.motion import TwoStreams
 from models.network import PoseNetwork, channels_last, density
 from models.probe import edit, watch
 from models.spatial_frame import SpatialFrame
-from models.video import LUMA, VideoNetwork
+from models.video import VideoNetwork, luma_of
 
 SEED = 0  # of the draws
 KEYS = 8  # every 8th frame for the tables of blur
@@ -332,7 +332,7 @@ def predict(
             maps = {}
             single = frame.estimate({k: v[:, None] for k, v in shared.items()}).unflatten(0, shape)  # (B, 5, J, h, w)
             maps["spatial-frame"] = single[:, 2]
-            luma = (frames.flatten(0, 1) * frames.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+            luma = luma_of(frames.flatten(0, 1))
             log = band(luma).mean((-2, -1)).unflatten(0, shape)  # (B, 5, bands)
             maps |= pooled(single, log[:, :, 2:].mean(2), batch)
             of_twin: tuple[dict[str, Tensor], Tensor] | None = None  # what all networks of two streams begin with

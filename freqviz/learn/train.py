@@ -71,6 +71,7 @@ RECIPES = {
     "dct-input-x2": replace(TUNED, network="dct-input", steps=500, variant="x2"),
     "global-filter": replace(TUNED, network="global-filter", steps=400),
     "video-pair": VIDEO,
+    "video-pair-more": VIDEO,
     "spatial-video": VIDEO,
     "freq-video": VIDEO,
     "video-pair-15px": replace(VIDEO, longest=15.0, variant="15px"),
@@ -88,12 +89,14 @@ RECIPES = {
     "motion": replace(VIDEO, steps=700, start="spatial-video", teacher="freq-motion"),
     "spectral-heads": replace(VIDEO, steps=350, start="spatial-video"),
     "long-windows": replace(VIDEO, steps=200, batch=8, start="spatial-video", radius=7),
+    "freq-restored": replace(VIDEO, steps=200, rate=5e-4),
 }
 HEADS = {
     "spatial-video": [("spatial-video", seed) for seed in range(3)],
     "freq-video": [("freq-video", seed) for seed in range(3)],
     "video-pair-15px": [("spatial-video", 0), ("freq-video", 0)],
     "video-pair": [(name, seed) for seed in range(3) for name in ("spatial-video", "freq-video")],
+    "video-pair-more": [(name, seed) for seed in (3, 4) for name in ("spatial-video", "freq-video")],
     "motion": [
         (name, 0)
         for name in (
@@ -107,6 +110,7 @@ HEADS = {
         )
     ],
     "spectral-heads": [("multi-frequency", 0), ("freq-full", 0), ("freq-full conv3d", 0), ("spatial-video longer", 0)],
+    "freq-restored": [("freq-restored", 0), ("freq-restored spatial", 0)],
     "long-windows": [(f"freq-full {form}", 0) for form in FreqFull.variants if form.startswith("T")],
 }  # (network, seed), or ("network variant", seed)
 
@@ -362,6 +366,9 @@ def train_heads(
         network = models.build(name, variant)
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
+        if network.start:
+            begin_as(network, models.load(network.start))
+            begin_as(network.restorer, models.load("freq-deblur", variant=variant))
         if isinstance(start, VideoNetwork):
             begin_as(network, start, network.kept or ALIGNMENT)
             network.logits.prefer_as(start.logits)
@@ -480,6 +487,9 @@ def write_card(
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
+    if 0 not in seeds:  # more seeds of what has a card
+        models.write_card(name, **{"further seeds": {"seeds": seeds, "minutes": budget["minutes"], "command": command}})
+        return
     if recipe.variant:  # the same network, trained otherwise
         models.write_card(
             name,
@@ -587,8 +597,11 @@ def head_loss(
     energy = [maps for path, maps in seen.items() if path.endswith("energy_logit")]
     if energy:
         weights = next(maps for path, maps in seen.items() if path.endswith("frame_weights"))
-        ranking = rank_loss(energy[0].mean((-2, -1)), batch["lengths"])
-        ranking = ranking + rank_loss(weights.mean((-2, -1)).clamp_min(1e-6).log(), batch["lengths"])
+        lengths = batch["lengths"].clone()
+        if network.restores:  # how sharp its key frame is now, nobody knows
+            lengths[:, middle] = math.nan
+        ranking = rank_loss(energy[0].mean((-2, -1)), lengths)
+        ranking = ranking + rank_loss(weights.mean((-2, -1)).clamp_min(1e-6).log(), lengths)
         fourier = fourier_loss(density(logits), target, counts)
         loss = loss + 0.1 * ranking + FOURIER * fourier
         terms |= {"rank": ranking.item(), "fourier": fourier.item()}
