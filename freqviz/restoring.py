@@ -15,7 +15,8 @@ from models.probe import probes
 
 RINGS = 16  # of frequency, up to .5 cycles/pixel
 TURN = np.pi / 5  # between the directions in which neighbouring frames are blurred
-NONE = "{} restores no frames; freq-deblur does: choose it among the networks, and run"
+RESTORE = ("freq-deblur", "freq-restored")  # networks that do
+NONE = f"{{}} restores no frames; {' and '.join(RESTORE)} do: choose one among the networks, and run"
 SIGMA, QUALITY = 0.01, 75  # noise and JPEG that follow the blur, those of the comparison
 
 

@@ -218,7 +218,7 @@ def test_influence_and_intervention_follow_cursor_and_network(page, address):  #
 
 def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measured(page, address):  # noqa: F811
     page.goto(f"{address}restored_frame?frame=40&network=freq-video")
-    expect(page.get_by_text("freq-video restores no frames; freq-deblur does")).to_be_visible()
+    expect(page.get_by_text("freq-video restores no frames; freq-deblur and freq-restored do")).to_be_visible()
     page.goto(f"{address}?part=38&part=43&networks=freq-deblur&frame=40")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_role("button", name="Analysed").wait_for()

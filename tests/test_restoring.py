@@ -85,7 +85,7 @@ def test_blur_that_is_added_is_taken_back_in_part_by_the_trained_network():
 
 
 def test_networks_that_restore_nothing_and_unknown_parts_are_told_in_words(cuts):
-    with pytest.raises(LookupError, match="freq-video restores no frames; freq-deblur does"):
+    with pytest.raises(LookupError, match="freq-video restores no frames; freq-deblur and freq-restored do"):
         restoring.restored(Trace("freq-video", ()), cuts)
     with pytest.raises(LookupError, match="spatial-video restores no frames"):
         restoring.after_blur("spatial-video", cuts, 5)

@@ -277,7 +277,7 @@ RESTORED = "freq-restored"  # which claims to be a better `freq-video`
 
 
 def restored_against(found: dict[str, dict[str, NDArray]], sources: NDArray) -> dict[str, dict[str, str]]:
-    """For the card: `freq-restored` against its twin, the plain twin and the best untrained pooling; paired, PCK@.05."""
+    """For the card: against its twin, the plain twin and the best untrained pooling; PCK@.05, paired."""
     told: dict[str, dict[str, str]] = {}
     for regime, arrays in found.items():
         mine = ev.scored(arrays, RESTORED, sources)

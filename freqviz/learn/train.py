@@ -483,7 +483,7 @@ def write_card(
         else f"begun with the parameters of {recipe.start} where layers agree; {trained}"
         if recipe.start
         else "trained from random parameters",
-        **(begun_from(name, recipe) if video and recipe.start else {}),
+        **(begun_from(name, recipe) if video else {}),
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
@@ -511,7 +511,11 @@ def write_card(
 
 
 def begun_from(name: str, recipe: Recipe) -> dict[str, str]:
-    """For a card: what heads that begin with a trained twin took from it, and whom a student learns from."""
+    """For a card: what heads that begin with a trained network took from it, and whom a student learns from."""
+    if own := getattr(models.build(name, recipe.variant), "start", ""):
+        return {"start": f"the parameters of {own}; those of freq-deblur, before it, stay frozen"}
+    if not recipe.start:
+        return {}
     kept = "alignment and fusion stay" if issubclass(models.NETWORKS[name], TwoStreams) else "its alignment stays"
     told = {"start": f"the parameters of {recipe.start}; {kept} frozen"}
     if name == "freq-motion-distilled" and recipe.variant != "alone":

@@ -13,10 +13,8 @@ def under_the_cursor() -> None:
     slider, which, blur = web.cursor_row(4, 2, 3)
     frame = web.cursor(view, slider)
     names = view.networks
-    network = which.selectbox(
-        "Network", names, names.index("freq-deblur") if "freq-deblur" in names else 0, key="network",
-        bind="query-params",
-    )  # fmt: skip
+    first = next((n for n, name in enumerate(names) if name in restoring.RESTORE), 0)
+    network = which.selectbox("Network", names, first, key="network", bind="query-params")
     length = blur.slider("Blur added on purpose (input px)", 0, 40, 0, key="added", bind="query-params")
     with st.container(key="figures"), st.container(key="thirds"), web.sentences():
         window = web.Inside(view, frame, network)
