@@ -304,11 +304,11 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
     """
     assets = assets or ASSETS
     found, sources = load(folder)
-    table = methods_table(found, sources)
+    table = predicted = methods_table(found, sources)
     if (path := assets / "methods.csv").is_file():
         table = merged(table, pd.read_csv(path), [method.row for method in ev.methods()])
     table.to_csv(path, index=False, float_format="%.5g")
-    for _, line in table.iterrows():
+    for _, line in predicted.iterrows():
         name, _, rest = str(line["row"]).partition(" ")
         if name.rstrip(",") in models.NETWORKS and name not in readme.NETWORKS and not rest:
             measure = MEASURE.replace("mean of the seeds", "one seed")
@@ -318,7 +318,7 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
             models.write_card(name, scores=scores)
     if f"pose/{RESTORED}" in found["R0"]:
         models.write_card(RESTORED, against=restored_against(found, sources))
-    few = table[table["row"].str.fullmatch(r"dct-input(, \d+ channels)?")]
+    few = predicted[predicted["row"].str.fullmatch(r"dct-input(, \d+ channels)?")]
     if len(few):
         models.write_card(
             "dct-input",
