@@ -8,7 +8,7 @@ import pytest
 from both_renderers import agree
 from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
 
-from freqviz import evidence, figures_evidence, tables, to_video
+from freqviz import crops, evidence, figures_evidence, tables, to_video
 from freqviz.learn import evaluate, report
 from freqviz.learn import evidence as learn
 from freqviz.panel import Line, Points, Rule
@@ -211,6 +211,15 @@ def test_h264_returns_all_frames_a_little_changed():
     smooth = np.repeat(np.repeat(rng.integers(40, 215, (6, 12, 16, 3), np.uint8), 20, 1), 20, 2)
     fine, coarse = (np.abs(to_video.recompressed(smooth, crf).astype(float) - smooth).mean() for crf in (18, 45))
     assert fine < coarse < 20
+
+
+def test_the_key_frame_before_its_damage_is_cut_only_where_it_is_asked_for():
+    usual, asked = (evaluate.Windows(Film(), "R3", step=16, sharp=sharp)[1] for sharp in (False, True))
+    assert asked.keys() - usual.keys() == {"sharp"}
+    np.testing.assert_array_equal(asked["frames"], usual["frames"])
+    key = Film().frame(0, 16)
+    np.testing.assert_array_equal(asked["sharp"], crops.cut(key, asked["box"]).transpose(2, 0, 1))
+    assert (asked["sharp"] != asked["frames"][2]).mean() > 0.5
 
 
 def test_jitter_doubles_and_a_trap_lies_on_a_blurred_neighbour():
