@@ -34,7 +34,7 @@ ASKS = {
 }
 THEMES = {  # questions that are told together, where few words have to do
     "added blur": ("Added blur", "One limb blurred", "Boxes under blur"),
-    "blur beyond what was trained": ("Out of range",),
+    "out of range": ("Out of range",),
     "traps for energy": ("Traps for energy",),
     "motion as filmed, also at lower frame rates": ("Natural motion", "Frame rate", "Frame rate, fast joints"),
     "compression and boxes": ("Compression", "Boxes"),
@@ -128,8 +128,10 @@ def does_not(against: str, folder: Path | None = None) -> str:
     """Where it is worse beyond doubt, and where neither can be said, by theme; Markdown."""
     found = differences(against, folder=folder)
     worse = HURTS in set(found["verdict"])
-    told = _by_theme(found, HURTS, f"Worse than {against} beyond doubt in") if worse else "Nowhere worse beyond doubt."
-    return f"{told}\n\n{_by_theme(found, OPEN, 'Not told apart in')}"
+    told = f"{_by_theme(found, HURTS, f'Worse than {against} beyond doubt in')}\n\n" if worse else ""
+    return told + _by_theme(
+        found, OPEN, "Not told apart in" if worse else "Nowhere worse beyond doubt; not told apart in"
+    )
 
 
 def _by_theme(found: pd.DataFrame, outcome: str, words: str) -> str:

@@ -1,5 +1,7 @@
 """Figures of the networks themselves: how they were trained, and what accuracy costs."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -89,7 +91,7 @@ COSTS = {  # what is shown: columns of a running clip and of a window alone, the
     "Memory": (("memory",), "MB", 1e-6),
     "Parameters": (("parameters",), "millions", 1e-6),
 }
-PASSES = (("a frame of a running clip", "frequency"), ("a window alone", "spatial"))  # and their roles
+PASSES = (("a frame of a running clip", "data"), ("a window alone", "extra-2"))  # and their roles
 
 
 def cost(table: pd.DataFrame, kind: str = "Time", device: str = "") -> Panel:
@@ -120,12 +122,16 @@ def cost(table: pd.DataFrame, kind: str = "Time", device: str = "") -> Panel:
         marks.append(Line(path, np.repeat(places, len(values) + 1), role="reference"))
     for one, (name, role) in zip(values, PASSES, strict=False):
         marks.append(Points(one, places, texts=names, name=name if len(values) > 1 else "", role=role))
-    most = max(float(one.max()) for one in values)
-    low = min(float(one.min()) for one in values)
-    spans = most > 10 * low
+    low, most = min(float(one.min()) for one in values), max(float(one.max()) for one in values)
+    along = Axis(kind, unit, (0, 1.08 * most))
+    if most > 10 * low:
+        reach = 0.8 * low, 1.25 * most
+        tens = 10.0 ** np.arange(math.floor(math.log10(reach[0])), math.ceil(math.log10(reach[1])))
+        round_ = [digit * ten for ten in tens for digit in (1, 2, 5) if reach[0] <= digit * ten <= reach[1]]
+        along = Axis(kind, unit, reach, "log", ticks=tuple((one, f"{one:g}") for one in round_))
     return Panel(
         f"{kind} of each network",
-        Axis(kind, unit, (0.8 * low, 1.25 * most) if spans else (0, 1.08 * most), "log" if spans else "linear"),
+        along,
         Axis("Network", "", (len(names) - 0.5, -0.5), ticks=tuple(enumerate(names))),
         tuple(marks),
         note=f"{device}, {first['threads']} threads, {first['precision']}; least of {first['rounds']} rounds in turn; "

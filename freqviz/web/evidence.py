@@ -101,7 +101,8 @@ def cost() -> None:
     panel = figures_networks.cost(table, kind, device)
     show(panel, 20 * (table["device"] == device).sum() + ROOM)
     call = f"figures_networks.cost(evidence.table('cost'), {kind!r}, {device!r})"
-    explain(panel, evidence.COSTING, PYTHON.format("evidence, figures_networks", call), table)
+    units = {"memory": "memory, bytes", "ceiling": "ceiling, multiply-adds/s"}
+    explain(panel, evidence.COSTING, PYTHON.format("evidence, figures_networks", call), table.rename(columns=units))
 
 
 def every_table() -> None:
