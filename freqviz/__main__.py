@@ -621,7 +621,7 @@ def video(
 
 @app.command()
 def table(
-    scores: Annotated[Path, typer.Argument(help="CSV of scores, such as assets/evaluation/regimes.csv.")],
+    scores: Annotated[Path, typer.Argument(help="CSV of scores; any of assets/evaluation.")],
     measure: Annotated[str, typer.Option("--measure", help="Column to compare.")] = "pck@0.1",
     to: Annotated[Path, typer.Option("--out", help="LaTeX file; .md and .csv are written beside it.")] = Path(
         "table.tex"

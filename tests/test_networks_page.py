@@ -86,16 +86,16 @@ def test_the_page_shows_the_card_of_the_chosen_network_and_opens_the_clip_with_i
 
 
 def test_the_page_of_evidence_shows_costs_with_their_command_and_offers_every_stored_table(app):  # noqa: F811
-    app.query_params |= {"cost": "Memory", "table": "Traps for energy"}
+    app.query_params |= {"cost": "Memory", "stored": "Traps for energy"}
     app.run()
     app.switch_page(EVIDENCE).run()
     assert "Memory of each network" in words(app)
     assert evidence.COSTING in [one.value for one in app.code]
-    asked = app.selectbox(key="table")
+    asked = app.selectbox(key="stored")
     assert asked.options == list(tables.FILES)
     assert asked.value == "Traps for energy"
     for title in ("Cost", "Added blur", "Differences in every condition"):  # one of them is a question of the page too
-        app.selectbox(key="table").select(title).run()
+        app.selectbox(key="stored").select(title).run()
         assert not app.exception
         assert not app.error
         offered = [one.proto.label.partition(" · ")[0] for one in app.get("download_button")]

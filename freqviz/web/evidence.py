@@ -108,7 +108,7 @@ def cost() -> None:
 def every_table() -> None:
     """Each stored table, for LaTeX, Markdown and CSV."""
     st.markdown("**Every table**, to read and to take along.")
-    choose_table(stored_tables())
+    choose_table(stored_tables(), "stored")
 
 
 def _show(panel: Panel, call: str, numbers: pd.DataFrame, height: int) -> None:

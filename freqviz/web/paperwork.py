@@ -187,11 +187,11 @@ def stored_tables() -> dict[str, Callable[[str], Comparison]]:
     return tables.evaluations(EVALUATION) if EVALUATION.is_dir() else {}
 
 
-def choose_table(known: dict[str, Callable[[str], Comparison]]) -> None:
-    """Widgets for one of several comparisons, how it looks, and its files."""
+def choose_table(known: dict[str, Callable[[str], Comparison]], key: str = "table") -> None:
+    """Widgets for one of several comparisons, how it looks, and its files; the key is that of the choice."""
     with st.container(key="controls of tables"):
         which, what = st.columns([3, 2], gap="medium")
-    title = which.selectbox("Table", known, key="table", **KEPT)
+    title = which.selectbox("Table", known, key=key, **KEPT)
     with sentences():
         measure = "pck@0.1"
         if tables.FILES.get(title) in tables.MEASURED:
