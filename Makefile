@@ -36,7 +36,7 @@ image:
 	$(ENGINE) build --file Containerfile --build-arg DEVICE=$(DEVICE) --build-arg TORCH_INDEX=$(TORCH_INDEX) --tag freqviz .
 
 bench: $(VENV)/installed-dev
-	$(PY) -m benchmarks.twins
+	$(PY) -m benchmarks.cost
 	$(PY) -m benchmarks.run
 	$(PY) -m benchmarks.memory
 	$(PY) -m benchmarks.scrub

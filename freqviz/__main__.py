@@ -633,7 +633,7 @@ def video(
 
 @app.command()
 def table(
-    scores: Annotated[Path, typer.Argument(help="CSV of scores, such as assets/evaluation/regimes.csv.")],
+    scores: Annotated[Path, typer.Argument(help="CSV of scores; any of assets/evaluation.")],
     measure: Annotated[str, typer.Option("--measure", help="Column to compare.")] = "pck@0.1",
     to: Annotated[Path, typer.Option("--out", help="LaTeX file; .md and .csv are written beside it.")] = Path(
         "table.tex"
@@ -641,14 +641,11 @@ def table(
 ) -> None:
     """Write a comparison for a paper: LaTeX (booktabs), Markdown, CSV; the best marked, intervals shown."""
     with plain_errors():
-        import pandas as pd
-
         from freqviz import tables
-        from freqviz.learn.evaluate import ORACLES
 
         if to.with_suffix(".csv").resolve() == scores.resolve():
             raise ValueError(f"--out {to} would overwrite {scores}; give another name")
-        found = tables.comparison(pd.read_csv(scores), measure, ORACLES)
+        found = tables.stored(scores, measure)
         to.parent.mkdir(parents=True, exist_ok=True)
         for suffix, text in ((".tex", found.latex()), (".md", found.markdown()), (".csv", found.csv())):
             to.with_suffix(suffix).write_text(text, encoding="utf-8")

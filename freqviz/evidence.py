@@ -14,6 +14,7 @@ from freqviz import cards
 
 NETWORK, TWIN, FRAME = "freq-video", "spatial-video", "spatial-frame"
 COMMAND = "python -m freqviz evaluate --evidence --data FOLDER"
+COSTING = "python -m benchmarks.cost --write"  # makes the table "cost"
 LEVEL = 0.05  # of p
 HELPS, HURTS, OPEN = "helps", "hurts", "open"
 STILLS = "Stills and frames"
@@ -31,17 +32,25 @@ ASKS = {
     STILLS: "Networks of single frames on pictures of either data set, seen in training or not. Labels differ between "
     "the data sets: compare networks within a condition, not conditions.",
 }
+THEMES = {  # questions that are told together, where few words have to do
+    "added blur": ("Added blur", "One limb blurred", "Boxes under blur"),
+    "out of range": ("Out of range",),
+    "traps for energy": ("Traps for energy",),
+    "motion as filmed, also at lower frame rates": ("Natural motion", "Frame rate", "Frame rate, fast joints"),
+    "compression and boxes": ("Compression", "Boxes"),
+}
+NAMED = 2  # conditions of a theme that are named; more are counted
 
 
 def table(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """A stored table of the evaluation, such as "evidence", "differences" or "traps".
+    """A stored table of the evaluation, such as "evidence", "differences", "traps" or "cost".
 
     Raises:
         LookupError: it was not made yet; the message has the command.
     """
     file = (folder or cards.EVALUATION) / f"{name}.csv"
     if not file.is_file():
-        raise LookupError(f"{file.name} has not been made yet: {COMMAND}")
+        raise LookupError(f"{file.name} has not been made yet: {COSTING if name == 'cost' else COMMAND}")
     return pd.read_csv(file)
 
 
@@ -109,38 +118,42 @@ def signed(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def where(found: pd.DataFrame, outcome: str) -> str:
-    """The conditions of an outcome in words, the largest difference first; "" where there is none."""
-    chosen = found[found["verdict"] == outcome]
-    chosen = chosen.reindex(chosen["difference"].abs().sort_values(ascending=False, kind="stable").index)
-    return ", ".join(f"{place(line)} {points(line)}" for _, line in chosen.iterrows())
-
-
-def place(line: pd.Series) -> str:
-    """A condition with its question, in words."""
-    question = str(line["question"])
-    return f"{question[:1].lower()}{question[1:]}: {line['condition']}"
-
-
 def helps(against: str, folder: Path | None = None) -> str:
-    """Where `freq-video` is better than a rival beyond doubt; one sentence."""
+    """Where `freq-video` is better than a rival beyond doubt, by theme; Markdown."""
     found = differences(against, folder=folder)
-    count = int((found["verdict"] == HELPS).sum())
-    told = f": {where(found, HELPS)}" if count else ""
-    return f"Better than {against} beyond doubt in {count} of {len(found)} conditions{told}."
+    return _by_theme(found, HELPS, f"Better than {against} beyond doubt in")
 
 
 def does_not(against: str, folder: Path | None = None) -> str:
-    """Where it is worse, and where no difference is beyond doubt; one or two sentences."""
+    """Where it is worse beyond doubt, and where neither can be said, by theme; Markdown."""
     found = differences(against, folder=folder)
-    worse = where(found, HURTS)
-    unsettled = found[found["verdict"] == OPEN]
-    told = f"Worse beyond doubt: {worse}. " if worse else "Nowhere worse beyond doubt. "
-    if not len(unsettled):
-        return told.strip()
-    low, high = unsettled["difference"].min(), unsettled["difference"].max()
-    names = ", ".join(place(line) for _, line in unsettled.iterrows())
-    return f"{told}No difference beyond doubt ({signed(low)} to {signed(high)} points): {names}."
+    worse = HURTS in set(found["verdict"])
+    told = f"{_by_theme(found, HURTS, f'Worse than {against} beyond doubt in')}\n\n" if worse else ""
+    return told + _by_theme(
+        found, OPEN, "Not told apart in" if worse else "Nowhere worse beyond doubt; not told apart in"
+    )
+
+
+def _by_theme(found: pd.DataFrame, outcome: str, words: str) -> str:
+    """How many conditions have an outcome, then a line a theme: the conditions, or how many, with their range."""
+    chosen = found[found["verdict"] == outcome]
+    lines = [f"{words} {len(chosen)} of {len(found)} conditions" + (":" if len(chosen) else ".")]
+    for theme, asked in THEMES.items():
+        if len(own := chosen[chosen["question"].isin(asked)]):
+            lines.append(f"- {theme}: {_in_range(own, sum(found['question'].isin(asked)), len(asked) > 1)}")
+    return "\n".join([lines[0], "", *lines[1:]]).strip()
+
+
+def _in_range(own: pd.DataFrame, all_of_theme: int, with_question: bool) -> str:
+    """A few conditions with their intervals; more of them by their number and the range of their differences."""
+    if len(own) <= NAMED:
+        names = own["condition"]
+        if with_question:
+            names = own["question"].str[:1].str.lower() + own["question"].str[1:] + ", " + names
+        return "; ".join(f"{name} {points(line)}" for name, (_, line) in zip(names, own.iterrows(), strict=True))
+    count = f"all {len(own)}" if len(own) == all_of_theme else f"{len(own)} of {all_of_theme}"
+    low, high = signed(own["difference"].min()), signed(own["difference"].max())
+    return f"{count}, {low} to {high} points"
 
 
 def trusted(folder: Path | None = None) -> str:

@@ -71,7 +71,12 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
         raise LookupError("no differences: freq-video has no part in this")
     several = table["question"].nunique() > 1
     names = (table["question"] + ": " + table["condition"] if several else table["condition"]).to_numpy()
-    order, rivals = list(dict.fromkeys(names)), list(dict.fromkeys(table["against"]))
+    rivals, order, ticks = list(dict.fromkeys(table["against"])), list[str](), list[str]()
+    for question, of_question in table.groupby("question", sort=False):  # a line for its name, where there are several
+        conditions = list(dict.fromkeys(of_question["condition"]))
+        head, before = ([str(question)], f"{question}: ") if several else ([], "")
+        order += [*head, *(before + one for one in conditions)]
+        ticks += [*(f"{one}:" for one in head), *conditions]
     marks: list[Mark] = [Rule(0.0, "x", role="reference")]
     if len(rivals) == 1:  # coloured by what can be said
         groups = [(table["verdict"] == outcome, 0.0, name, role) for outcome, (role, name) in OUTCOMES.items()]
@@ -91,7 +96,7 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
     return Panel(
         title,
         Axis(f"Minus {rivals[0] if len(rivals) == 1 else 'another'}", "points"),
-        _names("Condition", order),
+        _names("Condition", ticks),
         tuple(marks),
         note=f"{measures}, n = {_n(table)}; {told}.",
         guide="Right of zero freq-video finds more joints. A line across zero says nothing; one beside it counts only "

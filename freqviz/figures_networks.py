@@ -1,5 +1,7 @@
 """Figures of the networks themselves: how they were trained, and what accuracy costs."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -78,6 +80,70 @@ def accuracy_against_cost(table: pd.DataFrame, regime: str = "R2", measure: str 
         "per weight and output place, a real FFT of N points 2.5 N log2 N, a bilinear sample 4 per tap and channel, "
         "every frame of the window encoded",
         source="PCK: Yang and Ramanan, TPAMI 2013",
+    )
+
+
+COSTS = {  # what is shown: columns of a running clip and of a window alone, their unit, what a value is multiplied by
+    "Time": (("clip seconds", "window seconds"), "ms", 1e3),
+    "Frames per second": (("frames/s",), "frames/s", 1.0),
+    "Multiply-adds": (("multiply-adds a frame", "multiply-adds"), "billions", 1e-9),
+    "Share of the ceiling": (("clip share", "window share"), "%", 100.0),
+    "Memory": (("memory",), "MB", 1e-6),
+    "Parameters": (("parameters",), "millions", 1e-6),
+}
+PASSES = (("a frame of a running clip", "data"), ("a window alone", "extra-2"))  # and their roles
+
+
+def cost(table: pd.DataFrame, kind: str = "Time", device: str = "") -> Panel:
+    """What each network costs, as measured side by side: a line of the axis a network.
+
+    Args:
+        table: `evidence.table("cost")`, which `benchmarks.cost` makes.
+        kind: of `COSTS`.
+        device: of the table; "": its first.
+    Raises:
+        LookupError: no such kind or device, or a column is missing.
+    """
+    if kind not in COSTS:
+        raise LookupError(f"no {kind!r}; known: {', '.join(COSTS)}")
+    columns, unit, scale = COSTS[kind]
+    needed = ("network", "device", "threads", "precision", "rounds", "ceiling", "ceiling of", *columns)
+    if missing := [name for name in needed if name not in table]:
+        raise LookupError(f"no {', '.join(missing)} in the table; it holds {', '.join(map(str, table))}")
+    device = device or str(table["device"].iloc[0])
+    own = table[table["device"] == device]
+    if not len(own):
+        raise LookupError(f"no device {device!r}; measured are {', '.join(table['device'].unique())}")
+    names, places, first = [str(name) for name in own["network"]], np.arange(len(own), dtype=np.float64), own.iloc[0]
+    values = [scale * own[column].to_numpy(np.float64) for column in columns]
+    marks: list[Line | Points] = []
+    if len(values) > 1:  # a line joins what a network costs in either way
+        path = np.stack([*values, np.full(len(own), np.nan)], 1).ravel()
+        marks.append(Line(path, np.repeat(places, len(values) + 1), role="reference"))
+    for one, (name, role) in zip(values, PASSES, strict=False):
+        marks.append(Points(one, places, texts=names, name=name if len(values) > 1 else "", role=role))
+    low, most = min(float(one.min()) for one in values), max(float(one.max()) for one in values)
+    along = Axis(kind, unit, (0, 1.08 * most))
+    if most > 10 * low:
+        reach = 0.8 * low, 1.25 * most
+        tens = 10.0 ** np.arange(math.floor(math.log10(reach[0])), math.ceil(math.log10(reach[1])))
+        round_ = [digit * ten for ten in tens for digit in (1, 2, 5) if reach[0] <= digit * ten <= reach[1]]
+        along = Axis(kind, unit, reach, "log", ticks=tuple((one, f"{one:g}") for one in round_))
+    return Panel(
+        f"{kind} of each network",
+        along,
+        Axis("Network", "", (len(names) - 0.5, -0.5), ticks=tuple(enumerate(names))),
+        tuple(marks),
+        note=f"{device}, {first['threads']} threads, {first['precision']}; least of {first['rounds']} rounds in turn; "
+        f"ceiling: {first['ceiling'] / 1e9:,.0f} G multiply-adds/s of a {first['ceiling of']}.",
+        guide="Along a clip each frame is encoded once and a window of it estimated, eight at a time; of a window "
+        "alone every frame is encoded.",
+        formula="time: the least of the rounds, in each of which every network has its turn; frames/s: one by the time "
+        "of a frame of a running clip; share of the ceiling: multiply-adds per second by those of a large matrix "
+        "product or convolution, the faster, on the same device with the same threads; memory: the most that a "
+        "process of its own takes above its imports, on a graphics card the most allocated there; multiply-adds: one "
+        "per weight and output place, a real FFT of N points 2.5 N log2 N, a bilinear sample 4 per tap and channel",
+        source="share of the ceiling: Williams, Waterman and Patterson, Roofline, Communications of the ACM 2009",
     )
 
 

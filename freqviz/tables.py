@@ -5,6 +5,7 @@ The best of a column is bold, and so is what is printed alike; oracles are shown
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -257,82 +258,196 @@ def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float]:
 
 MEASURES = ("pck@0.05", "pck@0.1", "pck@0.2")
 REGIMES = ("R0", "R1", "R2", "R3", "R4")  # what the README shows of them; the others can be chosen
+MEASURED = frozenset({"regimes", "speed", "out_of_range", "methods", "evidence", "restored"})  # at any of `MEASURES`
+FILES = {  # title: file in assets/evaluation
+    "Added blur": "regimes",
+    "Natural motion": "speed",
+    "Joints": "joints",
+    "Goals": "goals",
+    "Parts switched off": "switches",
+    "Out of range": "out_of_range",
+    "Frame weights": "weights",
+    "Jitter of whole clips": "jitter",
+    "Cost": "cost",
+    "Single frames": "references",
+    "Every method": "methods",
+    "Restored frames": "restored",
+    "Every condition": "evidence",
+    "Differences in every condition": "differences",
+    "Traps for energy": "traps",
+    "Draws": "manifest",
+}
 
 
 def evaluations(folder: Path) -> dict[str, Callable[[str], Comparison]]:
-    """The tables that `python -m freqviz evaluate --all` has written, by title; each is made for a measure.
+    """The tables that the evaluation has written, by title; each is made for a measure.
 
     Args:
         folder: assets/evaluation.
     """
+    return {title: partial(stored, folder / f"{name}.csv") for title, name in FILES.items()}
 
-    def read(name: str) -> pd.DataFrame:
-        return pd.read_csv(folder / f"{name}.csv")
 
-    def may(row: str) -> bool:
-        return not row.startswith(ORACLE)
+def stored(file: Path, measure: str = "pck@0.1") -> Comparison:
+    """A table of the evaluation, told by the name of its file; any other as `comparison` takes it.
 
-    def scores(name: str) -> Callable[[str], Comparison]:
-        def make(measure: str) -> Comparison:
-            table = read(name)
-            return comparison(table, measure, [row for row in table["row"] if not may(row)])
+    Raises:
+        LookupError, ValueError: it does not hold what such a table holds; see `comparison` and `wide`.
+    """
+    table, name = pd.read_csv(file), file.stem
+    held = ", ".join(map(str, table))
+    try:
+        if name in _MADE:
+            return _MADE[name](table)
+        if name in _MADE_FOR:
+            return _MADE_FOR[name](table, measure)
+    except KeyError as error:
+        raise LookupError(f"no column {error}; the table holds {held}") from None
+    oracles = [str(row) for row in table.get("row", ()) if str(row).startswith(ORACLE)]
+    return comparison(table, measure, oracles)
 
-        return make
 
-    def joints(measure: str) -> Comparison:
-        table = read("joints")
-        return wide(table, "row", {str(one): Column(str(one)) for one in table if one != "row"}, "PCK@0.1, R0, %", may)
+def _may(row: str) -> bool:
+    return not row.startswith(ORACLE)
 
-    def goals(measure: str) -> Comparison:
-        table = read("goals").rename(columns={"low": "difference low", "high": "difference high"})
-        table["question"] += ", PCK@" + table["pck"].map("{:g}".format)
-        kinds = {"difference": Column("points", 100, 1, 0, True), "p (Holm)": Column("p", 1, 4, 0)}
-        return wide(table, "question", kinds, "freq-video minus …")
 
-    def switches(measure: str) -> Comparison:
-        names = {"R0": "R0, PCK@.1", "R2": "R2, PCK@.05", "R5 fast": "R5 fast, PCK@.1"}
-        kinds = {name: Column(title, 100, 1, 0, True) for name, title in names.items()}
-        return wide(read("switches"), "switched off", kinds, "switched off")
+def _joints(table: pd.DataFrame) -> Comparison:
+    return wide(table, "row", {str(one): Column(str(one)) for one in table if one != "row"}, "PCK@0.1, R0, %", _may)
 
-    def out_of_range(measure: str) -> Comparison:
-        table = read("out_of_range")
-        table["row"] += ", up to " + table["trained up to px"].map("{:g}".format) + " px"
-        return comparison(table.drop(columns=["low", "high"]), measure)
 
-    def weights(measure: str) -> Comparison:
-        table = read("weights").dropna(subset=["rank correlation"])
-        flat = table.pivot(index="row", columns="regime", values=["rank correlation", "effective frames"])
-        flat = flat.reindex(table["row"].unique())
-        signs = {"rank correlation": "ρ", "effective frames": "frames"}
-        keys = [(what, regime) for regime in table["regime"].unique() for what in signs]
-        known = pd.DataFrame({f"{regime}: {signs[what]}": flat[what, regime] for what, regime in keys}).reset_index()
-        kinds = {str(name): Column(str(name), 1, 2, 0) for name in known if name != "row"}
-        return wide(known, "row", kinds, "frame weights")
+def _goals(table: pd.DataFrame) -> Comparison:
+    table = table.rename(columns={"low": "difference low", "high": "difference high"})
+    table["question"] += ", PCK@" + table["pck"].map("{:g}".format)
+    kinds = {"difference": Column("points", 100, 1, 0, True), "p (Holm)": Column("p", 1, 4, 0)}
+    return wide(table, "question", kinds, "freq-video minus …")
 
-    def jitter(measure: str) -> Comparison:
-        kinds = {"acceleration error": Column("acceleration error, R5, % of box", 100, 2, -1)}
-        return wide(read("jitter"), "row", kinds, "whole clips", may)
 
-    def cost(measure: str) -> Comparison:
-        kinds = {
-            "parameters": Column("parameters, M", 1e-6, 2, 0), "multiply-adds": Column("multiply-adds, G", 1e-9, 2, 0)
-        }  # fmt: skip
-        return wide(read("cost"), "network", kinds, "network")
+def _switches(table: pd.DataFrame) -> Comparison:
+    names = {"R0": "R0, PCK@.1", "R2": "R2, PCK@.05", "R5 fast": "R5 fast, PCK@.1"}
+    kinds = {name: Column(title, 100, 1, 0, True) for name, title in names.items()}
+    return wide(table, "switched off", kinds, "switched off")
 
-    def references(measure: str) -> Comparison:
-        table = read("references")
-        kinds = {str(one): Column(str(one), better=0) for one in table if one != "setting"}
-        return wide(table, "setting", kinds, "spatial-frame, PCK, %")
 
-    return {
-        "Added blur": scores("regimes"),
-        "Natural motion": scores("speed"),
-        "Joints": joints,
-        "Goals": goals,
-        "Parts switched off": switches,
-        "Out of range": out_of_range,
-        "Frame weights": weights,
-        "Jitter of whole clips": jitter,
-        "Cost": cost,
-        "Single frames": references,
-    }
+def _out_of_range(table: pd.DataFrame, measure: str) -> Comparison:
+    table["row"] += ", up to " + table["trained up to px"].map("{:g}".format) + " px"
+    return comparison(table.drop(columns=["low", "high"]), measure)
+
+
+def _weights(table: pd.DataFrame) -> Comparison:
+    table = table.dropna(subset=["rank correlation"])
+    flat = table.pivot(index="row", columns="regime", values=["rank correlation", "effective frames"])
+    flat = flat.reindex(table["row"].unique())
+    signs = {"rank correlation": "ρ", "effective frames": "frames"}
+    keys = [(what, regime) for regime in table["regime"].unique() for what in signs]
+    known = pd.DataFrame({f"{regime}: {signs[what]}": flat[what, regime] for what, regime in keys}).reset_index()
+    kinds = {str(name): Column(str(name), 1, 2, 0) for name in known if name != "row"}
+    return wide(known, "row", kinds, "frame weights")
+
+
+def _jitter(table: pd.DataFrame) -> Comparison:
+    kinds = {"acceleration error": Column("acceleration error, R5, % of box", 100, 2, -1)}
+    return wide(table, "row", kinds, "whole clips", _may)
+
+
+def _cost(table: pd.DataFrame) -> Comparison:
+    if table["device"].nunique() > 1:
+        table["network"] += ", " + table["device"]
+    return wide(table, "network", COSTS, "network")
+
+
+COSTS = {
+    "parameters": Column("parameters, M", 1e-6, 2, 0),
+    "multiply-adds": Column("multiply-adds of a window, G", 1e-9, 2, 0),
+    "multiply-adds a frame": Column("of a frame of a clip, G", 1e-9, 2, 0),
+    "clip seconds": Column("a frame of a clip, ms", 1e3, 2, 0),
+    "frames/s": Column("frames/s", 1, 1, 0),
+    "clip ratio": Column("× spatial-video", 1, 2, 0),
+    "clip share": Column("of the ceiling, %", 100, 0, 0),
+    "window seconds": Column("a window alone, ms", 1e3, 2, 0),
+    "window ratio": Column("a window × spatial-video", 1, 2, 0),
+    "window share": Column("a window of the ceiling, %", 100, 0, 0),
+    "memory": Column("memory, MB", 1e-6, 0, 0),
+}
+
+
+def _references(table: pd.DataFrame) -> Comparison:
+    kinds = {str(one): Column(str(one), better=0) for one in table if one != "setting"}
+    return wide(table, "setting", kinds, "spatial-frame, PCK, %")
+
+
+def _methods(table: pd.DataFrame, measure: str) -> Comparison:
+    against = {"R0": "R0 − spatial-frame, PCK@.1", "R2": "R2 − spatial-video, PCK@.05"}
+    ends = {f"{regime} {end}": f"{regime} difference {end}" for regime in against for end in ("low", "high")}
+    kinds = {f"{regime} {measure}": Column(f"{regime}, {measure.upper()}, %") for regime in against}
+    kinds |= {f"{regime} difference": Column(title, 100, 1, 0, True) for regime, title in against.items()}
+    kinds |= {"parameters": OF_RUN["parameters"], "multiply-adds": OF_RUN["multiply_adds"]}
+    return wide(table.rename(columns=ends), "row", kinds, "every method")
+
+
+def _restored(table: pd.DataFrame, measure: str) -> Comparison:
+    table["row"] += ", " + table["regime"].replace("goal", "R1 to R3")
+    kinds = {
+        "psnr": Column("PSNR, dB", 1, 2, 0), "ssim": Column("SSIM", 1, 3, 0),
+        measure: Column(f"{measure.upper()}, %", better=0), "gain": Column("over the blurred frame, dB", 1, 2, 0, True),
+        "over twin": Column("over the twin, dB", 1, 2, 0, True),
+    }  # fmt: skip
+    return wide(table, "row", kinds, "restored frames")
+
+
+def _conditions(table: pd.DataFrame, measure: str) -> Comparison:
+    """A row a condition, a column a network."""
+    places = table["question"] + ": " + table["condition"]
+    found = comparison(
+        table.drop(columns=["question", "condition"]).rename(columns={"row": "of"}).assign(row=places), measure
+    )
+    return replace(found, columns=tuple(replace(column, better=0) for column in found.columns))
+
+
+def _differences(table: pd.DataFrame) -> Comparison:
+    """A row a condition, a column a rival; a difference that several questions have stands once."""
+    table = table[~table["again"]]
+    places = table["question"] + ": " + table["condition"] + ", PCK@" + table["pck"].map("{:g}".format)
+    return _across(table.assign(place=places), "place", "against", Column("{}", 100, 1, 0, True), "freq-video minus …")
+
+
+def _traps(table: pd.DataFrame) -> Comparison:
+    bare = table.drop(columns=["low", "high"]).assign(share=table["without"], row=table["row"] + ", without the trap")
+    kind = Column("{}", better=0)
+    return _across(pd.concat([table, bare]), "row", "trap", kind, "outweighs the sharp frame, %", "share")
+
+
+def _across(
+    table: pd.DataFrame, rows: str, columns: str, kind: Column, head: str, value: str = "difference"
+) -> Comparison:
+    """A line a row and column, with low and high, laid out; `kind` prints all columns, their names put into its own."""
+    flat = table.pivot(index=rows, columns=columns, values=[value, "low", "high"]).reindex(table[rows].unique())
+    names = [str(one) for one in table[columns].unique()]
+    known = pd.DataFrame({rows: flat.index} | {
+        name + suffix: flat[what, name].to_numpy()
+        for name in names for what, suffix in ((value, ""), ("low", " low"), ("high", " high"))
+    })  # fmt: skip
+    return wide(known, rows, {name: replace(kind, name=kind.name.format(name)) for name in names}, head)
+
+
+def _draws(table: pd.DataFrame) -> Comparison:
+    """What the draws of each regime came to; the csv has every single one."""
+    lengths = np.array([[float(one) for one in text.split()] for text in table["lengths px"]])
+    key, others = lengths[:, 2], np.delete(lengths, 2, 1)
+    told = {
+        "windows": np.ones(len(table)), "key frame, px": key, "neighbours, px": others.mean(1),
+        "longest, px": lengths.max(1), "sharp neighbours": (others == 0).sum(1),
+        "with a trap, %": table["trap"].notna(),
+    }  # fmt: skip
+    groups = pd.DataFrame(told).astype(float).groupby(table["regime"])
+    known = groups.mean().assign(windows=groups.size()).reset_index()
+    scale = {"windows": (1, 0), "with a trap, %": (100, 0)}
+    return wide(
+        known, "regime", {name: Column(name, *scale.get(name, (1, 1)), 0) for name in told}, "mean of the draws"
+    )
+
+
+_MADE = {
+    "joints": _joints, "goals": _goals, "switches": _switches, "weights": _weights, "jitter": _jitter, "cost": _cost,
+    "references": _references, "differences": _differences, "traps": _traps, "manifest": _draws,
+}  # fmt: skip
+_MADE_FOR = {"out_of_range": _out_of_range, "methods": _methods, "restored": _restored, "evidence": _conditions}

@@ -6,6 +6,7 @@ correlations of alignment, 4 million a window in both video networks) nothing.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,8 +48,13 @@ def multiply_adds(network: PoseNetwork) -> float:
         Multiply-adds of `network(frames)` for one window of its own input size.
     """
     frames = torch.zeros(1, network.frames, 3, *network.input_size)
+    return counted(lambda: network.eval()(frames))
+
+
+def counted(work: Callable[[], object]) -> float:
+    """Multiply-adds of what a call does."""
     with torch.no_grad(), Counter() as counter:
-        network.eval()(frames)
+        work()
     return counter.total
 
 

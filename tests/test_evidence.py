@@ -8,7 +8,7 @@ import pytest
 from both_renderers import agree
 from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
 
-from freqviz import evidence, figures_evidence, tables, to_video
+from freqviz import crops, evidence, figures_evidence, tables, to_video
 from freqviz.learn import evaluate, report
 from freqviz.learn import evidence as learn
 from freqviz.panel import Line, Points, Rule
@@ -213,6 +213,15 @@ def test_h264_returns_all_frames_a_little_changed():
     assert fine < coarse < 20
 
 
+def test_the_key_frame_before_its_damage_is_cut_only_where_it_is_asked_for():
+    usual, asked = (evaluate.Windows(Film(), "R3", step=16, sharp=sharp)[1] for sharp in (False, True))
+    assert asked.keys() - usual.keys() == {"sharp"}
+    np.testing.assert_array_equal(asked["frames"], usual["frames"])
+    key = Film().frame(0, 16)
+    np.testing.assert_array_equal(asked["sharp"], crops.cut(key, asked["box"]).transpose(2, 0, 1))
+    assert (asked["sharp"] != asked["frames"][2]).mean() > 0.5
+
+
 def test_jitter_doubles_and_a_trap_lies_on_a_blurred_neighbour():
     true = evaluate.Windows(Film(), "filmed")[1]["box"]
     by = [evaluate.Windows(Film(), regime, step=16)[1]["box"] - true for regime in ("jitter", "jitter 20 %")]
@@ -253,13 +262,39 @@ def stored(all_found, tmp_path, monkeypatch):
 
 
 def test_words_say_what_the_intervals_say(stored):
-    told = "added blur: one neighbour sharp (R2) +20.4 [+16.7, +21.4]"  # other questions begin with it too
-    assert evidence.helps("spatial-video", stored) == (
-        f"Better than spatial-video beyond doubt in 1 of 37 conditions: {told}."
-    )
-    against = evidence.does_not("spatial-video", stored)
-    assert against.startswith("Worse beyond doubt: compression: JPEG 10 −29.6 [−33.3, −28.6]. No difference")
-    assert "No difference beyond doubt (+0.0 to +0.0 points): added blur: sharp (R0)" in against
+    told = "added blur, one neighbour sharp (R2) +20.4 [+16.7, +21.4]"  # other questions begin with it too
+    assert evidence.helps("spatial-video", stored).splitlines() == [
+        "Better than spatial-video beyond doubt in 1 of 37 conditions:", "", f"- added blur: {told}",
+    ]  # fmt: skip
+    assert evidence.does_not("spatial-video", stored).splitlines() == [
+        "Worse than spatial-video beyond doubt in 1 of 37 conditions:",
+        "",
+        "- compression and boxes: compression, JPEG 10 −29.6 [−33.3, −28.6]",
+        "",
+        "Not told apart in 35 of 37 conditions:",
+        "",
+        "- added blur: 8 of 9, +0.0 to +0.0 points",
+        "- out of range: all 4, +0.0 to +0.0 points",
+        "- traps for energy: all 5, +0.0 to +0.0 points",
+        "- motion as filmed, also at lower frame rates: all 11, +0.0 to +0.0 points",
+        "- compression and boxes: 7 of 8, +0.0 to +0.0 points",
+    ]
+
+
+def test_a_range_is_that_of_its_conditions_and_none_is_left_out(stored):
+    table = pd.read_csv(stored / "differences.csv")
+    table.loc[table["condition"] == "JPEG 20", "difference"] = -0.004
+    table.loc[table["condition"] == "± 20 %", "difference"] = 0.006
+    table.to_csv(stored / "differences.csv", index=False)
+    told = evidence.does_not("spatial-video", stored)
+    assert "- compression and boxes: 7 of 8, −0.4 to +0.6 points" in told
+    assert told.startswith("Worse than")
+    table["p (Holm)"] = 1
+    table.to_csv(stored / "differences.csv", index=False)
+    assert evidence.helps("spatial-video", stored) == "Better than spatial-video beyond doubt in 0 of 37 conditions."
+    assert evidence.does_not("spatial-video", stored).startswith("Nowhere worse beyond doubt; not told apart in 37 of")
+    asked = [question for theme in evidence.THEMES.values() for question in theme]
+    assert sorted(asked) == sorted(set(evidence.ASKS) - {evidence.STILLS}), "each question in one theme"
 
 
 def test_a_difference_without_the_sign_of_every_seed_is_open():
@@ -301,6 +336,11 @@ def test_differences_are_coloured_by_what_can_be_said(stored):
     assert set(groups) == {"helps", "hurts", "not told apart"}
     assert (groups["helps"].x > 0).all()
     assert groups["hurts"].texts[0] == "Compression: JPEG 10"
+    ticks = [text for _, text in panel.y.ticks]
+    place = int(groups["hurts"].y[0])
+    assert (ticks[place], max(n for n, text in enumerate(ticks[:place]) if text.endswith(":"))) == (
+        "JPEG 10", ticks.index("Compression:"),
+    )  # fmt: skip
     assert isinstance(panel.marks[0], Rule)
     one = figures_evidence.differences(evidence.differences(question="Compression", folder=stored))
     agree(one)

@@ -329,7 +329,7 @@ def test_tables_show_what_is_chosen_and_mark_the_best(app):  # noqa: F811
     assert "| PCK@0.05, % | R0 | R1 | R2 | R3 | R4 |" in shown
     assert "[" not in shown
     assert [label.partition(" · ")[0] for label in downloads(app)] == ["LaTeX", "Markdown", "CSV"]
-    app.multiselect(key="rows of Added blur").set_value([]).run()
+    app.multiselect(key="rows of table Added blur").set_value([]).run()
     assert "at least one row" in app.error[0].value
 
 

@@ -6,10 +6,10 @@ from safetensors.torch import save
 from test_pages import analysed, app, finish, walk_file, words  # noqa: F401 -- fixtures
 
 import models
-from freqviz import again
+from freqviz import again, evidence, tables
 from freqviz.web import library
 
-PAGE = "pages/networks/networks.py"
+PAGE, EVIDENCE = "pages/networks/networks.py", "pages/networks/evidence.py"
 
 
 @pytest.fixture
@@ -83,3 +83,22 @@ def test_the_page_shows_the_card_of_the_chosen_network_and_opens_the_clip_with_i
     assert "The twin. Deformable multi-scale alignment" in words(app)
     (link,) = app.get("link_button")
     assert link.proto.url == "./?networks=spatial-video"
+
+
+def test_the_page_of_evidence_shows_costs_with_their_command_and_offers_every_stored_table(app):  # noqa: F811
+    app.query_params |= {"cost": "Memory", "stored": "Traps for energy"}
+    app.run()
+    app.switch_page(EVIDENCE).run()
+    assert "Memory of each network" in words(app)
+    assert evidence.COSTING in [one.value for one in app.code]
+    asked = app.selectbox(key="stored")
+    assert asked.options == list(tables.FILES)
+    assert asked.value == "Traps for energy"
+    for title in ("Cost", "Added blur", "Differences in every condition"):  # one of them is a question of the page too
+        app.selectbox(key="stored").select(title).run()
+        assert not app.exception
+        assert not app.error
+        offered = [one.proto.label.partition(" · ")[0] for one in app.get("download_button")]
+        assert offered[-3:] == ["LaTeX", "Markdown", "CSV"]
+        first = tables.stored(library.PROJECT / "assets" / "evaluation" / f"{tables.FILES[title]}.csv").rows[0]
+        assert any(one.value.startswith("| ") and f"| {first} |" in one.value for one in app.markdown)

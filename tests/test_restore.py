@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from test_evidence import Film
 from torch import nn
 
 import models
 from freqviz import quality
-from freqviz.learn import restore
+from freqviz.learn import report, restore, restored
 from models import freq_deblur
 from models.freq_deblur import EnergyWeights
 from models.probe import edit, watch
@@ -179,3 +180,29 @@ def test_the_pose_is_what_the_network_of_single_frames_finds_on_the_restored_fra
         assert torch.allclose(found, frame(restored[:, None]), atol=1e-6)
         assert torch.equal(seen["restored"], restored)
         assert not torch.allclose(found, frame(frames[:, 2:3]), atol=1e-3)
+
+
+def test_restored_frames_go_on_where_they_were_stopped(tmp_path, monkeypatch):
+    asked = []
+
+    def predict(networks, frame, windows, say):
+        assert windows.sharp
+        asked.append((windows.regime, list(networks)))
+        if asked[-1] == ("R2", [restored.NAME, restored.TWIN]) and asked.count(asked[-1]) == 1:
+            raise KeyboardInterrupt
+        rows = {f"pose/{row}": np.zeros((len(windows), 14, 2)) for row in networks}
+        return rows | {"key": np.array([[key.clip, key.frame] for key in windows.keys])}
+
+    monkeypatch.setattr(restored, "predict", predict)
+    monkeypatch.setattr(restored.data, "Clips", lambda *_: Film())
+    with pytest.raises(KeyboardInterrupt):
+        restored.run(tmp_path, runs=tmp_path)
+    folder = restored.run(tmp_path, runs=tmp_path)
+    assert folder == restored.run(tmp_path, runs=tmp_path)
+    assert [regime for regime, _ in asked] == ["R0", "R1", "R2", "R2", "R3"]
+    hashed = models.checkpoint_hash
+    monkeypatch.setattr(models, "checkpoint_hash", lambda name, seed=0, form="": hashed(name, seed, form) + form)
+    del asked[:]
+    restored.run(tmp_path, runs=tmp_path)  # another training of the twin
+    assert asked == [(regime, [restored.TWIN]) for regime in restored.REGIMES]
+    assert report.load(folder, restored.REGIMES)[1].tolist() == [0, 1]

@@ -97,16 +97,70 @@ def test_the_networks_of_a_run_stand_with_their_means_and_intervals(tiny, walk):
     assert np.isfinite(few.values[:, few.names.index("jitter, % of box")]).all()
 
 
-@pytest.mark.parametrize("title", tables.evaluations(REGIMES.parent))
+README = {"regimes", "speed", "goals", "switches", "out_of_range", "weights", "cost", "references", "methods"}  # tables
+
+
+@pytest.mark.parametrize("title", [title for title, file in tables.FILES.items() if file in README])
 def test_the_tables_of_the_evaluation_are_those_of_the_readme(title):
     readme = re.sub("[`*]", "", (REGIMES.parents[2] / "README.md").read_text().split("<!-- tables -->")[1])
     found = tables.evaluations(REGIMES.parent)[title]("pck@0.1")
-    assert found.latex().count(r" \\") == len(found.rows) + 1
-    if title not in ("Joints", "Jitter of whole clips"):
-        shown = [cell for row in found.part(found.rows, found.names, title in ("Goals", "Parts switched off")).cells()
-                 for cell in row if cell != tables.MISSING]  # fmt: skip
-        absent = [cell for cell in shown if cell.strip("*") not in readme]
-        assert len(absent) < 0.2 * len(shown), absent  # the README leaves some regimes out
+    few = title in ("Goals", "Parts switched off", "Every method")  # whose intervals the README has
+    shown = [cell.replace("−", "-") for row in found.part(found.rows, found.names, few).cells() for cell in row]
+    absent = [cell for cell in shown if cell != tables.MISSING and cell.strip("*") not in readme]
+    assert len(absent) < 0.2 * len(shown), absent  # the README leaves some regimes out
+
+
+@pytest.mark.parametrize("file", sorted(REGIMES.parent.glob("*.csv")), ids=lambda file: file.stem)
+def test_every_stored_table_is_offered_and_printed_in_all_three_forms(file):
+    title = {name: title for title, name in tables.FILES.items()}[file.stem]
+    found = tables.evaluations(file.parent)[title]("pck@0.05")
+    lines = found.latex().splitlines()
+    assert lines[1] == f"\\begin{{tabular}}{{l{'r' * len(found.columns)}}}"
+    body = [line for line in lines[2:-1] if not line.endswith("rule")]
+    assert len(body) == len(found.rows) + 1
+    for line in body:
+        assert line.endswith(r" \\")
+        assert len(re.findall(r"(?<!\\)&", line)) == len(found.columns)
+        assert line.count("{") == line.count("}")
+        assert line.isascii(), "signs that LaTeX's fonts may lack"
+        assert not re.search(r"(?<!\\)[%#_]", line)
+    table = found.markdown().splitlines()
+    assert len(table) == len(found.rows) + 2
+    assert {line.count("|") for line in table} == {len(found.columns) + 2}
+    numbers = pd.read_csv(io.StringIO(found.csv()))
+    assert len(numbers) == len(found.rows) * len(found.columns)
+    assert numbers["value"].notna().sum() > 0.3 * len(numbers)
+    assert len(set(found.rows)) == len(found.rows)
+
+
+def test_differences_and_scores_of_every_condition_are_those_of_their_files():
+    scores, apart = (pd.read_csv(REGIMES.with_name(f"{name}.csv")) for name in ("evidence", "differences"))
+    found = tables.stored(REGIMES.with_name("evidence.csv"), "pck@0.2")
+    line = scores[(scores["condition"] == "JPEG 10") & (scores["row"] == "freq-video")].iloc[0]
+    place = found.rows.index("Compression: JPEG 10"), found.names.index("freq-video")
+    assert (found.values[place], found.low[place]) == (line["pck@0.2"], line["low@0.2"])
+    assert not found.best.any(), "conditions are no rivals"
+    found = tables.stored(REGIMES.with_name("differences.csv"))
+    assert len(found.rows) == (~apart["again"]).sum() / 3
+    line = apart[(apart["condition"] == "JPEG 10") & (apart["against"] == "spatial-frame")].iloc[0]
+    place = found.rows.index("Compression: JPEG 10, PCK@0.1"), found.names.index("spatial-frame")
+    assert (found.values[place], found.high[place]) == (line["difference"], line["high"])
+
+
+def test_draws_are_summed_up_by_regime(tmp_path):
+    (tmp_path / "manifest.csv").write_text(
+        "clip,frame,regime,lengths px,angles rad,trap\n"
+        "a,0,R2,40.0 0.0 21.0 32.0 40.0,0 0 0 0 0,\n"
+        "a,8,R2,0.0 36.0 31.0 36.0 36.0,0 0 0 0 0,3:occluder\n"
+    )
+    found = tables.stored(tmp_path / "manifest.csv")
+    assert dict(zip(found.names, found.cells()[0], strict=True)) == {
+        "windows": "2", "key frame, px": "26.0", "neighbours, px": "27.5", "longest, px": "38.0",
+        "sharp neighbours": "1.0", "with a trap, %": "50",
+    }  # fmt: skip
+    (tmp_path / "goals.csv").write_text("row,pck\na,1\n")
+    with pytest.raises(LookupError, match="no column 'question'; the table holds row, pck"):
+        tables.stored(tmp_path / "goals.csv")
 
 
 def test_intervals_of_another_measure_are_not_shown():
@@ -146,7 +200,7 @@ def test_the_command_writes_all_three(tmp_path):
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs TeX: apt-get install texlive-latex-base")
 def test_the_table_compiles(tmp_path):
-    body = comparison(pd.read_csv(REGIMES)).latex()
+    body = "\n\n".join(make("pck@0.1").latex() for make in tables.evaluations(REGIMES.parent).values())
     source = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + body + "\\end{document}\n"
     (tmp_path / "t.tex").write_text(source)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]

@@ -181,8 +181,8 @@ class Key:
 class Windows(Dataset[dict[str, NDArray]]):
     """The windows of one regime, degraded in the frame and cut with the key frame's box.
 
-    Item: crops (5, 3, 192, 144) uint8, "sharp" the key frame's before its damage; joints of all five frames and of the
-    two next to the key frame, counts of the key frame, box, lengths in px, the slot that a trap lies on (-1: none).
+    Item: crops (5, 3, 192, 144) uint8, joints of all five frames and of the two next to the key frame, counts of the
+    key frame, box, lengths in px, the slot that a trap lies on (-1: none).
 
     Args:
         clips: whose windows.
@@ -191,6 +191,7 @@ class Windows(Dataset[dict[str, NDArray]]):
         recompress: frames (T, H, W, 3) and a crf to these frames after H.264; needed where the regime has a crf.
         step: frames from one key frame to the next; 0: those of the regime.
         radius: frames on each side of the key frame, at least 2; the inner five are the same for all.
+        sharp: whether an item has "sharp" too, (3, 192, 144) uint8: the key frame before its damage.
     Raises:
         ValueError: no such regime, one of H.264 without `recompress`, or one that has no longer windows.
     """
@@ -203,13 +204,14 @@ class Windows(Dataset[dict[str, NDArray]]):
         recompress: Recompress | None = None,
         step: int = 0,
         radius: int = 2,
+        sharp: bool = False,
     ):
         if regime not in HOW:
             raise ValueError(f"regime must be one of {', '.join(HOW)}, got '{regime}'")
         if radius > 2 and regime not in LONGER:
             raise ValueError(f"longer windows are drawn in {', '.join(LONGER)}, not in {regime}")
         self.clips, self.regime, self.how, self.recompress = clips, regime, HOW[regime], recompress
-        self.radius = radius
+        self.radius, self.sharp = radius, sharp
         if self.how.crf and recompress is None:
             raise ValueError(f"'{regime}' needs what codes H.264")
         self._coded: tuple[int, NDArray[np.uint8]] = (-1, np.zeros((0, 0, 0, 3), np.uint8))  # the clip of the last item
@@ -256,9 +258,11 @@ class Windows(Dataset[dict[str, NDArray]]):
             side = box[2:] * rng.uniform(1 - how.jitter, 1 + how.jitter)
             centre = box[:2] + box[2:] / 2 + rng.uniform(-how.jitter, how.jitter, 2) * box[2:]
             box = np.concatenate([centre - side / 2, side])
-        return {
+        sharp = {}
+        if self.sharp:
+            sharp["sharp"] = crops.cut(clips.frame(key.clip, key.frame), box).transpose(2, 0, 1).copy()
+        return sharp | {
             "frames": np.stack([crops.cut(frame, box) for frame in cuts]).transpose(0, 3, 1, 2),
-            "sharp": crops.cut(clips.frame(key.clip, key.frame), box).transpose(2, 0, 1).copy(),
             "joints": joints,
             "beside": np.stack([clips.joints[key.clip][n] for n in clips.window(key.clip, key.frame, 1)[::2]]),
             "counts": person.counts,

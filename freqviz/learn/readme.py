@@ -1,5 +1,6 @@
 """What the README says of the comparison: each table of `report`, in Markdown."""
 
+import math
 from collections.abc import Callable
 
 import pandas as pd
@@ -46,6 +47,32 @@ def methods(table: pd.DataFrame) -> str:
     return markdown(rows)
 
 
+def cost(table: pd.DataFrame) -> str:
+    """The table of what networks cost, as `benchmarks.cost` measures it; a table a device."""
+    parts = []
+    for device, own in table.groupby("device", sort=False):
+        one = own.iloc[0]
+        rows: list[Row] = [
+            {
+                "network": f"`{line['network']}`",
+                "parameters, M": f"{line['parameters'] / 1e6:.2f}",
+                "multiply-adds, G: a window": f"{line['multiply-adds'] / 1e9:.2f}",
+                "a frame of a clip": f"{line['multiply-adds a frame'] / 1e9:.2f}",
+                "a frame of a clip, ms": f"{_figures(1e3 * line['clip seconds'])} (× {line['clip ratio']:.2f})",
+                "frames/s": _figures(line["frames/s"]),
+                "of the ceiling": f"{100 * line['clip share']:.0f} %",
+                "a window alone, ms": f"{_figures(1e3 * line['window seconds'])} (× {line['window ratio']:.2f})",
+                "of the ceiling ": f"{100 * line['window share']:.0f} %",
+                "memory, MB": f"{line['memory'] / 1e6:.0f}",
+            }
+            for _, line in own.iterrows()
+        ]
+        ceiling = f"{one['ceiling'] / 1e9:,.0f} G multiply-adds/s of a {one['ceiling of']}"
+        head = f"{device}, {one['threads']} threads, {one['precision']}, least of {one['rounds']} rounds in turn; "
+        parts += [f"{head}ceiling: {ceiling}", markdown(rows)]
+    return "\n\n".join(parts)
+
+
 def markdown(rows: list[Row]) -> str:
     """A table in Markdown: a line a row, a column a key of the first."""
     head = "| " + " | ".join(rows[0]) + " |"
@@ -55,6 +82,11 @@ def markdown(rows: list[Row]) -> str:
 
 def percent(value: float) -> str:
     return f"{100 * value:.1f}"
+
+
+def _figures(value: float) -> str:
+    """A number above 0 with three figures, all of those before the point."""
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
 def points(difference: float, low: float, high: float) -> str:
@@ -142,14 +174,6 @@ def _limbs_and_jitter(tables: Tables) -> list[Row]:
     ]
 
 
-def _cost(tables: Tables) -> list[Row]:
-    return [
-        {"network": f"`{one['network']}`", "parameters": f"{one['parameters'] / 1e6:.2f} M",
-         "multiply-adds a window": f"{one['multiply-adds'] / 1e9:.2f} G"}
-        for _, one in tables["cost"].iterrows()
-    ]  # fmt: skip
-
-
 def _references(tables: Tables) -> list[Row]:
     columns = [str(column) for column in tables["references"] if column != "setting"]
     return [
@@ -194,11 +218,6 @@ PARTS: list[tuple[str, str, Callable[[Tables], list[Row]]]] = [  # title, the ta
         "**One limb blurred; boxes jittered by ± 10 %; jitter of whole clips** (of the box side)",
         "regimes",
         _limbs_and_jitter,
-    ),
-    (
-        "**Cost** (real FFT 2.5·N·log2 N, bilinear sample 4 per tap and channel, every frame of a window encoded)",
-        "cost",
-        _cost,
     ),
     (
         "**Single frames, nothing but motion blur** (comparable with published references)",

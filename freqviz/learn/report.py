@@ -13,7 +13,6 @@ import models
 from freqviz import poses
 from freqviz.learn import data, readme
 from freqviz.learn import evaluate as ev
-from models.cost import multiply_adds, parameters
 from models.network import channels_last
 from models.spatial_frame import SpatialFrame
 
@@ -350,14 +349,6 @@ def put(page: Path, part: str, text: str) -> None:
 MEASURE = "PCK@0.05, @0.1, @0.2 on JHMDB split 1 test clips, true boxes, box norm, no flip; mean of the seeds"
 
 
-def cost_table() -> pd.DataFrame:
-    """Parameters and multiply-adds of a window."""
-    return pd.DataFrame(
-        [{"network": n, "parameters": parameters(models.build(n)), "multiply-adds": multiply_adds(models.build(n))}
-         for n in readme.NETWORKS]
-    )  # fmt: skip
-
-
 def card_scores(regimes: pd.DataFrame, name: str) -> dict[str, object]:
     """PCK at .05, .1, .2 of a network by regime, as its card tells them."""
     own = regimes[regimes.row == name]
@@ -386,7 +377,6 @@ def write(
         "switches": switches_table(found, sources),
         "weights": weights_table(found),
         "jitter": jitter_table(found),
-        "cost": cost_table(),
     }
     if len(beyond := out_of_range_table(found, sources)):
         tables["out_of_range"] = beyond

@@ -132,7 +132,8 @@ def train_pair(recipe: train.Recipe, root: Path, run: Path, minutes: float = mat
     run.mkdir(parents=True, exist_ok=True)
     stills = data.Stills.open(root / "lspet")
     clips, held = (data.Clips(root / "jhmdb", part, run.parent / "cache") for part in ("train", "validation"))
-    shown = [batch for regime in ("R1", "R2", "R3") for batch in DataLoader(Windows(held, regime, VALIDATED), 8)]
+    windows = (Windows(held, regime, VALIDATED, sharp=True) for regime in ("R1", "R2", "R3"))
+    shown = [batch for several in windows for batch in DataLoader(several, 8)]
     networks = []
     for variant in PAIR:
         torch.manual_seed(recipe.seed)

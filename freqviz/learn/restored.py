@@ -38,6 +38,7 @@ def predict(
     Args:
         networks: by row of the table.
         frame: a network for poses that sees one frame.
+        windows: with their undegraded key frames.
     Returns:
         "psnr/<row>" dB and "ssim/<row>" (N,); "pose/<row>" (N, 14, 2) frame pixels; truth, counts, key.
     """
@@ -63,18 +64,21 @@ def predict(
 
 
 def run(root: Path, part: str = "test", runs: Path = Path("runs"), limit: int = 0, say: Callable = print) -> Path:
-    """Predict every regime; returns the folder of the predictions. Arguments as `evaluate.run`."""
+    """Predict what is missing of every regime; the folder of the predictions. Arguments as `evaluate.run`."""
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
-    networks = {}
+    networks, made = dict[str, FreqDeblur](), {"": ev.backbone()}
     for row, variant in ((NAME, ""), (TWIN, "spatial")):
         network = models.load(NAME, variant=variant)
         assert isinstance(network, FreqDeblur)
-        networks[row] = network
+        networks[row], made[row] = network, models.checkpoint_hash(NAME, 0, variant)
     frame, folder = models.load("spatial-frame"), ev.part_folder(runs, part) / "restored"
-    folder.mkdir(parents=True, exist_ok=True)
     for regime in REGIMES:
-        found: dict[str, Any] = predict(networks, frame, ev.Windows(clips, regime, limit), say)
-        np.savez_compressed(folder / f"{regime}.npz", **found)
+        windows = ev.Windows(clips, regime, limit, sharp=True)
+
+        def missing(rows: list[str], windows: ev.Windows = windows) -> dict[str, NDArray]:
+            return predict({row: networks[row] for row in rows}, frame, windows, say)
+
+        ev.resumed(folder / f"{regime}.npz", windows.keys, made, missing)
     ev.write_sources(clips, folder)
     return folder
 

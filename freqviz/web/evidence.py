@@ -6,7 +6,7 @@ import streamlit as st
 from freqviz import cards, evidence, figures_evidence, figures_networks, tables
 from freqviz.panel import Panel
 from freqviz.web.page import show
-from freqviz.web.paperwork import show_table
+from freqviz.web.paperwork import choose_table, show_table, stored_tables
 from freqviz.web.recipe import explain
 
 PYTHON = "import freqviz\nfrom freqviz import {}\n\npanel = {}"
@@ -22,17 +22,18 @@ def summary() -> None:
     )  # fmt: skip
     words, figure = st.columns(2, gap="large")
     with words:
-        st.markdown("\n".join(evidence.sentences()))
         st.markdown(f"**Where it helps.** {evidence.helps(against)}")
         st.markdown(f"**Where it does not.** {evidence.does_not(against)}")
         st.caption(
-            "Written from the stored numbers. Beyond doubt: p below .05 after Holm's correction over all comparisons, "
-            "and every seed has the sign. No published numbers stand here: none is of this protocol."
+            "Points of PCK, each question at its own threshold. Beyond doubt: p below .05 after Holm's correction over "
+            "all comparisons, and every seed has the sign. No published numbers stand here: none is of this protocol."
         )
+        st.markdown("**What was found**, from the stored numbers:\n\n" + "\n".join(evidence.sentences()))
     with figure:
         found = evidence.differences(against)
+        lines = len(found) + found["question"].nunique()
         call = f"figures_evidence.differences(evidence.differences({against!r}), 'All conditions')"
-        _show(figures_evidence.differences(found, "All conditions"), call, found, 16 * len(found) + ROOM)
+        _show(figures_evidence.differences(found, "All conditions"), call, found, 16 * lines + ROOM)
 
 
 def question() -> None:
@@ -79,13 +80,35 @@ def traps() -> None:
     _show(figures_evidence.traps(table), "figures_evidence.traps(evidence.table('traps'))", table, 330)
 
 
-def cost() -> None:
-    """What accuracy costs: parameters, multiply-adds, and frames per second where they were measured."""
-    table = cards.table()
-    panel = figures_networks.accuracy_against_cost(table, "R2", "PCK@0.1")
+def accuracy() -> None:
+    """What accuracy costs in multiply-adds."""
+    panel = figures_networks.accuracy_against_cost(cards.table(), "R2", "PCK@0.1")
     show(panel, 400)
     python = PYTHON.format("cards, figures_networks", "figures_networks.accuracy_against_cost(cards.table(), 'R2')")
     explain(panel, "python -m freqviz models", python)
+
+
+def cost() -> None:
+    """What every network costs, as it was measured side by side in one run."""
+    table = evidence.table("cost")
+    st.markdown("**What it costs**, measured side by side in one run.")
+    kinds, devices = list(figures_networks.COSTS), list(table["device"].unique())
+    with st.container(horizontal=True):
+        kind = st.segmented_control("Shown", kinds, default=kinds[0], required=True, key="cost", bind="query-params")
+        device = devices[0] if len(devices) == 1 else st.segmented_control(
+            "Device", devices, default=devices[0], required=True, key="device of cost", bind="query-params"
+        )  # fmt: skip
+    panel = figures_networks.cost(table, kind, device)
+    show(panel, 20 * (table["device"] == device).sum() + ROOM)
+    call = f"figures_networks.cost(evidence.table('cost'), {kind!r}, {device!r})"
+    units = {"memory": "memory, bytes", "ceiling": "ceiling, multiply-adds/s"}
+    explain(panel, evidence.COSTING, PYTHON.format("evidence, figures_networks", call), table.rename(columns=units))
+
+
+def every_table() -> None:
+    """Each stored table, for LaTeX, Markdown and CSV."""
+    st.markdown("**Every table**, to read and to take along.")
+    choose_table(stored_tables(), "stored")
 
 
 def _show(panel: Panel, call: str, numbers: pd.DataFrame, height: int) -> None:

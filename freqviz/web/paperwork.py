@@ -32,6 +32,7 @@ MOST = 12  # columns of a strip
 WIDEST, DPI = 900, 200  # of a printed strip on the screen: CSS pixels, and dots per inch of paper
 RUN = "The networks of this run"
 OFFERED = ("PCK@.05, %", "PCK@.1, %", "error, % of box", "jitter, % of box", "effective frames", "ms/frame")
+NETWORKS = ("spatial-frame", "spatial-video", "freq-video", "energy softmax")  # columns offered of many
 EVALUATION = library.PROJECT / "assets" / "evaluation"
 KEPT: Any = {"bind": "query-params", "persist_state": "session"}  # the choices of a tab that is not open
 KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
@@ -177,41 +178,47 @@ class Paperwork:
     # ---- tables
 
     def table(self) -> None:
-        """Widgets for a comparison, how it looks, and its files."""
-        known = tables.evaluations(EVALUATION) if EVALUATION.is_dir() else {}
-        with st.container(key="controls"):
-            which, what = st.columns([3, 2], gap="medium")
-        title = which.selectbox("Table", [RUN, *known], key="table", **KEPT)
-        with sentences():
-            if title == RUN:
-                found = _of_run(self.view)
-                offered = [name for name in found.names if name in OFFERED] or list(found.names)
-                st.caption(
-                    "Means over the frames of this clip with 95 % intervals (moving-block bootstrap); "
-                    "they say nothing of other clips."
-                )
-            else:
-                measure = "pck@0.1"
-                if title in ("Added blur", "Natural motion", "Out of range"):
-                    measure = what.selectbox(
-                        "Measure", tables.MEASURES, 1, format_func=str.upper, key="table measure", **KEPT
-                    )
-                found = known[title](measure)
-                offered = [name for name in found.names if name in tables.REGIMES] or list(found.names)
-            names, rows = st.container(key="table parts").columns(2, gap="medium")
-            columns = names.multiselect("Columns", found.names, offered, key=f"columns of {title}")
-            kept = rows.multiselect("Rows", found.rows, found.rows, key=f"rows of {title}")
-            intervals = st.toggle("Intervals", True, key="table intervals", **KEPT)
-            if not (columns and kept):
-                raise ValueError("choose at least one row and one column")
-            show_table(found.part(kept, columns, intervals), title)
+        """Widgets for a comparison, of this clip or of the evaluation, how it looks, and its files."""
+        choose_table({RUN: lambda _measure: _of_run(self.view)} | stored_tables())
+
+
+def stored_tables() -> dict[str, Callable[[str], Comparison]]:
+    """Those of the evaluation, by title; none where it was not made."""
+    return tables.evaluations(EVALUATION) if EVALUATION.is_dir() else {}
+
+
+def choose_table(known: dict[str, Callable[[str], Comparison]], key: str = "table") -> None:
+    """Widgets for one of several comparisons, how it looks, and its files; the key is that of the choice."""
+    with st.container(key="controls of tables"):
+        which, what = st.columns([3, 2], gap="medium")
+    title = which.selectbox("Table", known, key=key, **KEPT)
+    with sentences():
+        measure = "pck@0.1"
+        if tables.FILES.get(title) in tables.MEASURED:
+            measure = what.selectbox("Measure", tables.MEASURES, 1, format_func=str.upper, key="table measure", **KEPT)
+        found = known[title](measure)
+        usual = OFFERED if title == RUN else (*tables.REGIMES, *NETWORKS)
+        offered = [name for name in found.names if name in usual] or list(found.names)
+        if title == RUN:
+            st.caption(
+                "Means over the frames of this clip with 95 % intervals (moving-block bootstrap); "
+                "they say nothing of other clips."
+            )
+        names, rows = st.container(key="table parts").columns(2, gap="medium")
+        columns = names.multiselect("Columns", found.names, offered, key=f"columns of table {title}")
+        kept = rows.multiselect("Rows", found.rows, found.rows, key=f"rows of table {title}")
+        intervals = st.toggle("Intervals", True, key="table intervals", **KEPT)
+        if not (columns and kept):
+            raise ValueError("choose at least one row and one column")
+        show_table(found.part(kept, columns, intervals), title)
 
 
 def show_table(found: Comparison, title: str) -> None:
     """A comparison, and its files; the title names these."""
-    with st.container(key="comparison"):
+    with st.container(key=f"comparison {title}"):
         st.markdown(found.markdown().replace("~", r"\~"))
-    st.caption("Bold is the best of a column, and what is printed alike; oracles are no rivals.")
+    if found.best.any():
+        st.caption("Bold is the best of a column, and what is printed alike; oracles are no rivals.")
     stem = "-".join(title.lower().split())
     texts = {"LaTeX": (found.latex(), ".tex", "latex"), "Markdown": (found.markdown(), ".md", "markdown"),
              "CSV": (found.csv(), ".csv", None)}  # fmt: skip
@@ -219,7 +226,7 @@ def show_table(found: Comparison, title: str) -> None:
         for label, (text, suffix, _) in texts.items():
             st.download_button(
                 f"{label} · {max(1, round(len(text.encode()) / 1000))} kB", text, stem + suffix, "text/plain",
-                key=f"{label} of the table", on_click="ignore", icon=":material/download:",
+                key=f"{label} of {title}", on_click="ignore", icon=":material/download:",
             )  # fmt: skip
     with st.expander("LaTeX to copy, for `\\usepackage{booktabs}`"):
         st.code(found.latex(), "latex", wrap_lines=True)

@@ -16,4 +16,10 @@ left, right = st.columns(2, gap="large")
 with left, web.sentences():
     evidence.traps()
 with right, web.sentences():
+    evidence.accuracy()
+st.divider()
+with web.sentences():
     evidence.cost()
+st.divider()
+with web.sentences():
+    evidence.every_table()
