@@ -8,6 +8,7 @@ doubt* where its p, corrected by Holm over all of them, is below .05 and every s
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from freqviz import cards
@@ -15,6 +16,7 @@ from freqviz import cards
 NETWORK, TWIN, FRAME = "freq-video", "spatial-video", "spatial-frame"
 COMMAND = "python -m freqviz evaluate --evidence --data FOLDER"
 COSTING = "python -m benchmarks.cost --write"  # makes the table "cost"
+ABLATING = "python -m freqviz evaluate --ablations --data FOLDER"  # makes the table "ablations"
 LEVEL = 0.05  # of p
 HELPS, HURTS, OPEN = "helps", "hurts", "open"
 STILLS = "Stills and frames"
@@ -43,14 +45,15 @@ NAMED = 2  # conditions of a theme that are named; more are counted
 
 
 def table(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """A stored table of the evaluation, such as "evidence", "differences", "traps" or "cost".
+    """A stored table of the evaluation, such as "evidence", "differences", "traps", "ablations" or "cost".
 
     Raises:
         LookupError: it was not made yet; the message has the command.
     """
     file = (folder or cards.EVALUATION) / f"{name}.csv"
     if not file.is_file():
-        raise LookupError(f"{file.name} has not been made yet: {COSTING if name == 'cost' else COMMAND}")
+        commands = {"cost": COSTING, "ablations": ABLATING}
+        raise LookupError(f"{file.name} has not been made yet: {commands.get(name, COMMAND)}")
     return pd.read_csv(file)
 
 
@@ -99,6 +102,25 @@ def verdict(line: pd.Series) -> str:
     if not (line["p (Holm)"] < LEVEL and all((one > 0) == better and one != 0 for one in seeds)):
         return OPEN
     return HELPS if better else HURTS
+
+
+def choices(question: str, regime: str, folder: Path | None = None) -> pd.DataFrame:
+    """Answers of the ablations to one question in one regime, with a column "verdict" by the interval alone.
+
+    The answer that the others are held to comes first and has no difference.
+
+    Raises:
+        LookupError: no such question or regime; the message names those there are.
+    """
+    known = table("ablations", folder)
+    own = known[known["question"] == question]
+    if not len(own):
+        raise LookupError(f"no question {question!r}; there are {', '.join(known['question'].unique())}")
+    if regime not in set(own["regime"]):
+        raise LookupError(f"{question} was not asked in {regime!r}; it was in {', '.join(own['regime'].unique())}")
+    own = own[own["regime"] == regime]
+    outcome = np.select([own["low"] > 0, own["high"] < 0], [HELPS, HURTS], OPEN)
+    return own.assign(verdict=outcome).sort_values("difference", key=lambda one: one.notna(), kind="stable")
 
 
 def rivals(folder: Path | None = None) -> list[str]:

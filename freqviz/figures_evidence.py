@@ -107,6 +107,35 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
     )
 
 
+def choices(table: pd.DataFrame) -> Panel:
+    """What each answer of an ablation is worth against the one that the others are held to.
+
+    Args:
+        table: as `evidence.choices` has it.
+    """
+    base, others = table[table["difference"].isna()].iloc[0], table[table["difference"].notna()]
+    order, marks = list(others["row"]), list[Mark]([Rule(0.0, "x", role="reference")])
+    for outcome, (role, name) in OUTCOMES.items():
+        own = others[others["verdict"] == outcome]
+        if len(own):
+            texts = [f"{row}: {100 * score:.1f} %" for row, score in zip(own["row"], own["pck@0.05"], strict=True)]
+            places = np.array([order.index(row) for row in own["row"]])
+            marks += _intervals(own, ("difference", "low", "high"), places, texts, name, role)
+    return Panel(
+        f"{base['question']}, {base['regime']}",
+        Axis(f"PCK@0.05 minus that of “{base['row']}”", "points"),
+        _names("Answer", order),
+        tuple(marks),
+        note=f"“{base['row']}” finds {100 * base['pck@0.05']:.1f} %; n = {base['frames']:,} "
+        + ("stills" if base["films"] == base["frames"] else f"frames of {base['films']:,} films held out")
+        + ".",
+        guide="Exploratory: 200 steps on a frozen backbone, one seed. A line across zero says nothing, and of many "
+        "lines beside it a few are chance: nothing is corrected here.",
+        formula=f"{SCORE}; differences of the same frames",
+        source=SOURCE,
+    )
+
+
 def traps(table: pd.DataFrame) -> Panel:
     """How often a blurred frame with a trap outweighs the sharp one.
 

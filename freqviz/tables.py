@@ -275,6 +275,7 @@ FILES = {  # title: file in assets/evaluation
     "Every condition": "evidence",
     "Differences in every condition": "differences",
     "Traps for energy": "traps",
+    "What each choice is worth": "ablations",
     "Draws": "manifest",
 }
 
@@ -416,6 +417,21 @@ def _traps(table: pd.DataFrame) -> Comparison:
     return _across(pd.concat([table, bare]), "row", "trap", kind, "outweighs the sharp frame, %", "share")
 
 
+def _ablations(table: pd.DataFrame) -> Comparison:
+    """A row an answer, two columns a regime: PCK@.05, and its difference to the answer that others are held to."""
+    table["place"] = table["question"] + ": " + table["row"]
+    flat = table.pivot(index="place", columns="regime", values=["pck@0.05", "difference", "low", "high"])
+    flat = flat.reindex(table["place"].unique())
+    known, kinds = pd.DataFrame({"place": flat.index}), {}
+    for regime in map(str, table["regime"].unique()):
+        known[regime] = flat["pck@0.05", regime].to_numpy()
+        for name, suffix in (("difference", ""), ("low", " low"), ("high", " high")):
+            known[f"{regime} minus the base{suffix}"] = flat[name, regime].to_numpy()
+        kinds |= {regime: Column(f"{regime}, %", better=0)}
+        kinds |= {f"{regime} minus the base": Column(f"{regime} − base", 100, 1, 0, True)}
+    return wide(known, "place", kinds, "PCK@.05")
+
+
 def _across(
     table: pd.DataFrame, rows: str, columns: str, kind: Column, head: str, value: str = "difference"
 ) -> Comparison:
@@ -449,5 +465,6 @@ def _draws(table: pd.DataFrame) -> Comparison:
 _MADE = {
     "joints": _joints, "goals": _goals, "switches": _switches, "weights": _weights, "jitter": _jitter, "cost": _cost,
     "references": _references, "differences": _differences, "traps": _traps, "manifest": _draws,
+    "ablations": _ablations,
 }  # fmt: skip
 _MADE_FOR = {"out_of_range": _out_of_range, "methods": _methods, "restored": _restored, "evidence": _conditions}

@@ -9,7 +9,7 @@ from both_renderers import agree
 from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
 
 from freqviz import crops, evidence, figures_evidence, tables, to_video
-from freqviz.learn import evaluate, report
+from freqviz.learn import ablations, evaluate, report
 from freqviz.learn import evidence as learn
 from freqviz.panel import Line, Points, Rule
 
@@ -372,3 +372,58 @@ def test_the_stored_tables_answer_every_question_with_intervals():
     assert {row for row in table["row"] if row in evaluate.RIVALS} == set(evaluate.RIVALS)
     for rival in evidence.rivals():
         agree(figures_evidence.differences(evidence.differences(rival), "All conditions"))
+
+
+# ---- what each choice is worth
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """A folder with a table of ablations: one answer better, one worse, one that cannot be told apart."""
+    lines = [
+        {"question": "Losses", "row": row, "regime": "R2", "frames": 20, "films": 5, "pck@0.05": score,
+         "difference": apart, "low": low, "high": high}
+        for row, score, apart, low, high in (
+            ("better", 0.42, 0.02, 0.01, 0.03), ("base", 0.4, np.nan, np.nan, np.nan),
+            ("worse", 0.35, -0.05, -0.07, -0.03), ("alike", 0.41, 0.01, -0.01, 0.03),
+        )
+    ]  # fmt: skip
+    pd.DataFrame(lines).to_csv(tmp_path / "ablations.csv", index=False)
+    return tmp_path
+
+
+def test_an_answer_is_told_by_its_interval_and_the_base_comes_first(asked):
+    table = evidence.choices("Losses", "R2", asked)
+    assert list(table["row"]) == ["base", "better", "worse", "alike"]
+    assert list(table["verdict"])[1:] == [evidence.HELPS, evidence.HURTS, evidence.OPEN]
+    panel = figures_evidence.choices(table)
+    agree(panel)
+    points = {mark.name: mark.x.item() for mark in panel.marks if isinstance(mark, Points)}
+    assert points == pytest.approx({"helps": 2, "hurts": -5, "not told apart": 1})
+    assert "“base” finds 40.0 %; n = 20 frames of 5 films held out" in panel.note
+
+
+def test_what_was_not_asked_is_named(asked):
+    with pytest.raises(LookupError, match="no question 'Colour'; there are Losses"):
+        evidence.choices("Colour", "R2", asked)
+    with pytest.raises(LookupError, match="Losses was not asked in 'R5'; it was in R2"):
+        evidence.choices("Losses", "R5", asked)
+    with pytest.raises(
+        LookupError, match="has not been made yet: python -m freqviz evaluate --ablations"
+    ):
+        evidence.choices("Losses", "R2", asked / "none")
+
+
+def test_a_table_of_answers_has_scores_and_differences(asked):
+    told = tables.evaluations(asked)["What each choice is worth"]("pck@0.1")
+    assert told.names == ("R2, %", "R2 − base")
+    assert told.markdown().splitlines()[2] == "| Losses: better | 42.0 | +2.0 [+1.0, +3.0] |"
+    assert told.cells()[1] == ["40.0", tables.MISSING]
+
+
+def test_the_stored_answers_are_those_of_the_readme_and_can_be_drawn():
+    table = evidence.table("ablations")
+    readme = (ROOT / "README.md").read_text().split("<!-- ablations -->")[1].split("<!-- /ablations -->")[0]
+    assert readme.strip() == ablations.markdown(table)
+    for question, regime in table[["question", "regime"]].drop_duplicates().itertuples(index=False):
+        agree(figures_evidence.choices(evidence.choices(question, regime)))

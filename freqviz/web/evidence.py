@@ -80,6 +80,25 @@ def traps() -> None:
     _show(figures_evidence.traps(table), "figures_evidence.traps(evidence.table('traps'))", table, 330)
 
 
+def choices() -> None:
+    """What losses, aggregation, alignment and instance norm are worth."""
+    known = evidence.table("ablations")
+    st.markdown("**What each choice is worth**: short trainings side by side, asked of films held out of the training.")
+    with st.container(horizontal=True):
+        questions = list(known["question"].unique())
+        asked = st.segmented_control(
+            "Choice", questions, default=questions[0], required=True, key="choice", bind="query-params"
+        )
+        regimes = list(known[known["question"] == asked]["regime"].unique())
+        usual = "R2" if "R2" in regimes else regimes[-1]
+        regime = st.selectbox("Asked in", regimes, regimes.index(usual), key=f"regime of {asked}", bind="query-params")
+    table = evidence.choices(asked, regime)
+    panel = figures_evidence.choices(table)
+    show(panel, ROW * len(table) + ROOM)
+    call = f"figures_evidence.choices(evidence.choices({asked!r}, {regime!r}))"
+    explain(panel, evidence.ABLATING, PYTHON.format("evidence, figures_evidence", call), table)
+
+
 def accuracy() -> None:
     """What accuracy costs in multiply-adds."""
     panel = figures_networks.accuracy_against_cost(cards.table(), "R2", "PCK@0.1")

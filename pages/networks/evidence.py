@@ -19,6 +19,9 @@ with right, web.sentences():
     evidence.accuracy()
 st.divider()
 with web.sentences():
+    evidence.choices()
+st.divider()
+with web.sentences():
     evidence.cost()
 st.divider()
 with web.sentences():
