@@ -487,7 +487,7 @@ def write_card(
         "degradation": f"motion blur up to {recipe.longest:g} px (1/256 of the crop's height), then noise, then JPEG",
     }
     command = f"python -m freqviz train {run.name}"
-    if 0 not in seeds:  # more seeds of what has a card
+    if run.name.endswith("-more"):  # further seeds of what has a card
         models.write_card(name, **{"further seeds": {"seeds": seeds, "minutes": budget["minutes"], "command": command}})
         return
     if recipe.variant:  # the same network, trained otherwise
