@@ -422,7 +422,7 @@ def _ablations(table: pd.DataFrame) -> Comparison:
     table["place"] = table["question"] + ": " + table["row"]
     flat = table.pivot(index="place", columns="regime", values=["pck@0.05", "difference", "low", "high"])
     flat = flat.reindex(table["place"].unique())
-    known, kinds = pd.DataFrame({"place": flat.index}), {}
+    known, kinds = pd.DataFrame({"place": flat.index}), dict[str, Column]()
     for regime in map(str, table["regime"].unique()):
         known[regime] = flat["pck@0.05", regime].to_numpy()
         for name, suffix in (("difference", ""), ("low", " low"), ("high", " high")):

@@ -136,7 +136,6 @@ class VideoNetwork(PoseNetwork):
     frames = 5
     backbone_key = "spatial-frame"  # networks with the same key share the result of `shared`
     kept: tuple[str, ...] = ()  # prefixes of parameters that stay as the trained twin has them
-    start = ""  # the network with whose parameters its training begins; "": that of the recipe
     restores = False  # whether the key frame is restored first, so that its true blur says little of it
     privileged = False  # whether training shows it the undegraded key frame
     fourier = False  # whether it is trained with the Fourier heatmap loss, though it looks at no energy

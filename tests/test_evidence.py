@@ -408,9 +408,7 @@ def test_what_was_not_asked_is_named(asked):
         evidence.choices("Colour", "R2", asked)
     with pytest.raises(LookupError, match="Losses was not asked in 'R5'; it was in R2"):
         evidence.choices("Losses", "R5", asked)
-    with pytest.raises(
-        LookupError, match="has not been made yet: python -m freqviz evaluate --ablations"
-    ):
+    with pytest.raises(LookupError, match="has not been made yet: python -m freqviz evaluate --ablations"):
         evidence.choices("Losses", "R2", asked / "none")
 
 

@@ -221,9 +221,9 @@ class PhaseAligned(VideoNetwork):
     """Neighbours are read where phase correlation says; nothing is learned but how much to believe it."""
 
     def __init__(self) -> None:
-        super().__init__(PhaseGuide())
-        with torch.no_grad():
-            self.guide.phase.gain.fill_(1.0)  # type: ignore[union-attr]  # it is all there is: believed from the start
+        guide = PhaseGuide()
+        nn.init.ones_(guide.phase.gain)  # it is all there is: believed from the start
+        super().__init__(guide)
 
     def _align(
         self, window: Encoded, f4: Tensor, f8: Tensor, f16: Tensor, others: list[int]

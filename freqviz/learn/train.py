@@ -28,6 +28,7 @@ from freqviz.learn.flow import give_flow
 from models.align import sample
 from models.dct_input import DctInput
 from models.freq_full import FreqFull
+from models.freq_restored import FreqRestored
 from models.motion import TwoStreams
 from models.network import PoseNetwork, channels_last, density
 from models.probe import watch
@@ -366,7 +367,7 @@ def train_heads(
         network = models.build(name, variant)
         assert isinstance(network, VideoNetwork)
         network.start_from(frame)
-        if network.start:
+        if isinstance(network, FreqRestored):
             begin_as(network, models.load(network.start))
             begin_as(network.restorer, models.load("freq-deblur", variant=variant))
         if isinstance(start, VideoNetwork):
