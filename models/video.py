@@ -6,6 +6,8 @@ and modulation masks, (c) add to the logits of the frame weights. `SpatialGuide`
 The backbone is that of `spatial-frame`, frozen; frames pass it once, however many windows they serve.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -195,18 +197,20 @@ class VideoNetwork(PoseNetwork):
     def estimate(self, window: Encoded) -> Tensor:
         return self.heatmap(density(self.fused_logits(window)))
 
-    def exchanged(self, window: Encoded) -> Tensor:
-        """As any network's, but the key frame and each frame are aligned once, not once in every row."""
-        slots = range(self.frames)
+    def exchanged(self, window: Encoded) -> Iterator[Tensor]:
+        """As any network's, but each frame is aligned once, and the key frame to itself, for all windows together."""
+        middle, count = self.frames // 2, self.frames
         features = self._features(window)
-        key = tuple(maps[0, self.frames // 2] for maps in features)
-        aligned = self._align(window, *features, list(slots))  # each (1, T, ...), the key frame to itself too
-        rows = [key_in_each(moved[0]) for moved in aligned]
-        for moved, own in zip(rows, key, strict=True):
-            moved[:, self.frames // 2] = own
-        everything = {name: key_in_each(maps[0]) for name, maps in window.items()}
-        key4, key8 = (maps.expand(self.frames, -1, -1, -1) for maps in key[:2])
-        return self.heatmap(density(self._read(everything, *self._fuse(everything, key4, key8, *rows))))
+        key4, key8 = features[0][:, middle], features[1][:, middle]
+        aligned = self._aligned(window, features)
+        yield self.heatmap(density(self._read(window, *self._fuse(window, key4, key8, *aligned))))
+
+        itself = self._align(window, *features, [middle])
+        places = key_in_each(torch.arange(count), torch.tensor(count))  # (T - 1, T)
+        rows = [torch.cat([maps[0], last[0]])[places] for maps, last in zip(aligned, itself, strict=True)]
+        everything = {name: key_in_each(maps[0]) for name, maps in window.items() if name not in FEATURES}
+        keys = (maps.expand(count - 1, -1, -1, -1) for maps in (key4, key8))
+        yield self.heatmap(density(self._read(everything, *self._fuse(everything, *keys, *rows))))
 
     def fused_logits(self, window: Encoded) -> Tensor:
         """(B, J, H/4, W/4): what the softmax of `estimate` is taken of."""
@@ -218,14 +222,18 @@ class VideoNetwork(PoseNetwork):
 
     def fuse(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
+        middle, features = self.frames // 2, self._features(window)
+        aligned = self._aligned(window, features)
+        return self._fuse(window, features[0][:, middle], features[1][:, middle], *aligned)
+
+    def _aligned(self, window: Encoded, features: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+        """The neighbours moved onto the key frame, which is as it is: (B, T, C, ·, ·) at strides 4, 8, 16."""
         middle = self.frames // 2
-        features = self._features(window)
         aligned = self._align(window, *features, [t for t in range(self.frames) if t != middle])
-        rows = (
+        return [
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
             for moved, whole in zip(aligned, features, strict=True)
-        )  # (B, T, C, ·, ·)
-        return self._fuse(window, features[0][:, middle], features[1][:, middle], *rows)
+        ]
 
     def _features(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor]:
         probes = self.feature, self.feature8, self.feature16
