@@ -150,7 +150,12 @@ class Weights:
     def influence(self, network: str) -> Influence:
         """Of one network; a LookupError says that it sees single frames, or cannot be run here."""
         self.view.require(network)
-        return _influence(self.view.folder, network, self.frame, self.view.clip, self._box, network == self.network)
+        self.view.ahead(f"influence in {network}", self.frame, partial(self._found, network))
+        return self._found(network, self.frame)
+
+    def _found(self, network: str, frame: int) -> Influence:
+        view, deep = self.view, network == self.network
+        return _influence(view.folder, network, frame, view.clip, self._box_of(frame), deep)
 
     def influence_bars(self) -> None:
         """How far the pose moves without each neighbour, a bar a network."""
@@ -323,7 +328,10 @@ class Weights:
     @cached_property
     def _box(self) -> np.ndarray:
         """(4,) the box of the window to a hundredth of a pixel: short enough to copy, and used here too."""
-        return np.round(self.view.boxes[self.frame], 2)
+        return self._box_of(self.frame)
+
+    def _box_of(self, frame: int) -> np.ndarray:
+        return np.round(self.view.boxes[frame], 2)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
