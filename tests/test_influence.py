@@ -192,6 +192,15 @@ def test_the_depths_of_a_window_are_the_same_after_kept_frames(sample):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-3, atol=1e-4, err_msg=one.stage)
 
 
+def test_the_depths_of_a_clip_of_one_frame_have_all_slots(sample):
+    one, network = sample.part(41, 42), run.load_network("freq-video", "cpu")
+    _, ours = influence.traced(encode_window(one, network, 0, SAMPLE_BOX, "freq-video"))
+    fresh = run.deep_trace(one, "freq-video", 0, SAMPLE_BOX, "cpu")
+    assert [(r.stage, r.axes, r.values.shape) for r in ours.records] == [
+        (r.stage, r.axes, r.values.shape) for r in fresh.records
+    ]
+
+
 def test_the_table_has_a_row_a_slot_and_joint_in_pixels_and_in_fractions_of_the_box(tiny, walk):
     found = influence.influence(encode_window(walk, tiny, 8, BOX, "tiny"))
     table = found.table()
