@@ -17,8 +17,8 @@ clip given; what they find names frames by their number in the whole clip (`clip
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,11 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import blur, boxes, crops, run, sharpness, spectra
+from freqviz import blur, boxes, crops, poses, run, sharpness, spectra
 from freqviz.clip import Clip
-from freqviz.trace import Window, feature_energy, light_frames, light_rows, watching
+from freqviz.trace import Record, Trace, Window, feature_energy, light_frames, light_rows, recording, watching
 from models.network import PoseNetwork
-from models.probe import probes
+from models.probe import Probe, probes
 
 KEPT = 24  # frames after a backbone, about 0.6 MB each
 
@@ -82,6 +82,7 @@ class EncodedWindow:
     box: boxes.Box  # (4,) x, y, w, h that all were cut by; frame pixels
     maps: Window  # each (T, ...)
     energy: NDArray[np.float64] | None  # (T, bands) the network's own log energies over the person, if it has any
+    records: tuple[Record, ...] = ()  # what showed on the way
 
     @property
     def slots(self) -> NDArray[np.int64]:
@@ -249,37 +250,55 @@ def encode_window(
     if network.frames < 2:
         raise LookupError(f"{name} sees a single frame: no neighbour counts, and none can be exchanged")
     checked, shown = boxes.checked(box), run.window_frames(clip, key, network.frames)
-    distinct = sorted(set(shown))
+    distinct = sorted(set(shown)) if len(set(shown)) > 1 else shown[:2]  # of one row would be what no frame has
     shared = kept.shared(network, distinct, checked) if kept else None
-    maps, rows = _encode(network, np.stack([clip[i] for i in distinct]), checked, shared)
+    with recording(network) as records:
+        maps, rows = _encode(network, np.stack([clip[i] for i in distinct]), checked, shared)
     places = [distinct.index(i) for i in shown]
     energy = rows.get("band_energy")
     return EncodedWindow(
         network, name, clip.first, key, tuple(shown), checked,
         {part: values[places] for part, values in maps.items()},
         None if energy is None else energy[places],
+        tuple(replace(one, values=one.values[places]) if one.axes[0] == "frame" else one for one in records),
     )  # fmt: skip
 
 
 def influence(window: EncodedWindow) -> Influence:
-    """Exchange each neighbour for the key frame and rerun what follows: formula at the top of the module.
+    """Exchange each neighbour for the key frame and rerun what follows: formula at the top of the module."""
+    weights = {path: probe for path, probe in probes(window.network).items() if probe.quantity == "frame_weights"}
+    return _exchange(window, weights)[0]
 
-    All T windows are estimated together; that of the key slot is the window as it is.
-    """
-    count, middle = len(window.frames), len(window.frames) // 2
-    one = {part: maps[None] for part, maps in window.maps.items()}
-    found, weights, _ = _estimate(window, one, window.network.exchanged)
-    return Influence(
+
+def traced(window: EncodedWindow) -> tuple[Influence, Trace]:
+    """The influence, and what `run.deep_trace` gives of the same window: it is aligned once for both."""
+    found, records = _exchange(window, None)
+    return found, Trace(window.name, window.records + records)
+
+
+@torch.inference_mode()
+def _exchange(window: EncodedWindow, only: Mapping[str, Probe] | None) -> tuple[Influence, tuple[Record, ...]]:
+    """The influence, and what some probes showed of the window as it is; None: all."""
+    network, count, middle = window.network, len(window.frames), len(window.frames) // 2
+    steps = network.exchanged({part: maps[None] for part, maps in window.maps.items()})
+    with recording(network, only) as records:
+        found = [next(steps)]
+    heatmaps = torch.cat([*found, next(steps)]).float().cpu().numpy()
+    points, _ = poses.decode(np.insert(heatmaps[1:], middle, heatmaps[0], 0), network.stride)
+    keypoints = crops.to_frame(points, window.box, network.input_size)
+    weights = next((one.values.astype(np.float64) for one in records if one.quantity == "frame_weights"), None)
+    told = Influence(
         network=window.name,
         key=window.first + window.key,
         box=window.box,
         slots=window.slots,
         frames=window.first + np.array(window.frames),
-        joints=window.network.skeleton.names,
-        keypoints=found["keypoints"],
-        weights=np.full(count, np.nan) if weights is None else _over_person(weights[middle], window),
-        joint_weights=_at_joints(weights, found["keypoints"], window)[middle],
+        joints=network.skeleton.names,
+        keypoints=keypoints,
+        weights=np.full(count, np.nan) if weights is None else _over_person(weights, window),
+        joint_weights=_at_joints(weights, keypoints[middle], window),
     )
+    return told, tuple(records)
 
 
 def of_frame(clip: Clip, model: str, key: int, box: ArrayLike, device: run.Device = "auto") -> Influence:
@@ -373,20 +392,16 @@ def _device(network: PoseNetwork) -> str:
 
 @torch.inference_mode()
 def _estimate(
-    window: EncodedWindow, batch: Window, estimate: Callable[[Window], torch.Tensor] | None = None
+    window: EncodedWindow, batch: Window
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Light rows of B windows; their frame weights (B, T, h, w) and log feature variances (B, T), if probed.
-
-    Another `estimate` than the network's may give other windows than the `batch` holds: then poses are all of the rows.
-    """
+    """Light rows of B windows; their frame weights (B, T, h, w) and log feature variances (B, T), if probed."""
     network, seen = window.network, dict[str, NDArray[np.float64]]()
     known = probes(network).items()
     finest = min((p.stride for _, p in known if p.quantity == "feature"), default=0)
     only = {
         path: probe
         for path, probe in known
-        if probe.quantity == "frame_weights"
-        or (estimate is None and probe.quantity == "feature" and probe.stride == finest)
+        if probe.quantity == "frame_weights" or (probe.quantity == "feature" and probe.stride == finest)
     }
 
     def see(path: str, probe: Any, tensor: torch.Tensor) -> None:
@@ -395,7 +410,7 @@ def _estimate(
         seen[probe.quantity] = tensor.double().cpu().numpy()
 
     with watching(network, see, only):
-        rows = light_rows(network, batch, window.box, light=estimate is None, estimate=estimate)
+        rows = light_rows(network, batch, window.box)
     return rows, seen.get("frame_weights"), seen.get("feature")
 
 
@@ -408,13 +423,12 @@ def _over_person(weights: NDArray[np.float64], window: EncodedWindow) -> NDArray
 def _at_joints(
     weights: NDArray[np.float64] | None, keypoints: NDArray[np.float64], window: EncodedWindow
 ) -> NDArray[np.float64]:
-    """(B, T, J): weights (B, T, h, w) in the cells where joints (B, J, 2) were found; NaN without weights."""
-    batch, joints = keypoints.shape[:2]
+    """(T, J): weights (T, h, w) in the cells where joints (J, 2) were found; NaN without weights."""
     if weights is None:
-        return np.full((batch, len(window.frames), joints), np.nan)
+        return np.full((len(window.frames), len(keypoints)), np.nan)
     size = window.network.input_size
     points = crops.to_crop(keypoints, window.box, size)
     h, w = weights.shape[-2:]
-    column = np.clip((points[..., 0] + 0.5) * w // size[1], 0, w - 1).astype(int)  # (B, J)
-    row = np.clip((points[..., 1] + 0.5) * h // size[0], 0, h - 1).astype(int)
-    return np.stack([weights[b][:, row[b], column[b]] for b in range(batch)])
+    column = np.clip((points[:, 0] + 0.5) * w // size[1], 0, w - 1).astype(int)  # (J,)
+    row = np.clip((points[:, 1] + 0.5) * h // size[0], 0, h - 1).astype(int)
+    return weights[:, row, column]

@@ -232,6 +232,12 @@ class Worker:
             self._lock.notify()
         return ticket
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running or waiting."""
+        with self._lock:
+            return next(self._open(), None) is not None
+
     def ahead(self, ticket: Ticket) -> int:
         """Jobs that come before this one, the running one included; 0 when it runs or is over.
 
@@ -348,3 +354,10 @@ def worker(device: str, limit: int = LIMIT, each: int = EACH) -> Worker:
         if device not in _workers:
             _workers[device] = Worker(device, limit, each)
         return _workers[device]
+
+
+def working() -> bool:
+    """Whether a job is running or waiting, on whatever device."""
+    with _workers_lock:
+        held = list(_workers.values())
+    return any(one.busy for one in held)

@@ -139,6 +139,28 @@ def watching(
             handle.remove()
 
 
+@contextmanager
+def recording(network: nn.Module, only: Mapping[str, Probe] | None = None) -> Iterator[list[Record]]:
+    """Keep what passes probes while the block runs, in the order of the computation.
+
+    Args:
+        only: as in `watching`.
+    """
+    seen: list[Record] = []
+
+    def keep(path: str, probe: Probe, tensor: Tensor) -> None:
+        values, axes = tensor.detach().cpu().numpy(), probe.axes
+        if values.ndim == len(axes) + 1 and len(values) == 1:
+            values = values[0]  # the batch of one window
+        elif values.ndim == len(axes) + 1 and "frame" not in axes:
+            axes = ("frame", *axes)  # the frames of the window, or its neighbours, one by one
+        times = sum(record.stage.split("#")[0] == path for record in seen)
+        seen.append(Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values))
+
+    with watching(network, keep, only):
+        yield seen
+
+
 @torch.inference_mode()
 def trace_window(
     network: PoseNetwork, window: ArrayLike | Tensor | Window, name: str = "", shared: Window | None = None
@@ -156,19 +178,8 @@ def trace_window(
     Raises:
         ValueError: not T frames, or a probe whose tensor has other axes than it says.
     """
-    seen: list[Record] = []
-
-    def keep(path: str, probe: Probe, tensor: Tensor) -> None:
-        values, axes = tensor.detach().cpu().numpy(), probe.axes
-        if values.ndim == len(axes) + 1 and len(values) == 1:
-            values = values[0]  # the batch of one window
-        elif values.ndim == len(axes) + 1 and "frame" not in axes:
-            axes = ("frame", *axes)  # the frames of the window, or its neighbours, one by one
-        times = sum(record.stage.split("#")[0] == path for record in seen)
-        seen.append(Record(probe.quantity, f"{path}#{times + 1}" if times else path, axes, probe.stride, values))
-
     device = next(network.parameters()).device
-    with watching(network, keep):
+    with recording(network) as seen:
         if isinstance(window, dict):
             network.estimate({key: maps[None].to(device) for key, maps in window.items()})
         else:
@@ -303,7 +314,6 @@ def light_rows(
     window: Window,
     box: ArrayLike,
     light: bool = True,
-    estimate: Callable[[Window], Tensor] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Poses of B windows that share one box, and the part of the light tier that shows beside them.
 
@@ -312,7 +322,6 @@ def light_rows(
         window: encoded frames, each (B, T, ...), on the network's device.
         box: (4,) frame pixels; also the person region over which maps are averaged.
         light: False for poses only.
-        estimate: what gives heatmaps; default the network's `estimate`. With other windows than B, only poses.
     Returns:
         Arrays of B rows by the names of `LightTrace`, without those that the network does not have.
     """
@@ -342,7 +351,7 @@ def light_rows(
             rows[probe.quantity] = values[:, slot] if "frame" in keep else values
 
     with watching(network, see, only=_light_probes(network) if light else {}):
-        heatmaps = (estimate or network.estimate)(window)
+        heatmaps = network.estimate(window)
     arrays: dict[str, NDArray[Any]] = {name: value.double().cpu().numpy() for name, value in rows.items()}
     points, arrays["scores"] = poses.decode(heatmaps.float().cpu().numpy(), network.stride)
     arrays["keypoints"] = crops.to_frame(points, box, size)

@@ -8,6 +8,8 @@ Ideas: restoring and recognising in one network, each by what the other needs, h
 see `freq-deblur` and `freq-video`.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -43,7 +45,7 @@ class FreqRestored(VideoNetwork):
     def fused_logits(self, window: Encoded, rows: tuple[Tensor, ...] = ()) -> Tensor:
         return super().fused_logits(window if rows else self.with_restored(window), rows)
 
-    def exchanged(self, window: Encoded) -> Tensor:
+    def exchanged(self, window: Encoded) -> Iterator[Tensor]:
         return PoseNetwork.exchanged(self, window)  # every row restores its key frame from other neighbours
 
     def with_restored(self, window: Encoded) -> Encoded:

@@ -1,5 +1,6 @@
 """What every network of the project offers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -56,15 +57,18 @@ class PoseNetwork(nn.Module):
         """
         raise NotImplementedError
 
-    def exchanged(self, window: Encoded) -> Tensor:
-        """Heatmaps of one window, once for every slot that shows the key frame in place of its own.
+    def exchanged(self, window: Encoded) -> Iterator[Tensor]:
+        """Heatmaps of one window as it is, then with the key frame in the place of each neighbour.
+
+        Until the first is given, probes show what `estimate` of the window shows, and nothing else.
 
         Args:
             window: maps of encoded frames, each (1, T, ...).
-        Returns:
-            (T, J, H/4, W/4) densities; that of the middle slot is of the window as it is.
+        Yields:
+            (1, J, H/4, W/4) densities; then (T - 1, J, H/4, W/4), one for each slot but the middle one.
         """
-        return self.estimate({name: key_in_each(maps[0]) for name, maps in window.items()})
+        yield self.estimate(window)
+        yield self.estimate({name: key_in_each(maps[0]) for name, maps in window.items()})
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] to heatmaps (B, J, H/4, W/4)."""
@@ -82,10 +86,16 @@ class PoseNetwork(nn.Module):
         return {name: maps.unflatten(0, frames.shape[:2]) for name, maps in encoded.items()}
 
 
-def key_in_each(frames: Tensor) -> Tensor:
-    """(T, ...) frames to (T, T, ...): row t is the window whose slot t shows the middle frame."""
-    rows, slots = frames.repeat(len(frames), *[1] * frames.ndim), range(len(frames))
-    rows[slots, slots] = frames[len(frames) // 2]
+def key_in_each(frames: Tensor, key: Tensor | None = None) -> Tensor:
+    """(T, ...) frames to (T - 1, T, ...): windows in which a neighbour, each in turn, is the key frame instead.
+
+    Args:
+        key: (...) what stands for it; None: the middle frame.
+    """
+    middle = len(frames) // 2
+    others = [slot for slot in range(len(frames)) if slot != middle]
+    rows = frames.repeat(len(others), *[1] * frames.ndim)
+    rows[range(len(others)), others] = frames[middle] if key is None else key
     return rows
 
 

@@ -6,6 +6,8 @@ and modulation masks, (c) add to the logits of the frame weights. `SpatialGuide`
 The backbone is that of `spatial-frame`, frozen; frames pass it once, however many windows they serve.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -200,17 +202,17 @@ class VideoNetwork(PoseNetwork):
     def estimate(self, window: Encoded) -> Tensor:
         return self.heatmap(density(self.fused_logits(window)))
 
-    def exchanged(self, window: Encoded) -> Tensor:
-        """As any network's, but the key frame and each frame are aligned once, not once in every row."""
-        slots = range(self.frames)
-        features = self._features(window)
-        key = tuple(maps[0, self.frames // 2] for maps in features)
-        aligned = self._align(window, *features, list(slots))  # each (1, T, ...), the key frame to itself too
-        rows = [key_in_each(moved[0]) for moved in aligned]
-        for moved, own in zip(rows, key, strict=True):
-            moved[:, self.frames // 2] = own
-        everything = {name: key_in_each(maps[0]) for name, maps in window.items()}
-        return self.heatmap(density(self._read(everything, *self._fuse(everything, *rows))))
+    def exchanged(self, window: Encoded) -> Iterator[Tensor]:
+        """As any network's, but each frame is aligned once, and the key frame to itself, for all windows together."""
+        middle, features = self.frames // 2, self._features(window)
+        aligned = self.rows(window, features)
+        yield self.heatmap(density(self._read(window, *self._fuse(window, *aligned))))
+
+        itself = self._align(window, *features, [middle])
+        places = key_in_each(torch.arange(self.frames), torch.tensor(self.frames))  # (T - 1, T)
+        rows = [torch.cat([maps[0], last[0]])[places] for maps, last in zip(aligned, itself, strict=True)]
+        everything = {name: key_in_each(maps[0]) for name, maps in window.items() if name not in FEATURES}
+        yield self.heatmap(density(self._read(everything, *self._fuse(everything, *rows))))
 
     def fused_logits(self, window: Encoded, rows: tuple[Tensor, ...] = ()) -> Tensor:
         """(B, J, H/4, W/4): what the softmax of `estimate` is taken of; `rows` where they are known."""
@@ -224,14 +226,17 @@ class VideoNetwork(PoseNetwork):
         """Fused maps (B, C, ·, ·) at strides 4, 8, 16, and the aligned frames (B, T, C, ·, ·) at stride 8."""
         return self._fuse(window, *self.rows(window))
 
-    def rows(self, window: Encoded) -> tuple[Tensor, ...]:
-        """Every frame as it is aligned to the key frame, (B, T, C, ·, ·) at strides 4, 8 and 16."""
-        middle = self.frames // 2
-        features = self._features(window)
-        aligned = self._align(window, *features, [t for t in range(self.frames) if t != middle])
+    def rows(self, window: Encoded, features: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
+        """Every frame as it is aligned to the key frame, (B, T, C, ·, ·) at strides 4, 8 and 16.
+
+        Args:
+            features: of the frames, where they are known.
+        """
+        middle, (f4, f8, f16) = self.frames // 2, features or self._features(window)
+        aligned = self._align(window, f4, f8, f16, [t for t in range(self.frames) if t != middle])
         return tuple(
             torch.stack([*moved.unbind(1)[:middle], whole[:, middle], *moved.unbind(1)[middle:]], 1)
-            for moved, whole in zip(aligned, features, strict=True)
+            for moved, whole in zip(aligned, (f4, f8, f16), strict=True)
         )
 
     def _features(self, window: Encoded) -> tuple[Tensor, Tensor, Tensor]:

@@ -144,11 +144,25 @@ def test_aligning_each_frame_once_changes_no_heatmap(sample, name):
     one = {part: maps[None] for part, maps in window.maps.items()}
     hook = network.align8.register_forward_hook(lambda module, given, out: aligned.append(len(out[0])))
     with torch.inference_mode():
-        once, again = network.exchanged(one), PoseNetwork.exchanged(network, one)
+        once, again = (torch.cat([*steps]) for steps in (network.exchanged(one), PoseNetwork.exchanged(network, one)))
     hook.remove()
-    assert aligned == [5, 20]
-    assert (again - again[2]).abs().max() > 1e-3, "the exchange must show"
+    assert aligned == [4, 1, 4, 16]
+    assert (again[1:] - again[0]).abs().amax((1, 2, 3)).min() > 1e-3, "the exchange must show"
     np.testing.assert_allclose(once, again, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["spatial-video", "freq-video", "freq-full", "freq-motion", "freq-deblur"])
+@pytest.mark.parametrize("key", [41, 1])
+def test_what_a_window_showed_meanwhile_is_its_deep_trace(sample, name, key):
+    network = run.load_network(name, "cpu")
+    window = encode_window(sample, network, key, SAMPLE_BOX, name)
+    (found, ours), fresh = influence.traced(window), run.deep_trace(sample, name, key, SAMPLE_BOX, "cpu")
+    np.testing.assert_array_equal(found.pixels, influence.influence(window).pixels)
+    assert [(r.stage, r.quantity, r.axes, r.stride) for r in ours.records] == [
+        (r.stage, r.quantity, r.axes, r.stride) for r in fresh.records
+    ]
+    for one, other in zip(ours.records, fresh.records, strict=True):
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-3, atol=1e-4, err_msg=one.stage)
 
 
 def test_frames_kept_after_the_backbone_pass_it_once_for_all_windows_and_networks(tiny, walk):
@@ -176,6 +190,15 @@ def test_the_depths_of_a_window_are_the_same_after_kept_frames(sample):
     assert [r.stage for r in ours.records] == [r.stage for r in fresh.records]
     for one, other in zip(ours.records, fresh.records, strict=True):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-3, atol=1e-4, err_msg=one.stage)
+
+
+def test_the_depths_of_a_clip_of_one_frame_have_all_slots(sample):
+    one, network = sample.part(41, 42), run.load_network("freq-video", "cpu")
+    _, ours = influence.traced(encode_window(one, network, 0, SAMPLE_BOX, "freq-video"))
+    fresh = run.deep_trace(one, "freq-video", 0, SAMPLE_BOX, "cpu")
+    assert [(r.stage, r.axes, r.values.shape) for r in ours.records] == [
+        (r.stage, r.axes, r.values.shape) for r in fresh.records
+    ]
 
 
 def test_the_table_has_a_row_a_slot_and_joint_in_pixels_and_in_fractions_of_the_box(tiny, walk):

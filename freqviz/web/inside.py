@@ -3,6 +3,7 @@
 A figure is shown by naming its function and what it is given, so that the lines to copy are those that drew it.
 """
 
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -194,7 +195,7 @@ class Inside:
 
 
 def _words(code: str) -> set[str]:
-    return set("".join(letter if letter.isidentifier() or letter.isdigit() else " " for letter in code).split())
+    return set(re.findall(r"\w+", code))
 
 
 def median_offsets(view: View, frame: int) -> dict[str, list[list[float]]]:

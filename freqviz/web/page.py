@@ -15,7 +15,8 @@ from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import Described, described
-from freqviz.web import choice, library, session, truth, visitor, work
+from freqviz.web import ahead, choice, library, session, truth, visitor, work
+from freqviz.web.ahead import AHEAD
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
@@ -114,6 +115,7 @@ def slider(clip: Clip, place: DeltaGenerator, help: str = HELP) -> int:
     if "frame" in state and not first <= state["frame"] <= last:
         state["frame"] = min(max(state["frame"], first), last)  # of a longer clip, or outside of the part
     number = place.slider("Frame", first, last, key="frame", bind="query-params", help=help, persist_state="session")
+    ahead.cursor_at(number - first)
     return number - first
 
 
@@ -133,6 +135,7 @@ def show(
         on_click: called with x and y of a clicked point, in a new script run.
         still: the panel is one that `kept` gave, so that its figure is kept too.
     """
+    AHEAD.stir()
     if limits is not None:
         panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")

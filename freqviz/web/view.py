@@ -1,8 +1,9 @@
 """A finished analysis as pages see it: per frame, with the truth where it is known."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from freqviz.clip import Clip
 from freqviz.panel import Panel
 from freqviz.poses import Pose
 from freqviz.trace import LightTrace, Trace
-from freqviz.web import library, work
+from freqviz.web import ahead, library, work
+from freqviz.web.ahead import AHEAD
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
 TRUE_BLUR = "True blur (pixels)"
@@ -299,8 +301,24 @@ class View:
         if kept := self.analysis.deep.get((network, self.number(frame))):
             return kept
         self.require(network)
+        self.ahead(f"depths of {network}", frame, partial(self._deep, network))
+        return self._deep(network, frame)
+
+    def _deep(self, network: str, frame: int) -> Trace:
         box = np.round(self.analysis.traces[network].boxes[frame], 2)  # as it stands in lines to copy
         return work.deep_trace(self.name, self.folder, network, frame, box)
+
+    def ahead(self, name: str, frame: int, compute: Callable[[int], object]) -> None:
+        """Have what this frame needs computed for the next one too, while the page is at rest.
+
+        Args:
+            name: of what is computed.
+            frame: under the cursor.
+            compute: of a frame; knows nothing of a visit, and its result is cached.
+        """
+        following = ahead.beside(frame, len(self.clip))
+        if following is not None:
+            AHEAD.plan(name, partial(compute, following))
 
     def require(self, network: str) -> None:
         """Say so where what is not stored cannot be computed here.

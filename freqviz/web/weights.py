@@ -18,6 +18,7 @@ from freqviz import compare, figures, figures_weights, influence, offsets, readi
 from freqviz.clip import Clip
 from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
+from freqviz.trace import Trace
 from freqviz.web import work
 from freqviz.web.page import show
 from freqviz.web.recipe import explain, in_python
@@ -35,6 +36,7 @@ class Weights:
 
     view: View
     frame: int
+    network: str = ""  # whose depths are shown too, if those of one are
 
     @property
     def number(self) -> int:
@@ -148,7 +150,12 @@ class Weights:
     def influence(self, network: str) -> Influence:
         """Of one network; a LookupError says that it sees single frames, or cannot be run here."""
         self.view.require(network)
-        return _influence(self.view.folder, network, self.frame, self.view.clip, self._box)
+        self.view.ahead(f"influence in {network}", self.frame, partial(self._found, network))
+        return self._found(network, self.frame)
+
+    def _found(self, network: str, frame: int) -> Influence:
+        view, deep = self.view, network == self.network
+        return _influence(view.folder, network, frame, view.clip, self._box_of(frame), deep)
 
     def influence_bars(self) -> None:
         """How far the pose moves without each neighbour, a bar a network."""
@@ -187,10 +194,17 @@ class Weights:
         self._show_deep(network, "band_evidence", f", {BAND_NAMES}", 330)
 
     def _show_deep(self, network: str, name: str, more: str, height: int) -> None:
-        deep = self.view.deep(self.frame, network)
+        deep = self._deep(network)
         panel = getattr(figures_weights, name)(deep, *([BAND_NAMES] if more else []))
         given = [f"trace = run.deep_trace(clip, {network!r}, {self.frame}, {self._box.tolist()})"]
         self._show(panel, f"figures_weights.{name}(trace{more})", height, *given, deep=True)
+
+    def _deep(self, network: str) -> Trace:
+        """Everything that a network computes for the frame; of the pass that its influence needs, if there is one."""
+        if network != self.network or run.load_network(network).frames < 2:
+            return self.view.deep(self.frame, network)
+        self.view.require(network)
+        return _traced(self.view.folder, network, self.frame, self.view.clip, self._box)[1]
 
     @property
     def slots(self) -> list[int]:
@@ -314,7 +328,10 @@ class Weights:
     @cached_property
     def _box(self) -> np.ndarray:
         """(4,) the box of the window to a hundredth of a pixel: short enough to copy, and used here too."""
-        return np.round(self.view.boxes[self.frame], 2)
+        return self._box_of(self.frame)
+
+    def _box_of(self, frame: int) -> np.ndarray:
+        return np.round(self.view.boxes[frame], 2)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
@@ -325,8 +342,15 @@ def _window(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarra
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _influence(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray) -> Influence:
+def _influence(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray, _deep: bool) -> Influence:
+    if _deep:  # the page shows more of the window
+        return _traced(folder, network, frame, _clip, _box)[0]
     return influence.influence(_window(folder, network, frame, _clip, _box))
+
+
+@st.cache_resource(max_entries=work.DEEP, show_spinner=False)
+def _traced(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray) -> tuple[Influence, Trace]:
+    return influence.traced(_window(folder, network, frame, _clip, _box))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -12,7 +12,7 @@ def under_the_cursor() -> None:
     slider, choice = web.cursor_row(3, 2)
     frame = web.cursor(view, slider)
     network = choice.selectbox("Network", view.networks, key="network", bind="query-params")
-    counted = web.Weights(view, frame)
+    counted = web.Weights(view, frame, network)
     with st.container(key="figures"):
         with web.sentences():
             counted.strip(network)

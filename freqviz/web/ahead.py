@@ -1,0 +1,100 @@
+"""The frame beside the cursor, computed while the page is at rest: where a visitor goes on, it is there.
+
+One thread of the server does it, for whoever moved last, and only what that page has just computed for its own frame.
+It begins when nothing has been drawn for anyone for a while, never while a run is at work, and what it has not begun
+by the next move is dropped. What it computes lies in the caches of the pages, and nowhere else.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from freqviz import jobs
+
+REST = 0.3  # seconds since something was drawn
+MOST = 6  # things that are planned for a frame
+CURSOR, STEP = "cursor was at", "cursor goes by"  # keys of the session's state
+_log = logging.getLogger(__name__)
+
+
+class Ahead:
+    """Plans, and the thread that carries them out once it is begun; without it they lie unused."""
+
+    def __init__(self, rest: float = REST, busy: Callable[[], bool] = jobs.working):
+        self._rest, self._busy = rest, busy
+        self._changed = threading.Condition()
+        self._plans: dict[str, Callable[[], object]] = {}
+        self._stirred = 0.0  # time.monotonic()
+
+    def begin(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._serve, name="ahead", daemon=True).start()
+
+    def moved(self) -> None:
+        """A cursor moves: what was planned for another frame is dropped."""
+        with self._changed:
+            self._plans.clear()
+        self.stir()
+
+    def stir(self) -> None:
+        """Something is being drawn: not now."""
+        self._stirred = time.monotonic()
+
+    def plan(self, name: str, compute: Callable[[], object]) -> None:
+        """Something to compute when nobody waits for anything.
+
+        Args:
+            name: plans of one name are one.
+            compute: called in a thread that belongs to no visit; what it gives is dropped, so it must keep it itself.
+        """
+        with self._changed:
+            if len(self._plans) < MOST:
+                self._plans.setdefault(name, compute)
+                self._changed.notify()
+
+    def _serve(self) -> None:
+        while True:
+            compute = self._next()
+            try:
+                compute()
+            except Exception as error:  # whoever asks for it will be told
+                _log.debug("nothing computed ahead: %s", error)
+            del compute
+
+    def _next(self) -> Callable[[], object]:
+        """The first plan, once there is rest."""
+        with self._changed:
+            while True:
+                left = self._stirred + self._rest - time.monotonic()
+                if self._plans and left <= 0 and not self._busy():
+                    return self._plans.pop(next(iter(self._plans)))
+                self._changed.wait(max(left, self._rest) if self._plans else None)
+
+
+AHEAD = Ahead()
+
+
+def cursor_at(frame: int) -> None:
+    """The frame that a page is about to show, an index; call it in a script."""
+    state: Any = st.session_state
+    if frame != (before := state.get(CURSOR, frame)):
+        state[STEP] = 1 if frame > before else -1
+    state[CURSOR] = frame
+    AHEAD.moved()
+
+
+def beside(frame: int, count: int) -> int | None:
+    """The frame that the cursor comes to if it goes on as it last moved, at first onwards; None at the end of the clip.
+
+    Call it in a script.
+
+    Args:
+        frame: under the cursor, an index.
+        count: frames of the clip.
+    """
+    following = frame + st.session_state.get(STEP, 1)
+    return following if 0 <= following < count else None

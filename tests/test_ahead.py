@@ -1,0 +1,134 @@
+"""Is the next frame computed only while the page is at rest, and is what a visitor left dropped?"""
+
+import threading
+import time
+
+import pytest
+import test_pages
+from conftest import TinyNetwork
+
+from freqviz.jobs import DONE, Worker, worker, working
+from freqviz.web import ahead, view, weights, work
+from freqviz.web import page as web_page
+from freqviz.web.ahead import Ahead
+
+app, walk_file, analysed = test_pages.app, test_pages.walk_file, test_pages.analysed
+
+
+@pytest.fixture
+def done():
+    """What was computed, and an event for a plan that waits."""
+    return []
+
+
+def begun(rest=0.05, busy=lambda: False):
+    found = Ahead(rest, busy)
+    found.begin()
+    return found
+
+
+def until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+def test_what_is_planned_is_computed_once_each_in_its_order(done):
+    one = begun()
+    for name in ("a", "b", "a"):
+        one.plan(name, lambda name=name: done.append(name))
+    assert until(lambda: len(done) == 2)
+    one.plan("c", lambda: done.append("c"))
+    assert until(lambda: done == ["a", "b", "c"])
+
+
+def test_while_something_is_drawn_nothing_is_computed(done):
+    one = begun(rest=0.5)
+    one.stir()
+    one.plan("a", lambda: done.append("a"))
+    for _ in range(20):  # a second: twice what would be rest
+        one.stir()
+        time.sleep(0.05)
+    assert done == []
+    assert until(lambda: done == ["a"])
+
+
+def test_a_moved_cursor_drops_what_was_planned_for_the_frame_before(done):
+    one = begun(rest=0.3)
+    one.moved()
+    one.plan("old", lambda: done.append("old"))
+    one.moved()
+    one.plan("new", lambda: done.append("new"))
+    assert until(lambda: done)
+    time.sleep(0.2)
+    assert done == ["new"]
+
+
+def test_an_error_is_told_to_nobody_and_ends_nothing(done):
+    one = begun()
+    one.plan("broken", lambda: 1 / 0)
+    one.plan("whole", lambda: done.append("whole"))
+    assert until(lambda: done == ["whole"])
+
+
+def test_nothing_is_computed_while_a_run_is_at_work(done):
+    going = threading.Event()
+    held = worker("test of ahead").submit(lambda *_: going.wait(20))
+    assert working()
+    one = begun(busy=working)
+    one.plan("a", lambda: done.append("a"))
+    time.sleep(0.5)
+    assert done == []
+    going.set()
+    assert held.wait(20)
+    assert held.state == DONE
+    assert until(lambda: done == ["a"])
+
+
+def test_a_worker_is_busy_while_a_job_runs_or_waits():
+    one, going = Worker("of a test"), threading.Event()
+    assert not one.busy
+    held = one.submit(lambda *_: going.wait(20))
+    assert one.busy
+    going.set()
+    held.wait(20)
+    assert until(lambda: not one.busy)
+
+
+def test_no_more_than_a_few_things_wait():
+    one = Ahead()
+    for name in range(50):
+        one.plan(str(name), lambda: None)
+    assert len(one._plans) == ahead.MOST
+
+
+@pytest.mark.parametrize("page", ["frame_weights", "alignment", "side_by_side"])
+def test_a_page_plans_the_frame_that_the_cursor_comes_to_and_finds_it_there(app, page, monkeypatch):
+    planned, estimated, estimate = Ahead(), list[int](), TinyNetwork.estimate  # not begun: the test computes
+    for module in (ahead, view, web_page):
+        monkeypatch.setattr(module, "AHEAD", planned)
+    for cache in (work.deep_trace, weights._influence, weights._traced, weights._window):
+        cache.clear()
+
+    def counted(network, window):
+        estimated.append(1)
+        return estimate(network, window)
+
+    monkeypatch.setattr(TinyNetwork, "estimate", counted)
+    app.query_params["frame"] = "9"
+    app.run()
+    app.switch_page(f"pages/inner/{page}.py").run()
+    for frame in (8, 7):  # backwards
+        app.slider(key="frame").set_value(frame).run()
+    before = len(estimated)
+    for compute in planned._plans.values():
+        compute()
+    assert len(estimated) > before, "the frame beside was not known"
+    there = len(estimated)
+    app.slider(key="frame").set_value(6).run()
+    assert not app.exception
+    assert len(estimated) == there
+    app.slider(key="frame").set_value(0).run()
+    assert len(estimated) > there, "a frame far off is not"
+    assert not planned._plans, "before the first frame there is none"
