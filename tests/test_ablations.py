@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from freqviz import crops
 from freqviz.learn import ablations as ab
-from freqviz.learn import train
+from freqviz.learn import answers, train
 from models.network import density
+from models.probe import watch
+from models.video import CHANNELS
 
 SIZE = (48, 36)
 
@@ -25,7 +28,13 @@ TARGET = gaussians([(15.0, 20.0), (22.3, 30.6)])
 
 @pytest.mark.parametrize(
     "loss",
-    [ab.squared_error, ab.fourier_l1, ab.phase_loss, ab.focal_frequency_loss, ab.characteristic_loss],
+    [
+        answers.squared_error,
+        answers.fourier_l1,
+        answers.phase_loss,
+        answers.focal_frequency_loss,
+        answers.characteristic_loss,
+    ],
 )
 def test_a_loss_is_zero_at_the_target_and_grows_with_the_distance(loss):
     near, far = (gaussians([(15.0 + d, 20.0), (22.3 + d, 30.6)]) for d in (0.5, 2.0))
@@ -36,7 +45,13 @@ def test_a_loss_is_zero_at_the_target_and_grows_with_the_distance(loss):
 
 @pytest.mark.parametrize(
     "loss",
-    [ab.squared_error, ab.fourier_l1, ab.phase_loss, ab.focal_frequency_loss, ab.characteristic_loss],
+    [
+        answers.squared_error,
+        answers.fourier_l1,
+        answers.phase_loss,
+        answers.focal_frequency_loss,
+        answers.characteristic_loss,
+    ],
 )
 def test_a_joint_that_does_not_count_teaches_nothing(loss):
     found = gaussians([(15.0, 20.0), (5.0, 5.0)]).clamp_min(1e-30).log()
@@ -45,8 +60,8 @@ def test_a_joint_that_does_not_count_teaches_nothing(loss):
 
 def test_phase_does_not_feel_the_width_but_the_place():
     wide = gaussians([(15.0, 20.0), (22.3, 30.6)], 1.2 * train.SIGMA)
-    assert ab.phase_loss(wide.clamp_min(1e-30).log(), TARGET, ONE).item() < 1e-4
-    assert ab.squared_error(wide.clamp_min(1e-30).log(), TARGET, ONE).item() > 1e-4
+    assert answers.phase_loss(wide.clamp_min(1e-30).log(), TARGET, ONE).item() < 1e-4
+    assert answers.squared_error(wide.clamp_min(1e-30).log(), TARGET, ONE).item() > 1e-4
 
 
 def test_the_characteristic_function_is_summed_over_the_whole_plane_up_to_the_cap():
@@ -54,7 +69,7 @@ def test_the_characteristic_function_is_summed_over_the_whole_plane_up_to_the_ca
     whole = torch.fft.fft2(found - TARGET).abs().square()
     radius = torch.hypot(torch.fft.fftfreq(SIZE[0])[:, None], torch.fft.fftfreq(SIZE[1])[None])
     wanted = whole[..., radius <= 0.25].mean()
-    assert ab.characteristic_loss(found.clamp_min(1e-30).log(), TARGET, ONE).item() == pytest.approx(
+    assert answers.characteristic_loss(found.clamp_min(1e-30).log(), TARGET, ONE).item() == pytest.approx(
         wanted.item(), rel=1e-4
     )
 
@@ -63,17 +78,17 @@ def test_the_focal_loss_is_its_written_out_definition():
     found = gaussians([(17.0, 20.5), (20.0, 30.0)])
     distance = torch.fft.fft2((found - TARGET) * (2 * math.pi * train.SIGMA**2)).abs()
     each = (distance / distance.amax((-2, -1), keepdim=True) * distance.square()).mean((-2, -1))
-    told = ab.focal_frequency_loss(found.clamp_min(1e-30).log(), TARGET, ONE)
+    told = answers.focal_frequency_loss(found.clamp_min(1e-30).log(), TARGET, ONE)
     assert told.item() == pytest.approx(each.mean().item(), rel=1e-4)
 
 
-RULES = [answer for answer in ab.ANSWERS if answer.question == ab.WEIGHTS]
+RULES = [answer for answer in answers.ANSWERS if answer.question == answers.WEIGHTS]
 
 
 def rows(seed=0):
     """Aligned rows of three strides, all five frames alike, and a window with the maps that rules look at."""
     torch.manual_seed(seed)
-    maps = [torch.randn(1, 1, ab.CHANNELS, 48 // n, 36 // n).expand(-1, 5, -1, -1, -1).clone() for n in (1, 2, 4)]
+    maps = [torch.randn(1, 1, CHANNELS, 48 // n, 36 // n).expand(-1, 5, -1, -1, -1).clone() for n in (1, 2, 4)]
     window = {"early": torch.randn(1, 1, 8, 12, 9).expand(-1, 5, -1, -1, -1).clone()}
     return maps, window | {"band_energy": torch.randn(1, 1, 4, 12, 9).expand(-1, 5, -1, -1, -1).clone()}
 
@@ -84,7 +99,7 @@ def test_frames_that_are_alike_are_weighed_alike(answer):
         return  # each frame on its own: the weights need not sum to 1
     network = answer.build().eval()
     maps, window = rows()
-    with torch.no_grad(), ab.watch(network, ["frame_weights"]) as seen:
+    with torch.no_grad(), watch(network, ["frame_weights"]) as seen:
         found = network.weighed(window, maps[1][:, 2], *maps)
     for mixed, given in zip(found, maps, strict=True):
         assert torch.allclose(mixed, given[:, 0], atol=1e-4)
@@ -98,7 +113,7 @@ def test_weights_sum_to_one_whatever_the_frames_hold(answer):
     maps, window = rows()
     maps = [one * torch.linspace(0.2, 3, 5)[:, None, None, None] for one in maps]
     window["band_energy"] = window["band_energy"] * torch.linspace(0.2, 3, 5)[:, None, None, None]
-    with torch.no_grad(), ab.watch(network, ["frame_weights"]) as seen:
+    with torch.no_grad(), watch(network, ["frame_weights"]) as seen:
         network.weighed(window, maps[1][:, 2], *maps)
     weights = next(iter(seen.values()))
     assert torch.allclose(weights.sum(1), torch.ones_like(weights.sum(1)), atol=1e-5)
@@ -115,14 +130,14 @@ def test_a_frame_that_lost_what_is_fine_counts_less(name):
     maps, window = rows()
     for one in maps:
         one[:, 4] = smooth(one[:, 4])
-    with torch.no_grad(), ab.watch(network, ["frame_weights"]) as seen:
+    with torch.no_grad(), watch(network, ["frame_weights"]) as seen:
         network.weighed(window, maps[1][:, 2], *maps)
     weights = next(iter(seen.values())).mean((-2, -1))[0]
     assert weights[4] < 0.8 * weights[0]
 
 
 def test_what_is_left_out_of_a_neighbour_by_burst_accumulation_comes_from_the_others():
-    network = ab.BurstAccumulation().eval()
+    network = answers.BurstAccumulation().eval()
     maps, _ = rows()
     sharp = maps[0].clone()
     sharp[:, 1:] = smooth(sharp[:, 0])[:, None]  # one sharp frame, four that lost what is fine
@@ -138,10 +153,10 @@ def test_phase_correlation_reads_the_neighbour_where_it_went():
     scene = functional.interpolate(torch.rand(1, 1, 60, 50), scale_factor=4, mode="bicubic").clamp(0, 1)[0, 0]
     moved = torch.tensor([8, 4, 0, -4, -8])  # pixels to the right
     frames = torch.stack([scene[16:208, 16 - d : 160 - d].expand(3, -1, -1) for d in moved])
-    network = ab.PhaseAligned().eval()
+    network = answers.PhaseAligned().eval()
     for name, value in (("slope", 100.0), ("threshold", 0.0), ("gain", 10.0)):
         getattr(network.guide.phase, name).data.fill_(value)
-    ramp = torch.arange(36.0).expand(1, 5, ab.CHANNELS, 48, 36) - moved[:, None, None, None] / 4
+    ramp = torch.arange(36.0).expand(1, 5, CHANNELS, 48, 36) - moved[:, None, None, None] / 4
     maps = {"f4": ramp, "f8": ramp[..., ::2, ::2], "f16": ramp[..., ::4, ::4]}
     with torch.no_grad():
         read = network.rows({name: own[None] for name, own in network.own(frames).items()} | maps)[0]
@@ -150,8 +165,8 @@ def test_phase_correlation_reads_the_neighbour_where_it_went():
 
 
 def test_without_alignment_neighbours_are_read_where_they_are():
-    network = ab.Unaligned().eval()
-    maps = {name: torch.randn(1, 5, ab.CHANNELS, 48 // n, 36 // n) for name, n in (("f4", 1), ("f8", 2), ("f16", 4))}
+    network = answers.Unaligned().eval()
+    maps = {name: torch.randn(1, 5, CHANNELS, 48 // n, 36 // n) for name, n in (("f4", 1), ("f8", 2), ("f16", 4))}
     for row, name in zip(network.rows(maps), maps, strict=True):
         assert torch.equal(row, maps[name])
 
@@ -167,14 +182,14 @@ def batch(seed):
 
 
 def test_a_training_goes_on_as_if_it_had_not_been_stopped(tmp_path):
-    answers = tuple(one for one in ab.ANSWERS if one.name in ("+ phase", "none"))
-    whole = ab.Training(ab.Bench(answers), tmp_path / "whole.pt")
+    few = tuple(one for one in answers.ANSWERS if one.name in ("+ phase", "none"))
+    whole = ab.Training(ab.Bench(few), tmp_path / "whole.pt")
     whole.learn(batch(0))
     whole.learn(batch(1))
-    first = ab.Training(ab.Bench(answers), tmp_path / "state.pt")
+    first = ab.Training(ab.Bench(few), tmp_path / "state.pt")
     first.learn(batch(0))
     first.save()
-    second = ab.Training(ab.Bench(answers), tmp_path / "state.pt")
+    second = ab.Training(ab.Bench(few), tmp_path / "state.pt")
     assert second.step == 1
     second.learn(batch(1))
     for one, other in zip(whole.averages, second.averages, strict=True):
@@ -184,7 +199,7 @@ def test_a_training_goes_on_as_if_it_had_not_been_stopped(tmp_path):
 
 
 def test_heads_of_other_questions_are_not_taken_up(tmp_path):
-    one, other = ((answer,) for answer in ab.ANSWERS[:2])
+    one, other = ((answer,) for answer in answers.ANSWERS[:2])
     ab.Training(ab.Bench(one), tmp_path / "state.pt").save()
     with pytest.raises(ValueError, match="holds other heads than there are now: remove it to train anew"):
         ab.Training(ab.Bench(other), tmp_path / "state.pt")
@@ -194,7 +209,7 @@ def test_what_is_measured_of_a_heatmap_is_zero_at_its_target():
     joints = torch.full((1, 5, 14, 2), 60.0)
     box = torch.tensor([[20.0, 20.0, 60.0, 80.0]], dtype=torch.float64)
     given = {"box": box, "joints": joints}
-    inside = ab.crops.transform(joints[0, 2].numpy(), ab.crops.matrix(box[0].numpy()))
+    inside = crops.transform(joints[0, 2].numpy(), crops.matrix(box[0].numpy()))
     target = train.targets(torch.from_numpy(inside).float()[None], SIZE, 4)
     found = ab.measures(target, given)
     assert found["spectrum"].max() < 1e-5
@@ -209,8 +224,8 @@ def test_the_table_says_how_far_apart_two_answers_are_and_whom_the_weights_trust
     truth = np.full((4, 14, 2), 50.0) + np.arange(14)[None, :, None]
     arrays = {"truth": truth, "counts": np.ones((4, 14), bool), "key": np.array([[0, 0], [0, 8], [1, 0], [1, 8]])}
     arrays |= {"lengths": np.array([[40.0, 40, 20, 0, 40]] * 4), "trapped": np.array([0, 0, 1, 1])}
-    for answer in ab.ANSWERS:
-        if answer.question == ab.NORM:
+    for answer in answers.ANSWERS:
+        if answer.question == answers.NORM:
             continue
         off = 10.0 if answer.name == "mean" else 0.0
         even = np.full((4, 5), 0.2)
@@ -221,12 +236,12 @@ def test_the_table_says_how_far_apart_two_answers_are_and_whom_the_weights_trust
     sharp = arrays | {"trapped": np.full(4, -1)}
     whole = ab.table({"R0": sharp, "trap noise": arrays}, np.array([0, 1]))
     told = whole[whole["regime"] == "trap noise"].set_index(["question", "row"])
-    mean = told.loc[ab.WEIGHTS, "mean"]
+    mean = told.loc[answers.WEIGHTS, "mean"]
     assert (mean["pck@0.05"], mean["difference"], mean["high"]) == (0, -1, -1)
     assert mean["pck@0.05 of the highest cell"] == 1
-    assert told.loc[(ab.WEIGHTS, "energy, per frame"), "outweighs"] == 0.5
+    assert told.loc[(answers.WEIGHTS, "energy, per frame"), "outweighs"] == 0.5
     assert mean["outweighs"] == 0
-    assert np.isnan(told.loc[(ab.WEIGHTS, "learned"), "difference"])
+    assert np.isnan(told.loc[(answers.WEIGHTS, "learned"), "difference"])
     text = ab.markdown(whole)
     assert "| mean | 0.0 (**-100.0**) | 0.0 (**-100.0**), 0 % |" in text
     assert "| learned (base) | 100.0 | 100.0, 0 % |" in text
