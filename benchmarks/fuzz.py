@@ -7,6 +7,7 @@ decoded in a process of its own, as the server does; one that dies is counted, a
 
 import argparse
 import collections
+import copy
 import io
 import json
 import re
@@ -104,16 +105,18 @@ CHANGES: dict[str, Callable[[bytearray, int, int, bytes], bytes]] = {
 
 def misshapen(value: Any, changes: list[Change]) -> Any:
     """A JSON value in which some places hold something else, lack, or lie ever deeper."""
+    deep = False  # once is deep enough: readers of the changed file are tried, not what changes it
     for _, where, number in changes:
         places = list(_places(value))
         holder, key = places[int(where * len(places)) % len(places)]
         if number % 7 == 0:
             del holder[key]
-        elif number % 7 == 1:
+        elif number % 7 == 1 and not deep:
+            deep = True
             for _ in range(number % 500):
                 holder[key] = [holder[key]]
         else:
-            holder[key] = HOSTILE[number % len(HOSTILE)]
+            holder[key] = copy.deepcopy(HOSTILE[number % len(HOSTILE)])  # later changes may lie in it
         if not value:
             break
     return value

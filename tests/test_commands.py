@@ -16,7 +16,7 @@ import models
 from freqviz import evidence, run, to_matplotlib
 from freqviz.__main__ import app
 from freqviz.clip import write_video
-from freqviz.learn import evaluate, report, train
+from freqviz.learn import ablations, evaluate, report, train
 from freqviz.learn import evidence as learn_evidence
 
 BOX = "20,40,24,48"
@@ -148,7 +148,7 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
         (("intervene", "VIDEO", "--frame", "4", "--box", BOX, "--slot", "3"), "slot must be one of -2, -1, 0, 1, 2"),
         (("intervene", "VIDEO", "--frame", "4", "--box", BOX, "--blur", "-3"), "length must be >= 0 pixels"),
         (("train",), "give the name of a network, or --queue FILE"),
-        (("evaluate",), "give names of networks, --all or --evidence"),
+        (("evaluate",), "give names of networks, --all, --evidence or --ablations"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(video, tmp_path, words, sentence):
@@ -239,22 +239,28 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     monkeypatch.setattr(report, "write_methods", lambda folder, readme: asked.append(("table", readme.name)))
     monkeypatch.setattr(learn_evidence, "run", lambda root, recompress: asked.append(recompress.__name__) or tmp_path)
     monkeypatch.setattr(learn_evidence, "write", lambda folder: asked.append(("evidence", folder)))
+    monkeypatch.setattr(ablations, "write", lambda root: asked.append("ablations"))
+    monkeypatch.setattr(ablations, "markdown", lambda told: "a table")
     monkeypatch.setattr(evidence, "sentences", lambda: ["- one", "- two"])
     monkeypatch.setattr(report, "put", lambda readme, *words: asked.append((readme.name, *words)))
     monkeypatch.setattr(models, "load", lambda name: None)
-    for words in (("freq-video",), ("dct-input",), ("--evidence",), ("--all",), ("--all", "--part", "validation")):
-        answer = call("evaluate", *words, "--data", tmp_path)
+    for words in ("freq-video", "dct-input", "--evidence", "--ablations", "--all", "--all --part validation"):
+        answer = call("evaluate", *words.split(), "--data", tmp_path)
         assert answer.exit_code == 0, answer.output
+    choices = ["ablations", ("README.md", "ablations", "a table")]
     found = ["recompressed", ("evidence", tmp_path), ("README.md", "found", "- one\n- two")]
     assert asked == [
         (tmp_path, ["freq-video"], "test", evaluate.REGIMES),
         ("methods", ["dct-input"], "test"),
+        ("table", "README.md"),
         *found,
+        *choices,
         (tmp_path, ["spatial-video", "freq-video"], "test", evaluate.REGIMES),
         tmp_path,
         (tmp_path, "README.md"),
         ("methods", None, "test"),
         ("table", "README.md"),
+        *choices,
         *found,
         (tmp_path, ["spatial-video", "freq-video"], "validation", ("R1", "R2")),
         ("methods", None, "validation"),
@@ -272,7 +278,7 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
         (("train", "--queue", "queue.txt"), "queue.txt"),
         (("evaluate", "freq-video"), "no data set in data"),
         (("evaluate", "--evidence"), "no data set in data"),
-        (("evaluate", "--all", "--evidence"), "give names of networks, --all or --evidence"),
+        (("evaluate", "--all", "--evidence"), "give names of networks, --all, --evidence or --ablations"),
         (("evaluate", "freq-vidoe"), "no network named 'freq-vidoe'; known networks:"),
         (("evaluate", "freq-video", "--part", "train"), "--part must be test or validation, got 'train'"),
         (("log", "runs/freq-video"), "runs/freq-video holds no log.csv"),
