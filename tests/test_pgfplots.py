@@ -101,7 +101,14 @@ def test_an_npz_holds_pictures_and_maps_the_same_bytes_every_time():
     assert {info.date_time for info in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs TeX with pgfplots: apt-get install texlive-pictures")
+def has_pgfplots() -> bool:
+    known = shutil.which("kpsewhich") and subprocess.run(
+        ["kpsewhich", "pgfplots.sty"], capture_output=True, check=False
+    )
+    return bool(known and known.stdout)
+
+
+@pytest.mark.skipif(not has_pgfplots(), reason="needs TeX with pgfplots: apt-get install texlive-pictures")
 def test_the_source_compiles_to_a_page_of_the_asked_width(tmp_path):
     from pypdf import PdfReader
 
