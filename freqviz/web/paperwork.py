@@ -205,8 +205,8 @@ def choose_table(known: dict[str, Callable[[str], Comparison]], key: str = "tabl
                 "they say nothing of other clips."
             )
         names, rows = st.container(key="table parts").columns(2, gap="medium")
-        columns = names.multiselect("Columns", found.names, offered, key=f"columns of table {title}")
-        kept = rows.multiselect("Rows", found.rows, found.rows, key=f"rows of table {title}")
+        columns = names.multiselect("Columns", found.names, offered, key=f"columns of table {title}", **KEPT)
+        kept = rows.multiselect("Rows", found.rows, found.rows, key=f"rows of table {title}", **KEPT)
         intervals = st.toggle("Intervals", True, key="table intervals", **KEPT)
         if not (columns and kept):
             raise ValueError("choose at least one row and one column")

@@ -298,11 +298,15 @@ class View:
 
     def deep(self, frame: int, network: str) -> Trace:
         """Everything that a network computes for a frame; its window is run again unless it was kept."""
-        if kept := self.analysis.deep.get((network, self.number(frame))):
+        if kept := self.kept_deep(frame, network):
             return kept
         self.require(network)
         self.ahead(f"depths of {network}", frame, partial(self._deep, network))
         return self._deep(network, frame)
+
+    def kept_deep(self, frame: int, network: str) -> Trace | None:
+        """The same where the analysis holds it; None where the window must be run again."""
+        return self.analysis.deep.get((network, self.number(frame)))
 
     def _deep(self, network: str, frame: int) -> Trace:
         box = np.round(self.analysis.traces[network].boxes[frame], 2)  # as it stands in lines to copy

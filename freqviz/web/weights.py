@@ -201,9 +201,11 @@ class Weights:
 
     def _deep(self, network: str) -> Trace:
         """Everything that a network computes for the frame; of the pass that its influence needs, if there is one."""
-        if network != self.network or run.load_network(network).frames < 2:
+        if network != self.network or self.view.kept_deep(self.frame, network):
             return self.view.deep(self.frame, network)
         self.view.require(network)
+        if run.load_network(network).frames < 2:
+            return self.view.deep(self.frame, network)
         return _traced(self.view.folder, network, self.frame, self.view.clip, self._box)[1]
 
     @property
