@@ -29,6 +29,7 @@ from freqviz import crops, poses
 from freqviz.learn import data, report, train
 from freqviz.learn import evaluate as ev
 from freqviz.learn.answers import ANSWERS, BASE, LOSSES, NORM, SAME, WEIGHTS, Answer, spectra
+from freqviz.learn.evidence import Frames
 from models.multi_frequency import MultiFrequency
 from models.network import Encoded, channels_last, density
 from models.probe import watch
@@ -180,33 +181,23 @@ def run(root: Path, runs: Path = Path("runs"), minutes: float = math.inf, say: C
 STILLS, SHARP = "LSPET stills", "R0"  # where `NORM` is asked: pictures of another kind, and clips of the kind it saw
 
 
-class StillWindows(Dataset[dict[str, NDArray]]):
+class StillWindows(Frames):
     """Every 40th still of LSPET, five times the same frame, cut by its true box; items as those of `ev.Windows`."""
 
-    regime = STILLS
-
     def __init__(self, root: Path):
-        self.stills = data.Stills.open(root / "lspet")
-        self.numbers = [n for n in range(0, len(self.stills), 40) if self._person(n)[1].counts.sum() >= 6]
+        super().__init__(root, "lspet", 40, Path())
+        self.regime = STILLS
 
-    def _person(self, n: int) -> tuple[NDArray[np.uint8], data.Person]:
-        picture = np.ascontiguousarray(self.stills.read(n))
-        return picture, self.stills.person(n, picture.shape[:2])
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, i: int) -> dict[str, NDArray]:
-        picture, person = self._person(self.numbers[i])
-        cut = crops.cut(picture, person.box).transpose(2, 0, 1)
+    def __getitem__(self, n: int) -> dict[str, NDArray]:
+        one = super().__getitem__(n)
         return {
-            "frames": np.repeat(cut[None], 5, 0),
-            "joints": np.repeat(person.joints[None], 5, 0),
-            "counts": person.counts,
-            "box": person.box,
+            "frames": np.repeat(one["frame"][None], 5, 0),
+            "joints": np.repeat(one["truth"][None], 5, 0),
+            "counts": one["counts"],
+            "box": one["box"],
             "lengths": np.zeros(5),
             "trapped": np.array(-1),
-            "key": np.array([i, 0]),
+            "key": np.array([n, 0]),
         }
 
 
@@ -249,7 +240,8 @@ def measures(heat: Tensor, batch: dict[str, Tensor]) -> dict[str, NDArray]:
     )
     target = train.targets(torch.from_numpy(truth).float(), size, 4)
     difference, near = spectra(heat - target)
-    power, every = spectra(heat, cap=1.0)[0].abs().square(), spectra(heat, cap=1.0)[1]
+    found, every = spectra(heat, cap=1.0)
+    power = found.abs().square()
     whole = (power * every).sum((-2, -1))
     return {
         "pose": ev.placed(heat, batch["box"]),

@@ -15,7 +15,7 @@ from torch.nn import functional
 from freqviz.learn import train
 from models.align import cells, grow, sample
 from models.freq_deblur import smoothed
-from models.freq_video import BANDS, BandEnergy, FrequencyGuide, PhasePrior, SpectralGates
+from models.freq_video import BANDS, BandEnergy, FrequencyGuide, PhasePrior, SpectralGates, radii
 from models.multi_frequency import MultiFrequency
 from models.network import Encoded, density
 from models.spatial_video import SpatialVideo
@@ -153,8 +153,7 @@ class EnergyOfBands(Weighing):
 
     def mix(self, weights: Tensor, maps: Tensor) -> Tensor:
         h, w = maps.shape[-2:]
-        radius = torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None])
-        ring = functional.one_hot((radius * 2 * RINGS).long().clamp_max(RINGS - 1), RINGS).float()  # (v, u, R)
+        ring = functional.one_hot((radii(h, w) * 2 * RINGS).long().clamp_max(RINGS - 1), RINGS).float()  # (v, u, R)
         shares = torch.einsum("btr,vur->btvu", self._shares(maps), ring)[:, :, None]
         spectra = torch.fft.rfft2(maps.float(), norm="ortho")
         return torch.fft.irfft2((spectra * shares).sum(1), s=(h, w), norm="ortho")
@@ -275,8 +274,7 @@ def focal_frequency_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tens
     Reference:
         Jiang et al., Focal Frequency Loss, ICCV 2021, eq. 8 (alpha = 1), here over the half plane counted twice.
     """
-    difference, _ = spectra(_scaled(density(logits) - target), cap=1.0)
-    _, twice = spectra(target, cap=1.0)
+    difference, twice = spectra(_scaled(density(logits) - target), cap=1.0)
     distance = difference.abs()
     weight = (distance / distance.amax((-2, -1), keepdim=True).clamp_min(1e-12)).detach()
     return _over((weight * distance.square() * twice).sum((-2, -1)) / twice.sum(), counts)
@@ -290,12 +288,11 @@ def fourier_l1(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
 def spectra(maps: Tensor, cap: float = SHARPER) -> tuple[Tensor, Tensor]:
     """Half planes (B, J, v, u), and how often each bin counts in the whole plane: 0 above the cap."""
     h, w = maps.shape[-2:]
-    radius = torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None])
     twice = torch.full((w // 2 + 1,), 2.0)
     twice[0] = 1
     if w % 2 == 0:
         twice[-1] = 1
-    return torch.fft.rfft2(maps.float()), (radius <= cap).float() * twice
+    return torch.fft.rfft2(maps.float()), (radii(h, w) <= cap).float() * twice
 
 
 def _scaled(maps: Tensor) -> Tensor:
