@@ -500,7 +500,7 @@ def evaluate(
             chosen = [name for name in chosen if name != restored.NAME]
             if not chosen:
                 return
-        first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, three seeds each
+        first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, with all their seeds
         regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
         if first:
             folder = learn.run(data_root(data), first, part, regimes=regimes)
@@ -511,7 +511,7 @@ def evaluate(
             elif every:
                 report.write_references(data_root(data))
                 report.write(folder, report.README)
-        if every or len(first) < len(chosen):
+        if every or set(chosen) - {"spatial-frame", *learn.TWINS}:
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
             if part == "test":
                 report.write_methods(folder, report.README)

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.align import AlignScale, cells, grow, sample
-from models.freq_video import SpectralGates, radii
+from models.freq_video import SpectralGates
 from models.network import Encoded, PoseNetwork, start_at_zero
 from models.probe import Probe
 from models.spatial_frame import SpatialFrame
-from models.spectral import LearnedFilter
+from models.spectral import LearnedFilter, radii
 from models.video import GLOBAL, LUMA, SpatialGuide
 
 WIDTH = 32  # channels of the maps at strides 2, 4 and 8

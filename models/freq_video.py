@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from models.network import Encoded, start_at_zero
 from models.probe import Probe
+from models.spectral import counted, radii
 from models.video import CHANNELS, GLOBAL, Gates, Guide, VideoNetwork
 
 BANDS = (
@@ -28,11 +29,6 @@ WINDOW = 64  # input pixels: of phase correlation; shorter windows hold too few 
 REACH = 20  # pixels: displacements looked for, less than a third of the window
 PASS = (0.012, 0.13)  # cycles/pixel; a blur of 31 px leaves little above
 GRID = (12, 9)  # of the maps at stride 16
-
-
-def radii(height: int, width: int) -> Tensor:
-    """(height, width // 2 + 1): |frequency| of the bins of rfft2; cycles/pixel."""
-    return torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
 
 
 def hann(size: int) -> Tensor:
@@ -53,11 +49,7 @@ class BandEnergy(nn.Module):
         super().__init__()
         radius = radii(height, width)
         rings = torch.stack([((radius >= low) & (radius < high)).float() for low, high in (*BANDS, FLOOR)])
-        twice = torch.full((width // 2 + 1,), 2.0)
-        twice[0] = 1
-        if width % 2 == 0:
-            twice[-1] = 1
-        bins = (rings * twice).sum((-2, -1))
+        bins = (rings * counted(width)).sum((-2, -1))
         self.register_buffer("rings", rings, persistent=False)
         self.register_buffer("share", bins[:-1] / bins[-1], persistent=False)  # noise of a band per noise of the floor
         window = hann(POOL)

@@ -1,4 +1,4 @@
-"""Blocks that several networks share: learned complex filters over maps, and an enhancement made of one.
+"""What several networks share of spectra: the half plane of `rfft2`, learned complex filters, energies of rings.
 
 Convention: transforms in float32 with norm="ortho" and the size given; a filter multiplies the half plane of `rfftn`.
 """
@@ -9,6 +9,20 @@ from torch.nn import functional
 
 from models.network import start_at_zero
 from models.probe import Probe
+
+
+def radii(height: int, width: int) -> Tensor:
+    """(height, width // 2 + 1): |frequency| of the bins of rfft2; cycles/pixel."""
+    return torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
+
+
+def counted(width: int) -> Tensor:
+    """(width // 2 + 1,): how often each column of rfft2 counts in a sum over the whole plane, once or twice."""
+    twice = torch.full((width // 2 + 1,), 2.0)
+    twice[0] = 1
+    if width % 2 == 0:
+        twice[-1] = 1
+    return twice
 
 
 class LearnedFilter(nn.Module):
@@ -73,16 +87,9 @@ def ring_energies(maps: Tensor, rings: int) -> Tensor:
     """
     h, w = maps.shape[-2:]
     power = torch.fft.rfft2(maps.float(), norm="ortho").abs().square()
-    radius = torch.hypot(
-        torch.fft.fftfreq(h, device=maps.device)[:, None], torch.fft.rfftfreq(w, device=maps.device)[None]
-    )
-    twice = power.new_full((w // 2 + 1,), 2.0)
-    twice[0] = 1
-    if w % 2 == 0:
-        twice[-1] = 1
-    twice = twice.expand(h, -1).clone()
-    twice[0, 0] = 0
-    ring = (radius * 2 * rings).long().clamp_max(rings - 1)
-    member = functional.one_hot(ring, rings).float() * twice[..., None]  # (h, w // 2 + 1, rings)
+    times = counted(w).expand(h, -1).clone()
+    times[0, 0] = 0
+    ring = (radii(h, w) * 2 * rings).long().clamp_max(rings - 1)
+    member = (functional.one_hot(ring, rings).float() * times[..., None]).to(maps.device)  # (h, w // 2 + 1, rings)
     with torch.autocast(maps.device.type, enabled=False):
         return torch.einsum("nchw,hwr->ncr", power, member) / member.sum((0, 1)).clamp_min(1)

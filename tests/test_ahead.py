@@ -1,4 +1,4 @@
-"""Is the next frame computed only while the page is at rest, and is what a visitor left dropped?"""
+"""Are frames that a key leads to computed only while the page is at rest, and is what a visitor left dropped?"""
 
 import threading
 import time
@@ -41,6 +41,34 @@ def test_what_is_planned_is_computed_once_each_in_its_order(done):
     assert until(lambda: len(done) == 2)
     one.plan("c", lambda: done.append("c"))
     assert until(lambda: done == ["a", "b", "c"])
+
+
+def test_the_likeliest_of_each_comes_before_the_others(done):
+    one = begun(rest=0.3)
+    one.stir()
+    for name in "ab":
+        for turn in range(3):
+            one.plan(f"{name}{turn}", lambda told=f"{name}{turn}": done.append(told), turn)
+    assert until(lambda: len(done) == 6)
+    assert done == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+@pytest.mark.parametrize(
+    ("before", "frame", "count", "expected"),
+    [
+        (None, 20, 40, [21, 30, 10]),  # nothing moved yet
+        (19, 20, 40, [21, 30, 10]),
+        (21, 20, 40, [19, 10, 30]),
+        (30, 20, 40, [19, 10, 30]),
+        (38, 39, 40, [29]),
+        (1, 0, 40, [10]),
+        (0, 0, 1, []),
+    ],
+)
+def test_frames_that_a_key_leads_to(monkeypatch, before, frame, count, expected):
+    monkeypatch.setattr(ahead.st, "session_state", {} if before is None else {ahead.CURSOR: before})
+    ahead.cursor_at(frame)
+    assert ahead.reached(frame, count) == expected
 
 
 def test_while_something_is_drawn_nothing_is_computed(done):
@@ -104,7 +132,7 @@ def test_no_more_than_a_few_things_wait():
 
 
 @pytest.mark.parametrize("page", ["frame_weights", "alignment", "side_by_side"])
-def test_a_page_plans_the_frame_that_the_cursor_comes_to_and_finds_it_there(app, page, monkeypatch):
+def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(app, page, monkeypatch):
     planned, estimated, estimate = Ahead(), list[int](), TinyNetwork.estimate  # not begun: the test computes
     for module in (ahead, view, web_page):
         monkeypatch.setattr(module, "AHEAD", planned)
@@ -122,13 +150,14 @@ def test_a_page_plans_the_frame_that_the_cursor_comes_to_and_finds_it_there(app,
     for frame in (8, 7):  # backwards
         app.slider(key="frame").set_value(frame).run()
     before = len(estimated)
-    for compute in planned._plans.values():
+    for _, compute in planned._plans.values():
         compute()
     assert len(estimated) > before, "the frame beside was not known"
     there = len(estimated)
-    app.slider(key="frame").set_value(6).run()
-    assert not app.exception
-    assert len(estimated) == there
+    for frame in (6, 17):
+        app.slider(key="frame").set_value(frame).run()
+        assert not app.exception
+        assert len(estimated) == there
     app.slider(key="frame").set_value(0).run()
     assert len(estimated) > there, "a frame far off is not"
-    assert not planned._plans, "before the first frame there is none"
+    assert {name.rpartition(", ")[2] for name in planned._plans} == {"10"}, "before the first frame there is none"

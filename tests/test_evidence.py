@@ -47,6 +47,14 @@ def test_conditions_of_a_question_are_compared_on_the_key_frames_that_all_of_the
     assert blur["pck@0.1"] == pytest.approx(40 / 54)
 
 
+def test_a_network_that_was_not_asked_in_every_condition_of_a_question_is_left_out_of_it(all_found):
+    for regime in evaluate.REGIMES:
+        all_found[regime]["pose/freq-restored seed 0"] = TRUTH.copy()
+    table = learn.scores_table(all_found, SOURCES)
+    asked = table.loc[table["row"] == "freq-restored", "question"]
+    assert set(asked) == {"Added blur", "One limb blurred", "Natural motion"}
+
+
 def test_differences_have_the_sign_of_an_advantage_over_each_rival(all_found):
     all_found["jpeg 10"]["pose/spatial-video seed 1"] = off(([0, 3], [1, 2]))
     all_found["jpeg 10"]["pose/spatial-frame"] = off(slice(None))
@@ -130,6 +138,20 @@ def test_what_is_predicted_is_not_predicted_again(tmp_path):
     evaluate.resumed(path, KEYS, made | {"": "other backbone"}, predict)
     assert asked[2:] == [["a", "b"], ["a", "b"]]
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_evidence_takes_of_the_first_tables_as_many_key_frames_as_it_has_of_its_own(tmp_path):
+    beside = tmp_path / "evidence"
+    beside.mkdir()
+    for folder, regime, step in ((tmp_path, "R0", 8), (tmp_path, "R5", 1), (beside, "jpeg 10", 16)):
+        keys = np.array([[clip, t] for clip in (0, 1) for t in range(0, 33, step)])
+        np.savez(folder / f"{regime}.npz", key=keys, counts=keys[:, 1], made="{}")
+        (folder / "clips.json").write_text('{"source": [0, 1]}')
+    loaded, sources = learn.load(beside)
+    assert {name: arrays["counts"].tolist() for name, arrays in loaded.items()} == {
+        "R0": [0, 16, 32] * 2, "R5": list(range(0, 33, 4)) * 2, "jpeg 10": [0, 16, 32] * 2,
+    }  # fmt: skip
+    assert sources.tolist() == [0, 1]
 
 
 def test_a_prediction_that_fails_leaves_nothing_half_done(tmp_path):

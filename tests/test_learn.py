@@ -194,6 +194,11 @@ def test_holm_corrects_step_by_step():
     assert evaluate.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
 
 
+def test_the_sharp_neighbour_is_never_the_key_frame():
+    lengths = np.array([[31, 40, 0, 0, 35], [0, 40, 21, 33, 35], [31, 40, 21, 33, 0], [0, 0, 0, 0, 0]])
+    assert evaluate.sharp_neighbour(lengths).tolist() == [3, 0, 4, 0]
+
+
 def test_rank_correlation_and_effective_frames_of_known_windows():
     weights = np.array([[0.5, 0.3, 0.1, 0.07, 0.03]])
     assert evaluate.rank_correlation(weights, np.array([[0, 5, 10, 20, 30]])) == pytest.approx(-1)

@@ -77,6 +77,24 @@ def test_pck_counts_the_joints_that_count_over_frames_and_seeds(found):
     assert (line["low@0.05"], line["high@0.05"]) == pytest.approx((12 / 24, (28 + 42) / 84))
 
 
+def test_what_restoring_gains_is_told_of_every_regime_and_of_fast_joints(found):
+    assert not len(report.lead_table(found, SOURCES))
+    for arrays in found.values():
+        arrays["pose/freq-restored seed 0"] = TRUTH.copy()
+        arrays["weights/freq-restored seed 0"] = np.full((4, 5), 0.2)
+    found["R2"]["pose/sharpest frame"] = off(slice(None), 8.0)  # wrong at .05, right at .1
+    found["R5"]["pose/freq-restored seed 0"] = off(FAST)
+    table = report.lead_table(found, SOURCES)
+    assert len(table) == 7 * 3
+    assert only(table, regime="R2", against="sharpest frame")["difference"] == 1
+    assert only(table, regime="R5", against="spatial-video")["difference"] == pytest.approx(-6 / 54)
+    assert only(table, regime="R5, fastest tenth", against="freq-video")["difference"] == -1
+    assert table["difference"].astype(bool).sum() == 1 + 2 * 3
+    told = readme.text({"lead": table}).splitlines()
+    assert told[0].startswith("**Restoring first**")
+    assert [line.split(" | ")[0] for line in told[4:]] == ["| `spatial-video`", "| sharpest frame", "| `freq-video`"]
+
+
 def test_the_sharpest_frame_is_an_oracle_only_where_blur_was_added(found):
     table = report.regimes_table(found, SOURCES)
     assert list(table[table.row == evaluate.ORACLES[0]].regime) == ["R1", "R2", "R3", "R4"]

@@ -12,7 +12,7 @@ from models.cost import Counter
 from models.freq_full import DepthwiseVolume, FreqFull
 from models.multi_frequency import EnergyFrequencyInteraction
 from models.probe import edit, watch
-from models.spectral import LearnedFilter, SpatialFrequencyBranch, ring_energies
+from models.spectral import LearnedFilter, SpatialFrequencyBranch, counted, radii, ring_energies
 from models.video import VideoNetwork
 
 FORMS = (("multi-frequency", ""), ("freq-full", ""), ("freq-full", "conv3d"))
@@ -66,6 +66,15 @@ def test_energies_of_rings_are_the_sum_over_the_full_plane(height, width):
                 total[:, ring] += power[:, v, u]
                 count[ring] += 1
     assert np.allclose(ring_energies(maps, 3)[0].numpy(), total / count, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 5), (1, 1)])
+def test_counts_and_radii_of_the_half_plane_are_those_of_the_whole(size):
+    h, w = size
+    radius = np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None])
+    half = radii(h, w).numpy()
+    assert np.allclose(half, radius[:, : w // 2 + 1])
+    assert (half * counted(w).numpy()).sum() == pytest.approx(radius.sum(), rel=1e-6)
 
 
 def test_gains_of_channels_feel_neither_exposure_nor_a_shift():

@@ -324,8 +324,7 @@ def _line(arrays: dict[str, NDArray], row: str, base: str, sources: NDArray) -> 
         **{name: float(arrays[f"{name}/{row}"][counts].mean()) for name in ("spectrum", "above")},
     }
     if (arrays["trapped"] >= 0).all():
-        slots, n = np.arange(5) - 2, np.arange(len(counts))
-        sharp = ((arrays["lengths"] == 0) & (slots != 0)).argmax(1)
+        n, sharp = np.arange(len(counts)), ev.sharp_neighbour(arrays["lengths"])
         weights = arrays[f"weights/{row}"]
         line["outweighs"] = float((weights[n, arrays["trapped"]] > weights[n, sharp] + 1e-9).mean())
     return line

@@ -15,11 +15,11 @@ from torch.nn import functional
 from freqviz.learn import train
 from models.align import cells, grow, sample
 from models.freq_deblur import smoothed
-from models.freq_video import BANDS, BandEnergy, FrequencyGuide, PhasePrior, SpectralGates, radii
+from models.freq_video import BANDS, BandEnergy, FrequencyGuide, PhasePrior, SpectralGates
 from models.multi_frequency import MultiFrequency
 from models.network import Encoded, density
 from models.spatial_video import SpatialVideo
-from models.spectral import ring_energies
+from models.spectral import counted, radii, ring_energies
 from models.video import CHANNELS, Guide, SpatialGuide, VideoNetwork, over_frames
 
 RINGS = 4  # of frequency, where frames are weighed by band
@@ -288,11 +288,7 @@ def fourier_l1(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
 def spectra(maps: Tensor, cap: float = SHARPER) -> tuple[Tensor, Tensor]:
     """Half planes (B, J, v, u), and how often each bin counts in the whole plane: 0 above the cap."""
     h, w = maps.shape[-2:]
-    twice = torch.full((w // 2 + 1,), 2.0)
-    twice[0] = 1
-    if w % 2 == 0:
-        twice[-1] = 1
-    return torch.fft.rfft2(maps.float()), (radii(h, w) <= cap).float() * twice
+    return torch.fft.rfft2(maps.float()), (radii(h, w) <= cap).float() * counted(w)
 
 
 def _scaled(maps: Tensor) -> Tensor:

@@ -560,6 +560,12 @@ def speeds(found: dict[str, NDArray]) -> NDArray[np.float64]:
     return moved / poses.box_norm(found["truth"], found["counts"])[:, None]
 
 
+def sharp_neighbour(lengths: NDArray) -> NDArray[np.int64]:
+    """(N,) the slot of the first neighbour without blur, in windows (N, T) where there is one."""
+    neighbours = np.arange(lengths.shape[1]) != lengths.shape[1] // 2
+    return ((lengths == 0) & neighbours).argmax(1)
+
+
 def rank_correlation(weights: NDArray, lengths: NDArray) -> float:
     """Mean Spearman correlation of frame weight and true blur within windows; -1 is best."""
     a, b = rankdata(weights, axis=1), rankdata(lengths, axis=1)
@@ -669,16 +675,17 @@ def backbone() -> str:
     return models.checkpoint_hash("spatial-frame")
 
 
-TWINS = ("spatial-video", "freq-video")  # the networks of the first tables, three seeds each
+TWINS = ("spatial-video", "freq-video")  # whose claims are tested
+FIRST = (*TWINS, "freq-restored")  # networks of the first tables, with all their seeds
 TRAINED_ON = {"spatial-video": ("longer",)}  # what networks that begin with the twin are to be compared with
 METHODS = ("R0", "R2")  # regimes of the table of all methods: sharp, and where a network must choose its frames
 
 
 def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork, str]]:
-    """Every trained seed of the twins, as "name seed n", or "name variant seed n"; and the hash of its checkpoint."""
+    """Every trained seed of `FIRST`, as "name seed n", or "name variant seed n"; and the hash of its checkpoint."""
     for name in names:
         for seed in range(10):
-            if name in TWINS and models.checkpoint(name, seed, variant).is_file():
+            if name in FIRST and models.checkpoint(name, seed, variant).is_file():
                 network = models.load(name, seed=seed, variant=variant)
                 assert isinstance(network, VideoNetwork)
                 row = " ".join(filter(None, [name, variant, f"seed {seed}"]))
@@ -787,7 +794,6 @@ def run(
     say: Callable = print,
     extra: bool = True,
     recompress: Recompress | None = None,
-    steps: dict[str, int] | None = None,
     inside: str = "",
 ) -> Path:
     """Predict every regime; returns the folder of the predictions.
@@ -799,7 +805,6 @@ def run(
         limit: windows a regime, 0 for all.
         extra: whether `freq-video` is also asked with each part switched off.
         recompress: as in `Windows`; regimes of H.264 are left out without it.
-        steps: of key frames, where they are not those of the regime.
         inside: a folder of its own in that of the part.
     """
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
@@ -823,7 +828,7 @@ def run(
             for part_, edits in SWITCHES.items():
                 row = f"freq-video without {part_}"
                 asked[row], sources_of[row] = (heads["freq-video seed 0"], edits), made["freq-video seed 0"]
-        windows = Windows(clips, regime, limit, recompress, (steps or {}).get(regime, 0))
+        windows = Windows(clips, regime, limit, recompress)
 
         def missing(rows: list[str], asked: Any = asked, windows: Windows = windows) -> dict[str, NDArray]:
             return predict({}, frame, windows, {row: asked[row] for row in rows}, say)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data, report
+from freqviz.learn import data, readme, report
 from freqviz.learn import evaluate as ev
 from models.spatial_frame import SpatialFrame
 
@@ -104,11 +104,10 @@ PARTS = {  # of `STILLS`: where people come from, and every how many of them
 }
 
 
-STEPS = {**dict.fromkeys((*ev.SYNTHETIC, "jitter"), ev.SPARSE), "R5": 4}  # half, or a quarter, of the frames
+THIN = {**dict.fromkeys((*ev.SYNTHETIC, "jitter"), ev.SPARSE), "R5": 4}  # of the first tables: every so many frames
 ORDER = (  # what says most comes first, since hours may be short
-    "R2", "R0", "R5", "trap noise", "trap occluder", "rate 1", "rate 4", "jpeg 10", "h264 40", "filmed", "jitter 20 %",
-    "R1", "R3", "trap dark", "trap bright", "R2 jitter", "rate 2", "R4", "jpeg 20", "h264 34", "jpeg 40", "jitter",
-    "limb x4", "limb x2", "limb x1",
+    "trap noise", "trap occluder", "rate 1", "rate 4", "jpeg 10", "h264 40", "filmed", "jitter 20 %",
+    "trap dark", "trap bright", "R2 jitter", "rate 2", "jpeg 20", "h264 34", "jpeg 40",
 )  # fmt: skip
 
 
@@ -117,13 +116,13 @@ def run(
     runs: Path = Path("runs"),
     limit: int = 0,
     recompress: ev.Recompress | None = None,
-    regimes: tuple[str, ...] = ORDER,
     say: Callable = print,
 ) -> Path:
-    """Predict what is missing; the folder of the predictions. Arguments as those of `evaluate.run`."""
+    """Predict what is missing, also of the first tables; the folder of the predictions. Arguments as `evaluate.run`."""
     run_stills(root, runs, limit, say)
     names = list(ev.TWINS)
-    return ev.run(root, names, "test", runs, regimes, limit, say, False, recompress, STEPS, "evidence")
+    ev.run(root, names, "test", runs, limit=limit, say=say)
+    return ev.run(root, names, "test", runs, ORDER, limit, say, False, recompress, "evidence")
 
 
 # ---------------------------------------------------------------- single frames
@@ -209,8 +208,16 @@ def _predict_single(networks: dict, frames: Frames) -> dict[str, NDArray]:
 
 
 def load(folder: Path) -> tuple[Found, NDArray]:
-    """Predictions of every regime that lie there, and the source video of each clip."""
-    return report.load(folder, tuple(ev.HOW))
+    """Predictions of every regime that lie there or, of the first tables, beside it; and the source video of each clip.
+
+    Of the first tables every so many frames: as many as of the others, with which they are compared.
+    """
+    first, sources = report.load(folder.parent)
+    for regime, step in THIN.items():
+        if regime in first:
+            every = {tuple(key) for key in first[regime]["key"].tolist() if key[1] % step == 0}
+            first[regime] = at(first[regime], every)
+    return first | report.load(folder, ev.FURTHER)[0], sources
 
 
 def common(found: Found, question: Question) -> list[tuple[Condition, dict[str, NDArray]]]:
@@ -242,7 +249,7 @@ def rows_of(condition: Condition, arrays: dict[str, NDArray]) -> dict[str, str]:
     draw = ev.HOW[condition.regime].draw
     rows = {row: row for row in report.rows_of(arrays) if row != ev.ORACLES[0] or draw not in ("", "R0")}
     if condition.variant:  # heads trained otherwise
-        rows |= {name: f"{name} {condition.variant}" for name in ev.TWINS}
+        rows |= {name: f"{name} {condition.variant}" for name in ev.FIRST if name in rows}
         rows = {row: held for row, held in rows.items() if any(f"pose/{held}" in name for name in arrays)}
     return rows
 
@@ -262,9 +269,12 @@ def scores_table(found: Found, sources: NDArray) -> pd.DataFrame:
     """PCK with 95 % intervals: a line a question, condition and row."""
     lines = []
     for question in QUESTIONS:
-        for condition, arrays in common(found, question):
+        held_in = [(condition, arrays, rows_of(condition, arrays)) for condition, arrays in common(found, question)]
+        for condition, arrays, rows in held_in:
             chosen = joints(condition, arrays)
-            for row, held in rows_of(condition, arrays).items():
+            for row, held in rows.items():
+                if row in readme.NETWORKS and any(row not in others for _, _, others in held_in):
+                    continue  # it was not asked everywhere
                 score = ev.scored(arrays, held, sources, chosen)
                 lines.append({"question": question.title, "condition": condition.title, "row": row} | _line(score))
     return pd.DataFrame(lines)
@@ -348,8 +358,7 @@ def traps_table(found: Found, sources: NDArray) -> pd.DataFrame:
         if arrays is None:
             continue
         same = np.array([row_of[tuple(key)] for key in arrays["key"].tolist()])
-        slots = np.arange(5) - 2
-        sharp = ((arrays["lengths"] == 0) & (slots != 0)).argmax(1)
+        sharp = ev.sharp_neighbour(arrays["lengths"])
         for row in ev.TWINS:
             names = [name.replace("pose/", "weights/") for name in ev.seeds_of(arrays, row)]
             ratio, before = (

@@ -33,6 +33,7 @@ from models.motion import TwoStreams
 from models.network import PoseNetwork, channels_last, density
 from models.probe import watch
 from models.spatial_frame import SpatialFrame
+from models.spectral import counted, radii
 from models.video import ALIGNMENT, VideoNetwork
 
 SIGMA = 1.25  # of the target density; heatmap cells
@@ -489,7 +490,9 @@ def write_card(
     }
     command = f"python -m freqviz train {run.name}"
     if run.name.endswith("-more"):  # further seeds of what has a card
-        models.write_card(name, **{"further seeds": {"seeds": seeds, "minutes": budget["minutes"], "command": command}})
+        further = {"seeds": seeds, "minutes": budget["minutes"], "command": command}
+        every = sorted({*models.card(name).get("seeds", ()), *seeds})
+        models.write_card(name, **{"seeds": every, "further seeds": further})
         return
     if recipe.variant:  # the same network, trained otherwise
         models.write_card(
@@ -696,14 +699,9 @@ def fourier_loss(found: Tensor, target: Tensor, counts: Tensor) -> Tensor:
         found, target: (B, J, h, w) densities; counts: (B, J).
     """
     h, w = found.shape[-2:]
-    radius = torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w)[None])
-    chosen = (radius <= 0.25).float()
-    twice = torch.full((w // 2 + 1,), 2.0)
-    twice[0] = 1
-    if w % 2 == 0:
-        twice[-1] = 1
+    chosen = (radii(h, w) <= 0.25).float() * counted(w)
     difference = torch.fft.rfft2((found - target) * (2 * math.pi * SIGMA**2) * counts[..., None, None], norm="ortho")
-    each = (torch.view_as_real(difference).abs().sum(-1) * chosen * twice).sum((-2, -1)) / (chosen * twice).sum()
+    each = (torch.view_as_real(difference).abs().sum(-1) * chosen).sum((-2, -1)) / chosen.sum()
     return each.sum() / counts.sum().clamp_min(1)
 
 
@@ -722,8 +720,8 @@ def run(
     """Train by recipe, from where it stopped; True when the budget is spent.
 
     Args:
-        name: "spatial-frame", a video network (its three seeds), "video-pair" (both, side by side), "freq-deblur" (with
-            its twin).
+        name: "spatial-frame", a video network (its first three seeds), "video-pair" (both, side by side), "freq-deblur"
+            (with its twin).
         minutes: stop after these, to go on another time.
         root: folder of the data sets; see `data.data_root`.
         runs: where states and logs lie.

@@ -1,4 +1,4 @@
-"""The frame beside the cursor, computed while the page is at rest: where a visitor goes on, it is there.
+"""The frames that a key takes the cursor to, computed while the page is at rest: who goes on finds them there.
 
 One thread of the server does it, for whoever moved last, and only what that page has just computed for its own frame.
 It begins when nothing has been drawn for anyone for a while, never while a run is at work, and what it has not begun
@@ -16,7 +16,8 @@ import streamlit as st
 from freqviz import jobs
 
 REST = 0.3  # seconds since something was drawn
-MOST = 6  # things that are planned for a frame
+MOST = 12  # things that are planned for a frame
+LEAP = 10  # frames that a key leaps, beside those that go on by one
 CURSOR, STEP = "cursor was at", "cursor goes by"  # keys of the session's state
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Ahead:
     def __init__(self, rest: float = REST, busy: Callable[[], bool] = jobs.working):
         self._rest, self._busy = rest, busy
         self._changed = threading.Condition()
-        self._plans: dict[str, Callable[[], object]] = {}
+        self._plans: dict[str, tuple[int, Callable[[], object]]] = {}
         self._stirred = 0.0  # time.monotonic()
 
     def begin(self) -> None:
@@ -44,16 +45,17 @@ class Ahead:
         """Something is being drawn: not now."""
         self._stirred = time.monotonic()
 
-    def plan(self, name: str, compute: Callable[[], object]) -> None:
+    def plan(self, name: str, compute: Callable[[], object], turn: int = 0) -> None:
         """Something to compute when nobody waits for anything.
 
         Args:
             name: plans of one name are one.
             compute: called in a thread that belongs to no visit; what it gives is dropped, so it must keep it itself.
+            turn: lower ones come first; of one turn those that were planned first.
         """
         with self._changed:
             if len(self._plans) < MOST:
-                self._plans.setdefault(name, compute)
+                self._plans.setdefault(name, (turn, compute))
                 self._changed.notify()
 
     def _serve(self) -> None:
@@ -66,12 +68,12 @@ class Ahead:
             del compute
 
     def _next(self) -> Callable[[], object]:
-        """The first plan, once there is rest."""
+        """The plan whose turn it is, once there is rest."""
         with self._changed:
             while True:
                 left = self._stirred + self._rest - time.monotonic()
                 if self._plans and left <= 0 and not self._busy():
-                    return self._plans.pop(next(iter(self._plans)))
+                    return self._plans.pop(min(self._plans, key=lambda name: self._plans[name][0]))[1]
                 self._changed.wait(max(left, self._rest) if self._plans else None)
 
 
@@ -87,8 +89,10 @@ def cursor_at(frame: int) -> None:
     AHEAD.moved()
 
 
-def beside(frame: int, count: int) -> int | None:
-    """The frame that the cursor comes to if it goes on as it last moved, at first onwards; None at the end of the clip.
+def reached(frame: int, count: int) -> list[int]:
+    """The frames that a key takes the cursor to, the likeliest first: on as it last moved, at first onwards; leaps.
+
+    The frame before is not among them: the cursor comes from there.
 
     Call it in a script.
 
@@ -96,5 +100,5 @@ def beside(frame: int, count: int) -> int | None:
         frame: under the cursor, an index.
         count: frames of the clip.
     """
-    following = frame + st.session_state.get(STEP, 1)
-    return following if 0 <= following < count else None
+    step = st.session_state.get(STEP, 1)
+    return [to for to in (frame + step, frame + LEAP * step, frame - LEAP * step) if 0 <= to < count]

@@ -313,16 +313,15 @@ class View:
         return work.deep_trace(self.name, self.folder, network, frame, box)
 
     def ahead(self, name: str, frame: int, compute: Callable[[int], object]) -> None:
-        """Have what this frame needs computed for the next one too, while the page is at rest.
+        """Have what this frame needs computed for those too that a key leads to, while the page is at rest.
 
         Args:
             name: of what is computed.
             frame: under the cursor.
             compute: of a frame; knows nothing of a visit, and its result is cached.
         """
-        following = ahead.beside(frame, len(self.clip))
-        if following is not None:
-            AHEAD.plan(name, partial(compute, following))
+        for turn, reached in enumerate(ahead.reached(frame, len(self.clip))):
+            AHEAD.plan(f"{name}, {reached}", partial(compute, reached), turn)
 
     def require(self, network: str) -> None:
         """Say so where what is not stored cannot be computed here.
