@@ -9,7 +9,6 @@ is not asked.
 assets/evaluation/ablations.csv.
 """
 
-import copy
 import json
 import math
 import time
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 import models
@@ -82,30 +81,29 @@ class Bench:
 
 
 class Training:
-    """The state of all heads: parameters, averages, solvers, and how much each further loss counts."""
+    """The state of all heads, and how much each further loss counts."""
 
     def __init__(self, bench: Bench, path: Path):
         self.bench, self.path, self.step = bench, path, 0
-        self.averages = [copy.deepcopy(network).eval() for network in bench.networks]
-        self.solvers = [train.optimiser(network, RECIPE) for network in bench.networks]
+        self.heads = [train.Head(network, RECIPE) for network in bench.networks]
         self.shares = [math.nan] * len(bench.networks)  # of the further loss; set at the first step
         self.losses = [math.nan] * len(bench.networks)
         if path.is_file():
             saved = torch.load(path, weights_only=True)
             if saved["rows"] != [answer.row for answer in bench.answers]:
                 raise ValueError(f"{path} holds other heads than there are now: remove it to train anew")
-            for held, *mine in zip(saved["heads"], bench.networks, self.averages, self.solvers, strict=True):
-                for one, values in zip(mine[:2], held[:2], strict=True):
-                    one.load_state_dict(values, strict=False)  # type: ignore[attr-defined]
-                mine[2].load_state_dict(held[2])  # type: ignore[attr-defined]
+            for head, held in zip(self.heads, saved["heads"], strict=True):
+                head.load(held)
             self.step, self.shares = saved["step"], saved["shares"]
+
+    @property
+    def averages(self) -> list[VideoNetwork]:
+        """What is scored of each head."""
+        return [head.average for head in self.heads]
 
     def save(self) -> None:
         """Put all of it in the file."""
-        heads = [
-            (train.own_state(network), train.own_state(average), solver.state_dict())
-            for network, average, solver in zip(self.bench.networks, self.averages, self.solvers, strict=True)
-        ]
+        heads = [head.state() for head in self.heads]
         rows, part = [answer.row for answer in self.bench.answers], self.path.with_suffix(".part")
         torch.save({"rows": rows, "heads": heads, "step": self.step, "shares": self.shares}, part)
         part.rename(self.path)
@@ -115,17 +113,9 @@ class Training:
         frames = batch["frames"].float() / 255
         with torch.autocast("cpu", torch.bfloat16):
             seen = self.bench.seen(frames)
-        for n, (answer, network, solver) in enumerate(
-            zip(self.bench.answers, self.bench.networks, self.solvers, strict=True)
-        ):
-            for group in solver.param_groups:
-                group["lr"] = train.learning_rate(RECIPE, self.step) * group["times"]
-            loss = self._loss(n, answer, network, frames, seen, batch)
-            solver.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_([p for group in solver.param_groups for p in group["params"]], 1.0)
-            solver.step()
-            train.update_average(self.averages[n], network, RECIPE.average, self.step)
+        for n, (answer, head) in enumerate(zip(self.bench.answers, self.heads, strict=True)):
+            loss = self._loss(n, answer, head.network, frames, seen, batch)
+            head.learn(loss, RECIPE, self.step)
             self.losses[n] = loss.item()
         self.step += 1
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -335,6 +336,73 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
     return True
 
 
+class Head:
+    """A video network in training on a frozen backbone: its own parameters, their average, and their optimiser.
+
+    Args:
+        network: begun.
+        known: as `optimiser` takes them.
+        lesson: what is trained beside it.
+    """
+
+    def __init__(
+        self,
+        network: VideoNetwork,
+        recipe: Recipe,
+        known: Container[str] = (),
+        lesson: distill.Lesson | None = None,
+    ):
+        self.network, self.average = network.train(), copy.deepcopy(network).eval()
+        self.lesson = lesson
+        self.solver = optimiser(nn.ModuleList([network, *filter(None, [lesson])]), recipe, known)
+
+    def state(self) -> dict[str, Any]:
+        """All that a later run goes on from."""
+        return {
+            "network": own_state(self.network),
+            "average": own_state(self.average),
+            "solver": self.solver.state_dict(),
+            **({"lesson": self.lesson.state_dict()} if self.lesson is not None else {}),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        if self.lesson is not None:
+            self.lesson.load_state_dict(state["lesson"])
+        self.network.load_state_dict(state["network"], strict=False)
+        self.average.load_state_dict(state["average"], strict=False)
+        self.solver.load_state_dict(state["solver"])
+
+    def learn(self, loss: Tensor, recipe: Recipe, step: int) -> None:
+        """Make step number `step` (from 0) of a recipe down a loss."""
+        for group in self.solver.param_groups:
+            group["lr"] = learning_rate(recipe, step) * group["times"]
+        self.solver.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for group in self.solver.param_groups for p in group["params"]], 1.0)
+        self.solver.step()
+        update_average(self.average, self.network, recipe.average, step)
+
+
+def _begun_head(name: str, seed: int, recipe: Recipe, frame: SpatialFrame, start: PoseNetwork | None) -> Head:
+    """A head at its first step: begun by its seed, then with what it takes from trained networks."""
+    name, _, variant = name.partition(" ")
+    torch.manual_seed(seed)
+    network = models.build(name, variant)
+    assert isinstance(network, VideoNetwork)
+    network.start_from(frame)
+    if isinstance(network, FreqRestored):
+        begin_as(network, models.load(network.start))
+        begin_as(network.restorer, models.load("freq-deblur", variant=variant))
+    if isinstance(start, VideoNetwork):
+        begin_as(network, start, network.kept or ALIGNMENT)
+        network.logits.prefer_as(start.logits)
+    give_flow(network)
+    student = isinstance(network, TwoStreams) and network.source is None and variant != "alone"
+    known = {f"0.{key}" for key in start.state_dict()} if start is not None else ()
+    return Head(network, recipe, known, distill.Lesson() if recipe.teacher and student else None)
+
+
 def train_heads(
     recipe: Recipe,
     heads: list[tuple[str, int]],
@@ -360,109 +428,67 @@ def train_heads(
     frame = models.load("spatial-frame")
     assert isinstance(frame, SpatialFrame)
     start = models.load(recipe.start) if recipe.start else None
-    networks, averages, solvers = [], [], []
-    lessons: list[distill.Lesson | None] = []
-    for head, seed in heads:
-        name, _, variant = head.partition(" ")
-        torch.manual_seed(seed)
-        network = models.build(name, variant)
-        assert isinstance(network, VideoNetwork)
-        network.start_from(frame)
-        if isinstance(network, FreqRestored):
-            begin_as(network, models.load(network.start))
-            begin_as(network.restorer, models.load("freq-deblur", variant=variant))
-        if isinstance(start, VideoNetwork):
-            begin_as(network, start, network.kept or ALIGNMENT)
-            network.logits.prefer_as(start.logits)
-        give_flow(network)
-        networks.append(network.train())
-        averages.append(copy.deepcopy(network).eval())
-        student = isinstance(network, TwoStreams) and network.source is None and variant != "alone"
-        lessons.append(distill.Lesson() if recipe.teacher and student else None)
-        known = {f"0.{key}" for key in start.state_dict()} if start is not None else ()
-        solvers.append(optimiser(nn.ModuleList([network, *filter(None, [lessons[-1]])]), recipe, known))
-    backbone = channels_last(networks[0].frame)
-    teacher = averages[[head for head, _ in heads].index(recipe.teacher)] if recipe.teacher else None
+    of = {head: _begun_head(*head, recipe, frame, start) for head in heads}
+    backbone = channels_last(next(iter(of.values())).network.frame)
+    teacher = next(held.average for (name, _), held in of.items() if name == recipe.teacher) if recipe.teacher else None
     state, step, spent = run / "state.pt", 0, 0.0
     if state.is_file():
         saved = torch.load(state, weights_only=True)
-        for network, average, solver, lesson, kept in zip(
-            networks, averages, solvers, lessons, saved["heads"], strict=True
-        ):
-            if lesson is not None:
-                lesson.load_state_dict(kept["lesson"])
-            network.load_state_dict(kept["network"], strict=False)
-            average.load_state_dict(kept["average"], strict=False)
-            solver.load_state_dict(kept["solver"])
+        for held, kept in zip(of.values(), saved["heads"], strict=True):
+            held.load(kept)
         step, spent = saved["step"], saved["seconds"]
     begun = time.monotonic()
 
     def save() -> None:
-        kept = [
-            {
-                "network": own_state(n),
-                "average": own_state(a),
-                "solver": s.state_dict(),
-                **({"lesson": lesson.state_dict()} if lesson else {}),
-            }
-            for n, a, s, lesson in zip(networks, averages, solvers, lessons, strict=True)
-        ]
-        part = state.with_suffix(".part")
-        torch.save({"heads": kept, "step": step, "seconds": spent + time.monotonic() - begun}, part)
+        part, seconds = state.with_suffix(".part"), spent + time.monotonic() - begun
+        torch.save({"heads": [held.state() for held in of.values()], "step": step, "seconds": seconds}, part)
         part.rename(state)
 
     first, count = step * recipe.batch, (recipe.steps - step) * recipe.batch
     samples = data.WindowSamples(stills, clips, recipe.seed, first, count, recipe.radius, recipe.longest)
     loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=_calm)
-    sums: list[dict[str, float]] = [{} for _ in heads]
+    sums: dict[tuple[str, int], dict[str, float]] = {head: {} for head in heads}
     for batch in loader:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             frames = batch["frames"].float() / 255  # (B, T, 3, H, W)
             shared = backbone.encode(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
-            fused = share_appearance(networks[0], frames, shared) if isinstance(networks[0], TwoStreams) else {}
-            if any(network.privileged for network in networks):
+            leader = of[heads[0]].network
+            fused = share_appearance(leader, frames, shared) if isinstance(leader, TwoStreams) else {}
+            if any(held.network.privileged for held in of.values()):
                 key = (batch["sharp"].float() / 255).contiguous(memory_format=torch.channels_last)
                 batch["sharp_f8"] = backbone.encode(key)["f8"]
         taught = None
         if isinstance(teacher, TwoStreams) and step >= ALONE * recipe.steps:
             taught = distill.teach(teacher, frames, shared, fused)
-        for index, (network, average, solver, lesson) in enumerate(
-            zip(networks, averages, solvers, lessons, strict=True)
-        ):
-            for group in solver.param_groups:
-                group["lr"] = learning_rate(recipe, step) * group["times"]
-            shown = middle_frames(network.frames, frames, shared, batch)
-            loss, terms = head_loss(network, *shown, fused, lesson, taught)
-            solver.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_([p for group in solver.param_groups for p in group["params"]], 1.0)
-            solver.step()
-            update_average(average, network, recipe.average, step)
+        for head, held in of.items():
+            shown = middle_frames(held.network.frames, frames, shared, batch)
+            loss, terms = head_loss(held.network, *shown, fused, held.lesson, taught)
+            held.learn(loss, recipe, step)
             for term, value in terms.items():
-                sums[index][term] = sums[index].get(term, 0.0) + value
+                sums[head][term] = sums[head].get(term, 0.0) + value
         step += 1
         if step % recipe.validate_every == 0 or step == recipe.steps:
             seconds = spent + time.monotonic() - begun
-            for (head, seed), total in zip(heads, sums, strict=True):
-                name = head.replace(" ", "-")
+            for (head_name, seed), total in sums.items():
+                name = head_name.replace(" ", "-")
                 means = {term: value / recipe.validate_every for term, value in total.items()}
                 Log(run / f"log-{name}-{seed}.csv").add(step=step, seconds=seconds, **means)
                 say(
                     f"{name} {seed} {step}/{recipe.steps} {seconds:.0f}s "
                     + " ".join(f"{k} {v:.3f}" for k, v in means.items())
                 )
-            sums = [{} for _ in heads]
+            sums = {head: {} for head in heads}
         if step % recipe.save_every == 0 or step == recipe.steps:
             save()
         if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
             save()
             return False
-    for (head, seed), average in zip(heads, averages, strict=True):
-        name, _, variant = head.partition(" ")
-        models.save(name, average, seed, variant or recipe.variant)
-    for head in dict(heads):
-        name, _, variant = head.partition(" ")
-        seeds = [seed for other, seed in heads if other == head]
+    for (head_name, seed), held in of.items():
+        name, _, variant = head_name.partition(" ")
+        models.save(name, held.average, seed, variant or recipe.variant)
+    for head_name in dict(heads):
+        name, _, variant = head_name.partition(" ")
+        seeds = [seed for other, seed in heads if other == head_name]
         told = replace(recipe, variant=variant) if variant else recipe
         write_card(name, told, seeds, run, spent + time.monotonic() - begun, stills, clips)
     return True
