@@ -107,6 +107,32 @@ def differences(table: pd.DataFrame, title: str = "Differences") -> Panel:
     )
 
 
+def lead(table: pd.DataFrame) -> Panel:
+    """`freq-restored` minus its rivals, paired: a line of the axis a regime, a point a rival.
+
+    Args:
+        table: as `evidence.table("lead")` has it.
+    """
+    rivals, regimes = list(dict.fromkeys(table["against"])), list(dict.fromkeys(table["regime"]))
+    roles, marks = look.network_roles(rivals), list[Mark]([Rule(0.0, "x", role="reference")])
+    for n, rival in enumerate(rivals):
+        own = table[table["against"] == rival]
+        places = np.array([regimes.index(one) for one in own["regime"]]) + _aside(n, len(rivals))
+        marks += _intervals(own, ("difference", "low", "high"), places, list(own["regime"]), f"− {rival}", roles[rival])
+    by_pck = [f"PCK@{pck:g} in {', '.join(dict.fromkeys(own['regime']))}" for pck, own in table.groupby("pck")]
+    return Panel(
+        "What restoring first gains",
+        Axis("freq-restored minus another", "points"),
+        _names("Regime", regimes),
+        tuple(marks),
+        note=f"{'; '.join(by_pck)}; n = {_n(table)}.",
+        guide="Right of zero the network that restores the key frame first finds more joints. A line across zero says "
+        "nothing; one seed, nothing corrected. R0 and R5 are sharp or as filmed: there is little to restore.",
+        formula=f"{SCORE}; differences of the same frames",
+        source=SOURCE,
+    )
+
+
 def choices(table: pd.DataFrame) -> Panel:
     """What each answer of an ablation is worth against the one that the others are held to.
 

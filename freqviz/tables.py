@@ -264,6 +264,7 @@ FILES = {  # title: file in assets/evaluation
     "Natural motion": "speed",
     "Joints": "joints",
     "Goals": "goals",
+    "Restoring first": "lead",
     "Parts switched off": "switches",
     "Out of range": "out_of_range",
     "Frame weights": "weights",
@@ -411,6 +412,13 @@ def _differences(table: pd.DataFrame) -> Comparison:
     return _across(table.assign(place=places), "place", "against", Column("{}", 100, 1, 0, True), "freq-video minus …")
 
 
+def _lead(table: pd.DataFrame) -> Comparison:
+    """A row a regime, a column a rival."""
+    places = table["regime"] + ", PCK@" + table["pck"].map("{:g}".format)
+    kind = Column("{}", 100, 1, 0, True)
+    return _across(table.assign(place=places), "place", "against", kind, "freq-restored minus …")
+
+
 def _traps(table: pd.DataFrame) -> Comparison:
     bare = table.drop(columns=["low", "high"]).assign(share=table["without"], row=table["row"] + ", without the trap")
     kind = Column("{}", better=0)
@@ -465,6 +473,6 @@ def _draws(table: pd.DataFrame) -> Comparison:
 _MADE = {
     "joints": _joints, "goals": _goals, "switches": _switches, "weights": _weights, "jitter": _jitter, "cost": _cost,
     "references": _references, "differences": _differences, "traps": _traps, "manifest": _draws,
-    "ablations": _ablations,
+    "ablations": _ablations, "lead": _lead,
 }  # fmt: skip
 _MADE_FOR = {"out_of_range": _out_of_range, "methods": _methods, "restored": _restored, "evidence": _conditions}

@@ -303,6 +303,21 @@ def test_words_say_what_the_intervals_say(stored):
     ]
 
 
+def test_what_restoring_gains_is_told_where_it_was_asked(all_found, stored):
+    for regime in evaluate.REGIMES:
+        all_found[regime]["pose/freq-restored seed 0"] = TRUTH.copy()
+    all_found["R2"]["pose/sharpest frame"] = off((0, slice(0, 5)))
+    table = report.lead_table(all_found, SOURCES)
+    panel = figures_evidence.lead(table)
+    agree(panel)
+    rule, *marks = panel.marks
+    points = {mark.name: mark for mark in marks if isinstance(mark, Points)}
+    place = list(dict.fromkeys(table["regime"])).index("R2")
+    assert points["− sharpest frame"].x[place] == pytest.approx(100 * 5 / 54)
+    assert points["− freq-video"].x[place] == 0
+    assert rule.value == 0
+
+
 def test_a_range_is_that_of_its_conditions_and_none_is_left_out(stored):
     table = pd.read_csv(stored / "differences.csv")
     table.loc[table["condition"] == "JPEG 20", "difference"] = -0.004

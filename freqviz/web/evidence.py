@@ -73,6 +73,12 @@ def question() -> None:
         show_table(tables.comparison(table, measure, unranked), f"evidence {asked}")
 
 
+def restoring() -> None:
+    """What `freq-restored` gains on the others, regime by regime."""
+    table = evidence.table("lead")
+    _show(figures_evidence.lead(table), "figures_evidence.lead(evidence.table('lead'))", table, 430, evidence.FIRST)
+
+
 def traps() -> None:
     """Whether the aggregation prefers a noisy or hidden frame to a sharp one."""
     table = evidence.table("traps")
@@ -130,6 +136,6 @@ def every_table() -> None:
     choose_table(stored_tables(), "stored")
 
 
-def _show(panel: Panel, call: str, numbers: pd.DataFrame, height: int) -> None:
+def _show(panel: Panel, call: str, numbers: pd.DataFrame, height: int, command: str = evidence.COMMAND) -> None:
     show(panel, height)
-    explain(panel, evidence.COMMAND, PYTHON.format("evidence, figures_evidence", call), numbers)
+    explain(panel, command, PYTHON.format("evidence, figures_evidence", call), numbers)

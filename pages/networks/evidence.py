@@ -14,8 +14,10 @@ with web.sentences():
 st.divider()
 left, right = st.columns(2, gap="large")
 with left, web.sentences():
-    evidence.traps()
+    evidence.restoring()
 with right, web.sentences():
+    evidence.traps()
+with left, web.sentences():
     evidence.accuracy()
 st.divider()
 with web.sentences():
