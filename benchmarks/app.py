@@ -103,11 +103,11 @@ def press(key: str, page: Page) -> None:
 def put(share: float, page: Page) -> None:
     """Put the cursor on a share of the clip, with the mouse."""
     slider = page.get_by_role("slider", name="Frame").first
-    place = slider.bounding_box()
-    whole = place if page.locator(".timeline").count() else slider.locator("xpath=..").bounding_box()
+    timeline = page.locator(".timeline").count()
+    place = (slider if timeline else slider.locator("xpath=../../..")).bounding_box()  # Streamlit's own lies within
     assert place is not None
-    assert whole is not None
-    page.mouse.click(whole["x"] + share * whole["width"], place["y"] + place["height"] - 8)
+    height = place["height"] - 8 if timeline else place["height"] / 2
+    page.mouse.click(place["x"] + share * place["width"], place["y"] + height)
 
 
 def opened(context: BrowserContext, address: str) -> tuple[float, Page, Listener]:
