@@ -7,7 +7,6 @@ as WebP without loss.
 
 import base64
 import io
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -102,8 +101,7 @@ def described(
     single = len(sheet.panels) == 1
     flat = single and sheet.panels[0].equal and sheet.panels[0].colour is not None  # colour bar lies below
     top = (42 if sheet.panels[0].title else 8) if single else 62
-    left = max(60, _beside(sheet.panels[0])) if single and _fits(sheet.panels[0], "y") else 60
-    margin = dict(l=left, r=20, b=110 if flat else 45, t=top + 17 * len(notes[0]) + 24 * legend_rows)
+    margin = dict(l=60, r=20, b=110 if flat else 45, t=top + 17 * len(notes[0]) + 24 * legend_rows)
     height = height or (460 if any(one.equal for one in sheet.panels) else 360) * sheet.rows + 65 * flat
     layout: dict[str, Any] = dict(
         template=DARK_TEMPLATE if dark else TEMPLATE, height=height, margin=margin, annotations=[]
@@ -127,7 +125,7 @@ def described(
                 else:
                     about = {"panel": index, "mark": number, "part": part}
                     traces.append(drawn | dict(xaxis=f"x{suffix}", yaxis=f"y{suffix}", meta=about))
-        x, y = ({**_axis(one, name), "automargin": not (single and _fits(one, name))} for name in ("x", "y"))
+        x, y = _axis(one, "x"), _axis(one, "y")
         if one.equal:
             x |= dict(constrain="domain")
             y |= dict(constrain="domain", scaleanchor=f"x{suffix}")
@@ -172,30 +170,6 @@ def _domains(sheet: Sheet, index: int) -> tuple[tuple[float, float], tuple[float
         below + gap * (row < sheet.rows - 1),
         above,
     )
-
-
-def _letters(axis: Axis, limits: tuple[float, float]) -> int:
-    """Of the longest number or text beside an axis, at most about so many."""
-    if axis.ticks:
-        return max(len(text) for _, text in axis.ticks)
-    low, high = sorted(limits)
-    decimals = max(0, -math.floor(math.log10((high - low) / 10)))
-    return max(len(f"{value:.{decimals}f}") for value in limits)
-
-
-def _beside(one: Panel) -> int:
-    """Screen pixels that title and numbers of the vertical axis take."""
-    return 35 + round(7.5 * min(8, _letters(one.y, one.limits("y"))))
-
-
-def _fits(one: Panel, name: str) -> bool:
-    """Whether the margins have room for an axis' numbers and texts, so that Plotly need not measure and draw again."""
-    axis: Axis = getattr(one, name)
-    if axis.scale == "log" or axis.turned:
-        return False
-    if name == "x":  # texts that are side by side; longer ones would be turned
-        return sum(len(text) + 1 for _, text in axis.ticks) <= 32
-    return all(len(text) <= 8 for _, text in axis.ticks)
 
 
 def _axis(one: Panel, name: str) -> dict[str, Any]:

@@ -252,33 +252,6 @@ def test_text_and_marks_stand_out_from_their_ground(dark):
     assert pale - fields <= ({"spatial", "frame", "extra-1"} if not dark else set())  # Okabe and Ito's, thick lines
 
 
-def margins(y, x=None, count=1):
-    """Left margin, and whether Plotly must measure what stands beside x and y."""
-    one = Panel("t", x or Axis("x", "px", (0, 100)), y, (Line([0, 100], [1, 1]),))
-    layout = to_plotly([one] * count).layout
-    return layout.margin.l, layout.xaxis.automargin, layout.yaxis.automargin
-
-
-def test_numbers_have_room_without_being_measured():
-    assert margins(Axis("y", "px", (0, 100))) == (60, False, False)
-    lefts = [margins(Axis("y", "px", limits))[0] for limits in ((-1, 1), (-0.1, 0.1), (-0.001, 0.001))]
-    assert 60 < lefts[0] < lefts[1] < lefts[2]
-    assert margins(Axis("y", "px", (1e9, 2e9)))[0] <= 100, "large numbers are shortened"
-
-
-def test_long_texts_logarithms_and_panels_side_by_side_are_measured():
-    names = ((1.0, "right shoulder"), (50.0, "left shoulder"), (99.0, "neck"))
-    frames = ((1.0, "-1"), (50.0, "key"), (99.0, "+1"))
-    plain = Axis("y", "px", (0, 100))
-    assert margins(Axis("y", "", (0, 100), ticks=names)) == (60, False, True)
-    assert margins(Axis("y", "", (0, 100), ticks=frames)) == (60, False, False)
-    assert margins(Axis("y", "", (0, 100), ticks=frames, turned=True)) == (60, False, True)
-    assert margins(Axis("y", "px", (1, 1e6), "log")) == (60, False, True)
-    assert margins(plain, Axis("x", "", (0, 100), ticks=names * 2)) == (60, True, False)
-    assert margins(plain, Axis("x", "", (0, 100), ticks=frames)) == (60, False, False)
-    assert margins(plain, count=2) == (60, True, True)
-
-
 def test_a_dark_screen_changes_colours_and_nothing_else():
     light, dark = to_plotly(everything()), to_plotly(everything(), dark=True)
     assert dark.layout.template.layout.paper_bgcolor == look.DARK.paper != light.layout.template.layout.paper_bgcolor

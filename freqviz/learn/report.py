@@ -152,7 +152,7 @@ def lead_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Dat
     fastest tenth.
     """
     lines = []
-    for regime in (*ev.SYNTHETIC, "R5", "R5, fastest tenth"):
+    for regime in (*ev.SYNTHETIC, "R5", "R5 fast"):
         arrays = found[regime[:2]]
         if RESTORED not in rows_of(arrays):
             continue
