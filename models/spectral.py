@@ -11,14 +11,16 @@ from models.network import start_at_zero
 from models.probe import Probe
 
 
-def radii(height: int, width: int) -> Tensor:
+def radii(height: int, width: int, device: torch.device | None = None) -> Tensor:
     """(height, width // 2 + 1): |frequency| of the bins of rfft2; cycles/pixel."""
-    return torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
+    return torch.hypot(
+        torch.fft.fftfreq(height, device=device)[:, None], torch.fft.rfftfreq(width, device=device)[None]
+    )
 
 
-def counted(width: int) -> Tensor:
+def counted(width: int, device: torch.device | None = None) -> Tensor:
     """(width // 2 + 1,): how often each column of rfft2 counts in a sum over the whole plane, once or twice."""
-    twice = torch.full((width // 2 + 1,), 2.0)
+    twice = torch.full((width // 2 + 1,), 2.0, device=device)
     twice[0] = 1
     if width % 2 == 0:
         twice[-1] = 1
@@ -87,9 +89,9 @@ def ring_energies(maps: Tensor, rings: int) -> Tensor:
     """
     h, w = maps.shape[-2:]
     power = torch.fft.rfft2(maps.float(), norm="ortho").abs().square()
-    times = counted(w).expand(h, -1).clone()
+    times = counted(w, maps.device).expand(h, -1).clone()
     times[0, 0] = 0
-    ring = (radii(h, w) * 2 * rings).long().clamp_max(rings - 1)
-    member = (functional.one_hot(ring, rings).float() * times[..., None]).to(maps.device)  # (h, w // 2 + 1, rings)
+    ring = (radii(h, w, maps.device) * 2 * rings).long().clamp_max(rings - 1)
+    member = functional.one_hot(ring, rings).float() * times[..., None]  # (h, w // 2 + 1, rings)
     with torch.autocast(maps.device.type, enabled=False):
         return torch.einsum("nchw,hwr->ncr", power, member) / member.sum((0, 1)).clamp_min(1)

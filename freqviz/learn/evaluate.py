@@ -500,6 +500,16 @@ class Scored:
     def pck(self) -> NDArray[np.float64]:
         return self.hits.sum(1) / self.counts.sum()
 
+    @property
+    def size(self) -> dict[str, int]:
+        """Frames, joints and films that count."""
+        held = self.counts > 0
+        return {
+            "frames": int(held.sum()),
+            "joints": int(self.counts.sum()),
+            "films": len(np.unique(self.source[held])),
+        }
+
 
 def scored(found: dict[str, NDArray], row: str, sources: NDArray, chosen: NDArray | None = None) -> Scored:
     """Score a row, or the mean of its seeds; `chosen` (N, J) narrows the joints that count."""

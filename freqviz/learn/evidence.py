@@ -255,10 +255,7 @@ def rows_of(condition: Condition, arrays: dict[str, NDArray]) -> dict[str, str]:
 
 
 def _line(score: ev.Scored) -> dict[str, object]:
-    line: dict[str, object] = {
-        "frames": int((score.counts > 0).sum()), "joints": int(score.counts.sum()),
-        "films": len(np.unique(score.source[score.counts > 0])),
-    }  # fmt: skip
+    line: dict[str, object] = {**score.size}
     for index, alpha in enumerate(poses.ALPHAS):
         low, high = ev.interval(score, index)
         line |= {f"pck@{alpha}": score.pck[index], f"low@{alpha}": low, f"high@{alpha}": high}
@@ -318,8 +315,7 @@ def differences_table(found: Found, sources: NDArray) -> pd.DataFrame:
                     {"question": question.title, "condition": condition.title, "against": against,
                      "pck": question.alpha, **ev.bootstrap(mine, theirs, alpha),
                      "per seed": " ".join(f"{100 * one:+.1f}" for one in each), "seeds": len(each),
-                     "frames": int((mine.counts > 0).sum()), "joints": int(mine.counts.sum()),
-                     "films": len(np.unique(mine.source[mine.counts > 0])), "again": same in firsts}
+                     **mine.size, "again": same in firsts}
                 )  # fmt: skip
                 first.append(firsts.setdefault(same, len(lines) - 1))
     table = pd.DataFrame(lines)

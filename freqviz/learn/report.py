@@ -160,9 +160,7 @@ def lead_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Dat
         mine = ev.scored(arrays, RESTORED, sources, chosen)
         for other in ("spatial-video", best_rival(), "freq-video"):
             apart = ev.bootstrap(mine, ev.scored(arrays, other, sources, chosen), alpha)
-            counted = {"frames": int((mine.counts > 0).sum()), "joints": int(mine.counts.sum())}
-            counted["films"] = len(np.unique(mine.source[mine.counts > 0]))
-            lines.append({"regime": regime, "pck": poses.ALPHAS[alpha], "against": other, **apart, **counted})
+            lines.append({"regime": regime, "pck": poses.ALPHAS[alpha], "against": other, **apart, **mine.size})
     return pd.DataFrame(lines)
 
 
