@@ -126,12 +126,22 @@ def test_a_link_brings_the_divider_and_the_way_of_comparing_back(page, window): 
     press(other, INSIDE, "d")
     other.wait_for_url(re.compile("inner_view=difference"))
     expect(other.get_by_role("alert")).to_have_count(0)
-    other.wait_for_timeout(500)
-    assert "poses_view" not in other.url, "the middle is where every visit begins"
+    other.wait_for_url(lambda url: "poses_view" not in url)  # the middle is where every visit begins
     other.goto(re.sub("inner_view=difference", "inner_view=nonsense+7", other.url))
     other.locator("canvas[data-mode]").nth(INSIDE).wait_for()
     assert (shown(other, INSIDE, "mode"), shown(other, INSIDE, "divider")) == ("swipe", "50")
     other.close()
+
+
+def test_views_changed_one_right_after_the_other_both_reach_the_address(page):
+    """The second cuts the run of the first short, at whatever line that has come to."""
+    for turn, gap in enumerate((40, 40, 60, 60, 80, 80, 60, 60)):
+        divider, mode = (50, "d") if turn % 2 else (40, "b")
+        press(page, POSES, "Home", *["Shift+ArrowRight"] * (divider // 10))
+        page.wait_for_timeout(gap)
+        press(page, INSIDE, mode)
+        page.wait_for_url(lambda url, divider=divider: ("poses_view=swipe+40" in url) == (divider == 40))
+        page.wait_for_url(re.compile(f"inner_view={'difference' if turn % 2 else 'blink.a'}"))
 
 
 def test_blink_shows_a_and_b_in_turn_by_key_click_and_clock(page):

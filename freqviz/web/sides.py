@@ -119,6 +119,8 @@ class Sides:
     def _swipe(self, title: str, panels: Sequence[Panel], view: str, limits: Limits | None = None) -> None:
         """Three panels in one place; how they are seen stands in the address under the name `view`."""
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
+        if view in st.session_state:  # set by a callback whose run was cut short: the address has yet to hear of it
+            st.session_state[view] = st.session_state[view]
         with st.container(key=f"hidden_{view}"):  # it only binds the view to the address
             shown = st.text_input(f"View of {title}", key=view, bind="query-params")
         key = f"swipe {view}"
