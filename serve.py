@@ -6,9 +6,11 @@
 import streamlit as st
 
 from freqviz import logs
-from freqviz.web import faults, library
+from freqviz.web import faults, figure, library
 from freqviz.web.ahead import AHEAD
 
 logs.begin(library.RUNS / "log" / "freqviz.jsonl")
 AHEAD.begin()
-app = st.App(library.PROJECT / "app.py", on_script_error=faults.tell)
+app = st.App(
+    library.PROJECT / "app.py", routes=figure.ROUTES, middleware=figure.MIDDLEWARE, on_script_error=faults.tell
+)

@@ -40,7 +40,8 @@ def kept():
         return load_analysis(Store(folder).find(planned.key))
 
 def page():
-    assert len((app := AppTest.from_file("app.py", default_timeout=600).run()).get("plotly_chart")) >= 5, app.main
+    app = AppTest.from_file("app.py", default_timeout=600).run()
+    assert len(app.get("plotly_chart") + app.get("bidi_component")) >= 5, app.main
     assert not app.exception
 
 WORK = {

@@ -110,7 +110,7 @@ class Client:
         return "\n".join(said)
 
     def figures(self) -> int:
-        return sum(one.WhichOneof("type") == "plotly_chart" for _, one in self.elements.values())
+        return sum(one.bidi_component.component_name.endswith("figure") for _, one in self.elements.values())
 
     def press(self, label: str) -> bool:
         """Press a button; False where there is none that can be."""
@@ -152,7 +152,7 @@ class Browser:
         return "\n".join(self.page.locator(", ".join(f"[data-testid={one}]" for one in kinds)).all_inner_texts())
 
     def figures(self) -> int:
-        return self.page.locator(".js-plotly-plot").count()
+        return self.page.locator(".figure").count()
 
     def press(self, label: str) -> bool:
         button = self.page.get_by_role("button", name=label, exact=True)

@@ -25,6 +25,7 @@ MARGIN = 1.25  # of the person box, as for the networks' crops
 STRIDE = 2  # frames apart, among which motion is looked for
 HIGHEST = np.nextafter(0.5, 1)  # cycles/pixel; what lies below it is at most .5
 STEP, ALONG = np.array([-1.0, 1.0]), np.array([0.25, 0.5, 0.25])  # filters of edges: across, and along
+ROUNDING = 1e-6  # of luma; a smaller step is no slope
 SMALLEST = 16  # px; a shorter side holds no spectrum worth the name
 
 
@@ -383,18 +384,16 @@ def _radii(height: int, width: int) -> np.ndarray:
 def _run_widths(image: np.ndarray) -> np.ndarray:
     """Lengths of the strong monotone runs of all rows."""
     step = cv2.sepFilter2D(np.ascontiguousarray(image), -1, STEP, ALONG, anchor=(0, 1))[1:-1, :-1]
-    up, down = step >= 1e-6, step <= -1e-6  # less is rounding, no slope
-    square = np.where(up | down, step, 0) ** 2
+    height = np.abs(step)
     strong, sign = (np.zeros((len(step), step.shape[1] + 1), kind) for kind in (bool, np.int8))  # a zero ends each row
-    np.greater(square, 4 * square.mean(), out=strong[:, :-1])
-    np.subtract(up, down, out=sign[:, :-1], dtype=np.int8)
+    mean_square = cv2.norm(step, cv2.NORM_L2SQR) / step.size
+    np.greater(height, max(2 * np.sqrt(mean_square), ROUNDING), out=strong[:, :-1])
+    np.subtract(step >= ROUNDING, step <= -ROUNDING, out=sign[:, :-1], dtype=np.int8)
     sign = sign.ravel()
-    first = np.ones(sign.size, bool)  # of a run, the flat ones included
-    np.not_equal(sign[1:], sign[:-1], out=first[1:])
-    start, run = np.flatnonzero(first), np.cumsum(first, dtype=np.int32)  # run: which one a pixel is in, from 1
-    chosen = np.zeros(len(start), bool)
-    chosen[run[strong.ravel()] - 1] = True
-    return np.diff(start, append=sign.size)[chosen]
+    ends = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1, [sign.size]])  # of runs, the flat ones too
+    run = np.searchsorted(ends, np.flatnonzero(strong), "right")  # the end of the one that a strong step is in
+    run = run[np.diff(run, prepend=0) > 0]
+    return ends[run] - ends[run - 1]
 
 
 def _motion(power: np.ndarray) -> MotionBlur:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
-from plotly.basedatatypes import BaseFigure
+from plotly.io.json import to_json_plotly
 
 from freqviz import look, panel
 from freqviz.panel import Axis, Mark, Panel, Sheet
@@ -69,20 +69,13 @@ def to_plotly(
     return go.Figure(**described(figure, height, width, dark))
 
 
-class Described(BaseFigure):
-    """A figure that Streamlit takes as it is: to check the same dictionaries at every rerun costs most of drawing them.
+def sent(figure: dict[str, Any]) -> str:
+    """What travels to the browser of a figure that `described` gave: JSON, arrays as Plotly packs them.
 
-    Args:
-        figure: as `described` gives it.
+    `to_plotly` checks every value, which costs most of drawing: pages redraw too often for that.
     """
-
-    def __init__(self, figure: dict[str, Any]):
-        self._described = figure
-
-    def to_dict(self) -> dict[str, Any]:
-        """What travels to the browser: arrays as Plotly packs them."""
-        data, layout = self._described["data"], self._described["layout"]
-        return dict(data=[_packed(trace) for trace in data], layout=layout)
+    data, layout = figure["data"], figure["layout"]
+    return to_json_plotly(dict(data=[_packed(trace) for trace in data], layout=layout))
 
 
 def described(

@@ -6,11 +6,10 @@ import json
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from plotly.io import to_json
 
 from freqviz import look, panel, to_matplotlib, to_pgfplots
 from freqviz.panel import Panel
-from freqviz.to_plotly import Described, described, to_plotly
+from freqviz.to_plotly import described, sent, to_plotly
 
 
 def plain(value):
@@ -29,8 +28,7 @@ def plain(value):
 
 def travels_as_checked(figure) -> None:
     """A page sends dictionaries that nothing has checked: they are those that Plotly accepts and would send."""
-    sent = json.loads(to_json(Described(described(figure)).to_dict(), validate=False))
-    assert plain(sent) == plain(json.loads(to_plotly(figure).to_json()))
+    assert plain(json.loads(sent(described(figure)))) == plain(json.loads(to_plotly(figure).to_json()))
 
 
 def agree(one: Panel) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_browser import ROOT, address, runs, window  # noqa: F401 -- fixtures
+from test_browser import ROOT, TALL, address, runs, window  # noqa: F401 -- fixtures
 
 PATHS = ["", *(path.stem for path in sorted((ROOT / "pages" / "inner").glob("*.py")))]
 FOCUSED = """() => {
@@ -64,10 +64,10 @@ STICKING_OUT = """() => [...document.querySelectorAll('.stMain *')].filter(one =
 def rest(page: Page) -> None:
     """Wait until nothing is computed or stale, and every figure is drawn, or a sentence stands in their place."""
     page.wait_for_function("""() => {
-        const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
+        const charts = Array.from(document.querySelectorAll('.figure'))
         return document.querySelector('.stStatusWidget, [data-stale=true]') === null
             && (charts.length > 3 || document.querySelector('.st-key-figures [data-testid=stAlert]'))
-            && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
+            && charts.every(chart => chart.dataset.stands === 'yes')
     }""")
 
 
@@ -124,7 +124,7 @@ def test_the_keyboard_scrubs_chooses_changes_the_page_and_opens_what_stands_unde
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_can_be_read_and_nothing_sticks_out_of_a_phone(address, window, path, scheme):  # noqa: F811
-    page = window.browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    page = window.browser.new_page(viewport={"width": 1280, "height": TALL}, color_scheme=scheme)
     page.set_default_timeout(60_000)
     page.goto(f"{address}{path}?frame=41&network=freq-video&length=15")
     rest(page)
@@ -134,7 +134,7 @@ def test_words_can_be_read_and_nothing_sticks_out_of_a_phone(address, window, pa
             page.wait_for_timeout(500)
             found = page.evaluate(HARD_TO_READ)
     assert found == []
-    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_viewport_size({"width": 390, "height": TALL})
     page.wait_for_timeout(1000)
     rest(page)
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390

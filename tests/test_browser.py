@@ -37,6 +37,7 @@ ARGUMENTS = [
 ]
 START = 120  # seconds for a start that analyses the sample clip
 PATIENCE = 60_000  # milliseconds; idle machines need a few hundred
+TALL = 12000  # CSS pixels: more than any page has, on a phone too
 expect.set_options(timeout=PATIENCE)
 LARGEST_STEP = 300_000  # bytes that a moved cursor may cost
 
@@ -94,10 +95,13 @@ def _wait(health, server, log):
 
 @pytest.fixture(scope="module")
 def window():
-    """A browser window of a usual laptop, with a touch screen; its tabs share what they have loaded."""
+    """A browser window as wide as a usual laptop, with a touch screen; its tabs share what they have loaded.
+
+    So tall that all figures of a page are in sight: those further down are not drawn.
+    """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = chromium.new_context(viewport={"width": 1440, "height": 900}, has_touch=True)
+        context = chromium.new_context(viewport={"width": 1440, "height": TALL}, has_touch=True)
         context.set_default_timeout(PATIENCE)
         yield context
         chromium.close()
@@ -284,7 +288,7 @@ def test_the_scrubber_moves_the_frame_and_little_travels(page, address):
 
 
 def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_sticks_out(first_visit, address):
-    page = first_visit.context.browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = first_visit.context.browser.new_page(viewport={"width": 390, "height": TALL}, color_scheme="dark")
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     charts = page.locator(".js-plotly-plot")

@@ -30,9 +30,9 @@ def page(first_visit, window):  # noqa: F811
 def rest(page: Page) -> None:
     """Wait until nothing is computed or stale, and every figure is drawn."""
     page.wait_for_function("""() => {
-        const charts = Array.from(document.querySelectorAll('.stPlotlyChart'))
+        const charts = Array.from(document.querySelectorAll('.figure'))
         return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 0
-            && charts.every(chart => chart.querySelector('.js-plotly-plot')?._fullLayout)
+            && charts.every(chart => chart.dataset.stands === 'yes')
     }""")
 
 
@@ -126,6 +126,66 @@ def test_a_click_on_a_point_moves_the_cursor_to_its_frame(page, address):  # noq
     page.wait_for_url(re.compile("frame=72"))
     expect(page.get_by_role("slider", name="Frame").first).to_have_value("72")
     expect(note(page, "Pose before and after")).to_contain_text("key frame 72")
+
+
+@pytest.fixture
+def laptop(first_visit):
+    """A tab of a window in which most figures of a page are out of sight."""
+    page = first_visit.context.browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
+
+
+def standing(page: Page) -> list[bool]:
+    """Of each figure, whether it stands as the server sent it last."""
+    return page.locator(".figure").evaluate_all("all => all.map(one => one.dataset.stands === 'yes')")
+
+
+def test_a_figure_is_drawn_when_it_comes_into_sight_and_shows_the_frame_of_that_time(laptop, address):  # noqa: F811
+    laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    expect(laptop.locator(".figure")).to_have_count(10)
+    expect(laptop.locator(".figure").first).to_have_attribute("data-stands", "yes")
+    laptop.wait_for_timeout(500)
+    begun = standing(laptop)
+    assert begun[0], "the strip of the window"
+    assert not any(begun[5:]), "the lower half of the page"
+    lowest = laptop.locator(".figure").nth(9)
+    lowest.scroll_into_view_if_needed()
+    expect(lowest).to_have_attribute("data-stands", "yes")
+    energies = "figure => Array.from(figure._fullData[0].z).flatMap(row => Array.from(row))"
+    before = lowest.evaluate(energies)
+    laptop.locator(".figure").first.scroll_into_view_if_needed()
+    laptop.get_by_role("slider", name="Frame").first.press("ArrowRight")
+    expect(note(laptop, "Frame weights")).to_contain_text("Key frame 42.")
+    expect(lowest).to_have_attribute("data-stands", "no")
+    expect(laptop.locator(".figure").first).to_have_attribute("data-stands", "yes")
+    assert lowest.evaluate(energies) == before, "nothing is drawn where nobody looks"
+    lowest.scroll_into_view_if_needed()
+    expect(lowest).to_have_attribute("data-stands", "yes")
+    assert lowest.evaluate(energies) != before
+
+
+def test_figures_are_as_wide_as_their_place(laptop, address):  # noqa: F811
+    laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    strip = laptop.locator(".figure").first
+    expect(strip).to_have_attribute("data-stands", "yes")
+    fits = "figure => figure._fullLayout.width === figure.clientWidth && figure.clientWidth"
+    wide = strip.evaluate(fits)
+    laptop.set_viewport_size({"width": 1000, "height": 800})
+    laptop.wait_for_function(
+        f"wide => {{ const one = document.querySelector('.figure'), now = ({fits})(one); return now && now < wide }}",
+        arg=wide,
+    )
+
+
+def test_a_figure_that_cannot_be_drawn_says_so(laptop, address):  # noqa: F811
+    laptop.route("**/plotly-*.js", lambda route: route.abort())
+    laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    expect(laptop.locator(".figure").first).to_contain_text("This figure cannot be drawn: Failed to fetch")
+    laptop.unroute("**/plotly-*.js")
+    laptop.reload()
+    expect(laptop.locator(".figure").first).to_have_attribute("data-stands", "yes")
 
 
 def test_a_slider_changes_one_frame_and_weights_energy_and_words_follow(page, address):  # noqa: F811

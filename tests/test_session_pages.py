@@ -1,6 +1,5 @@
 """Does a session saved on one machine show every page on another, and does a link wait for the clip that it names?"""
 
-import json
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -199,4 +198,4 @@ def test_every_choice_of_every_page_stands_in_the_address(app, page):
     asked += list(app.get("button_group"))
     assert len(asked) >= 7
     assert [one.label for one in asked if one.proto.query_param_key == ""] == []
-    assert page.stem == "three_claims" or json.loads(app.get("plotly_chart")[0].proto.spec)  # measured by a job
+    assert page.stem == "three_claims" or figures(app)  # measured by a job

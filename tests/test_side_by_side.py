@@ -3,7 +3,6 @@
 It runs without a browser, on the clip and with the tiny networks of test_pages.
 """
 
-import json
 import shlex
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ import pytest
 import test_pages
 from test_inner_pages import at, copied, decoded, drawn, numbers
 from test_pages import ROOT, figures, words
+from test_pages import told as all_told
 from typer.testing import CliRunner
 
 from freqviz import pairs, poses
@@ -34,7 +34,7 @@ def side(app):
 
 def told(app):
     """What the two comparisons in the browser are told: poses, and the inner quantity."""
-    return [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    return all_told(app, "swipe")
 
 
 def folder_of_both():

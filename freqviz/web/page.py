@@ -14,8 +14,8 @@ from streamlit.delta_generator import DeltaGenerator
 from freqviz import figures, jobs, reading, run
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
-from freqviz.to_plotly import Described, described
-from freqviz.web import ahead, choice, library, session, truth, visitor, work
+from freqviz.to_plotly import described, sent
+from freqviz.web import ahead, choice, figure, library, session, truth, visitor, work
 from freqviz.web.ahead import AHEAD
 from freqviz.web.box import draw_box
 from freqviz.web.images import jpeg
@@ -140,26 +140,17 @@ def show(
         panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
     dark = st.context.theme.type == "dark"
-    figure = (_kept_figure if still else _figure)(panel, height, dark)
+    drawn, tall = (_kept_figure if still else _figure)(panel, height, dark)
     key = f"figure {panel.title}"
-    clicks: dict[str, Any] = {}
-    if on_click is not None:
-        clicks = {"on_select": partial(_clicked, key, on_click), "selection_mode": "points"}
-    st.plotly_chart(
-        Described(figure),
-        theme=None,
-        key=key,
-        config={"displaylogo": False, "displayModeBar": False},
-        alt=f"{panel.title}. {panel.note} {panel.guide}",
-        **clicks,
-    )
+    clicked = None if on_click is None else partial(_clicked, key, on_click)
+    figure.draw(drawn, tall, f"{panel.title}. {panel.note} {panel.guide}", key, clicked)
     st.caption(panel.guide)
 
 
-def _figure(panel: Panel, height: int | None, dark: bool) -> dict[str, Any]:
-    figure = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
-    figure["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
-    return figure
+def _figure(panel: Panel, height: int | None, dark: bool) -> tuple[str, int]:
+    drawn = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
+    drawn["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
+    return sent(drawn), drawn["layout"]["height"]
 
 
 _kept_figure = lru_cache(maxsize=64)(_figure)
@@ -172,9 +163,8 @@ def kept(function: Callable[..., Panel], *args: Any) -> Panel:
 
 
 def _clicked(key: str, call: Callable[[float, float], None]) -> None:
-    points = st.session_state[key]["selection"]["points"]
-    if points:
-        call(float(points[-1]["x"]), float(points[-1]["y"]))
+    point = st.session_state[key]["click"]
+    call(float(point["x"]), float(point["y"]))
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit import runtime
 
 from freqviz import look, poses, reading, to_video
 from freqviz.panel import Skeleton
 from freqviz.to_plotly import opacity
+from freqviz.web.hosted import hosted
 from freqviz.web.view import View
 from freqviz.web.work import PERSON
 
@@ -157,12 +157,9 @@ def overlay(view: View) -> dict[str, Any]:
 def _addresses(view: View, copy: Path) -> tuple[str, str]:
     """Where the browser fetches the copy and the overlays from: files that live as long as the page shows them."""
     if copy not in view.served:
-        files = runtime.get_instance().media_file_mgr
         text = json.dumps(overlay(view), separators=(",", ":")).encode()
-        base = "/" + st.get_option("server.baseUrlPath").strip("/") if st.get_option("server.baseUrlPath") else ""
-        clip = files.add(str(copy), "video/mp4", "scrubber clip")
-        overlays = files.add(text, "application/json", "scrubber overlays")
-        view.served[copy] = base + clip, base + overlays
+        clip = hosted(str(copy), "video/mp4", "scrubber clip")
+        view.served[copy] = clip, hosted(text, "application/json", "scrubber overlays")
     return view.served[copy]
 
 
