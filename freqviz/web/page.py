@@ -150,7 +150,7 @@ def show(
 def _figure(panel: Panel, height: int | None, dark: bool) -> tuple[str, int]:
     drawn = described(replace(panel, title="", note=""), height, COLUMN, dark)  # words wrap better outside the picture
     drawn["layout"]["uirevision"] = str(panel.x.limits)  # what the legend hides stays hidden while the slider moves
-    return sent(drawn), drawn["layout"]["height"]
+    return sent(drawn), int(drawn["layout"]["height"])
 
 
 _kept_figure = lru_cache(maxsize=64)(_figure)
