@@ -75,20 +75,8 @@ def power_spectrum(image: ArrayLike, window: str | None = "hann", mean_removed: 
     Reference:
         Harris, On the use of windows for harmonic analysis with the DFT, Proc. IEEE 1978.
     """
-    half = fft.rfft2(_prepared(image, window, mean_removed), norm="ortho")
-    return _whole(half.real**2 + half.imag**2, np.shape(image)[-1])
-
-
-def _whole(half: np.ndarray, width: int) -> np.ndarray:
-    """(..., H, W // 2 + 1) power of a real image as `rfft2` orders it -> (..., H, W) centred: P(-v, -u) = P(v, u)."""
-    height, middle = half.shape[-2], width // 2
-    right = fft.fftshift(half, axes=-2)
-    plane = np.empty((*half.shape[:-1], width), half.dtype)
-    plane[..., middle:] = right[..., : width - middle]
-    even = 1 - height % 2  # then the lowest row has no opposite but itself
-    plane[..., even:, :middle] = right[..., : even - 1 if even else None : -1, middle:0:-1]
-    plane[..., :even, :middle] = right[..., :even, middle:0:-1]
-    return plane
+    spectrum = transform(image, window, mean_removed)
+    return spectrum.real**2 + spectrum.imag**2
 
 
 def transform(image: ArrayLike, window: str | None = "hann", mean_removed: bool = True) -> np.ndarray:
