@@ -1,8 +1,13 @@
-"""A whole run against its parts alone: interleaved, minima, ratios. `python -m benchmarks.run [rounds] [frames]`."""
+"""A whole run against its parts alone: `python -m benchmarks.run [rounds] [frames] [video]`.
+
+Interleaved, minima, ratios. Without a video the frames are a texture of 480 x 640 that moves, hard to decode; of one
+the first frames are taken. The box is one for all frames, so that each passes the backbone once.
+"""
 
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +20,7 @@ from freqviz.jobs import keep_memory
 from models.network import PoseNetwork
 
 NAME = "freq-video"
-BOX = (240.0, 120.0, 160.0, 300.0)  # the same for all frames, so that each passes the backbone once
+BOX = np.array([3 / 8, 1 / 4, 1 / 4, 5 / 8])  # of the frame: x, y, width, height
 SIZE = (480, 640)
 
 
@@ -47,23 +52,29 @@ def alone(network: PoseNetwork, cuts: torch.Tensor) -> tuple[float, float]:
     return encode, estimate
 
 
-def main(rounds: int = 15, count: int = 60) -> None:
+def main(rounds: int = 15, count: int = 60, video: str = "") -> None:
     keep_memory()  # as commands and server do
     network = run.load_network(NAME, "cpu")
     best: dict[str, float] = {}
     with TemporaryDirectory() as folder, torch.inference_mode():
-        path = write_video(Path(folder) / "clip.mp4", moving_texture(count), 30)
-        cuts = run.to_tensor(np.stack([crops.cut(frame, BOX) for frame in Clip(path)]))
+        path = Path(video or write_video(Path(folder) / "clip.mp4", moving_texture(count), 30))
+        clip = Clip(path)
+        height, width = clip.size
+        count = min(count, len(clip))
+        box = tuple(BOX * [width, height, width, height])
+        whole = partial(run.predict, path, NAME, boxes={0: box}, frames=(0, count), device="cpu")
+        with_trace = partial(run.analyse, path, [NAME], boxes={0: box}, frames=(0, count), device="cpu")
+        cuts = run.to_tensor(np.stack([crops.cut(clip[i], box) for i in range(count)]))
         for turn in range(rounds + 1):
             now = {
-                "run with trace": seconds(lambda: run.analyse(path, [NAME], boxes={0: BOX}, device="cpu")),
-                "run without": seconds(lambda: run.predict(path, NAME, boxes={0: BOX}, device="cpu")),
+                "run with trace": seconds(with_trace),
+                "run without": seconds(whole),
             }
             now["T · backbone"], now["T · estimate"] = alone(network, cuts)
             if turn:  # the first round warms up
                 best = {name: min(best.get(name, np.inf), value) for name, value in now.items()}
     parts = best["T · backbone"] + best["T · estimate"]
-    print(f"`{NAME}`, {count} frames of {SIZE[1]} x {SIZE[0]}, {rounds} rounds, {torch.get_num_threads()} threads\n")
+    print(f"`{NAME}`, {count} frames of {width} x {height}, {rounds} rounds, {torch.get_num_threads()} threads\n")
     print("| part | ms a frame |\n|---|--:|")
     for name, value in best.items():
         print(f"| {name} | {1e3 * value / count:.1f} |")
@@ -75,4 +86,4 @@ def main(rounds: int = 15, count: int = 60) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:4])
