@@ -1,15 +1,15 @@
 """A whole run against its parts alone: `python -m benchmarks.run [rounds] [frames] [video]`.
 
-Interleaved, minima, ratios. Without a video the frames are a texture of 480 x 640 that moves, hard to decode; of one
-the first frames are taken. The box is one for all frames, so that each passes the backbone once.
+Interleaved, minima, ratios. The frames are the first ones of the video, else a moving texture, which is hard to decode.
+One box serves all of them, so that each passes the backbone once.
 """
 
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,13 +62,12 @@ def main(rounds: int = 15, count: int = 60, video: str = "") -> None:
         height, width = clip.size
         count = min(count, len(clip))
         box = tuple(BOX * [width, height, width, height])
-        whole = partial(run.predict, path, NAME, boxes={0: box}, frames=(0, count), device="cpu")
-        with_trace = partial(run.analyse, path, [NAME], boxes={0: box}, frames=(0, count), device="cpu")
+        given: dict[str, Any] = {"boxes": {0: box}, "frames": (0, count), "device": "cpu"}
         cuts = run.to_tensor(np.stack([crops.cut(clip[i], box) for i in range(count)]))
         for turn in range(rounds + 1):
             now = {
-                "run with trace": seconds(with_trace),
-                "run without": seconds(whole),
+                "run with trace": seconds(lambda: run.analyse(path, [NAME], **given)),
+                "run without": seconds(lambda: run.predict(path, NAME, **given)),
             }
             now["T · backbone"], now["T · estimate"] = alone(network, cuts)
             if turn:  # the first round warms up
