@@ -574,4 +574,4 @@ def _coarse(power: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[np.fl
     parts = np.take(power, where.ravel(), axis).reshape(
         *power.shape[:axis], len(centres), len(taps), *power.shape[axis + 1 :]
     )
-    return np.tensordot(parts, weights, (axis + 1, 0)), centres / n
+    return np.average(parts, axis + 1, weights), centres / n  # a matrix product would keep all processors spinning

@@ -32,7 +32,7 @@ from freqviz.trace import Record, Trace, Window, feature_energy, light_frames, l
 from models.network import PoseNetwork
 from models.probe import Probe, probes
 
-KEPT = 24  # frames after a backbone, about 0.6 MB each
+KEPT = 160  # frames after a backbone, about 0.6 MB each
 
 
 class Kept:
@@ -51,23 +51,33 @@ class Kept:
             frames: indices into the clip; one may come twice.
             box: (4,) that all are cut by; frame pixels.
         """
+        with self._lock:
+            keys = self._hold(network, frames, box)
+            found = [self._maps[key] for key in keys]
+        return {part: torch.stack([one[part] for one in found]) for part in found[0]} if found else None
+
+    def hold(self, network: PoseNetwork, frames: Sequence[int], box: ArrayLike) -> bool:
+        """Have what `shared` will be asked for; whether the network shares anything."""
+        with self._lock:
+            return bool(self._hold(network, frames, box))
+
+    def _hold(self, network: PoseNetwork, frames: Sequence[int], box: ArrayLike) -> list[tuple[str, int, bytes]]:
+        """The keys of the frames' maps, which are there now; none where the network shares nothing."""
         if (backbone := getattr(network, "backbone_key", None)) is None:
-            return None
+            return []
         checked = boxes.checked(box)
         keys = {i: (f"{backbone} {network.input_size}", i, checked.tobytes()) for i in sorted(set(frames))}
-        with self._lock:
-            new = [i for i, key in keys.items() if key not in self._maps]
-            if new:
-                cuts = np.stack([crops.cut(self.clip[i], checked, network.input_size) for i in new])
-                with torch.inference_mode():
-                    maps = network.shared(run.to_tensor(cuts, _device(network)))  # type: ignore[operator]
-                self._maps |= {keys[i]: {part: one[n] for part, one in maps.items()} for n, i in enumerate(new)}
-            for key in keys.values():
-                self._maps.move_to_end(key)
-            found = [self._maps[keys[i]] for i in frames]
-            while len(self._maps) > KEPT:
-                self._maps.popitem(last=False)
-        return {part: torch.stack([one[part] for one in found]) for part in found[0]}
+        new = [i for i, key in keys.items() if key not in self._maps]
+        if new:
+            cuts = np.stack([crops.cut(self.clip[i], checked, network.input_size) for i in new])
+            with torch.inference_mode():
+                maps = network.shared(run.to_tensor(cuts, _device(network)))  # type: ignore[operator]
+            self._maps |= {keys[i]: {part: one[n] for part, one in maps.items()} for n, i in enumerate(new)}
+        for key in keys.values():
+            self._maps.move_to_end(key)
+        while len(self._maps) > max(KEPT, len(keys)):
+            self._maps.popitem(last=False)
+        return [keys[i] for i in frames]
 
 
 @dataclass(frozen=True)

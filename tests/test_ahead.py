@@ -7,6 +7,7 @@ import pytest
 import test_pages
 from conftest import TinyNetwork
 
+from freqviz import influence
 from freqviz.jobs import DONE, Worker, worker, working
 from freqviz.web import ahead, view, weights, work
 from freqviz.web import page as web_page
@@ -93,6 +94,17 @@ def test_a_moved_cursor_drops_what_was_planned_for_the_frame_before(done):
     assert done == ["new"]
 
 
+def test_what_is_of_a_whole_clip_waits_for_a_longer_rest(done):
+    one = begun(rest=0.3)
+    one.stir()
+    one.plan("whole", lambda: done.append("whole"), ahead.LAST)
+    time.sleep(0.7)
+    assert done == []
+    one.plan("near", lambda: done.append("near"))
+    assert until(lambda: done == ["near"], 0.5)
+    assert until(lambda: done == ["near", "whole"])
+
+
 def test_an_error_is_told_to_nobody_and_ends_nothing(done):
     one = begun()
     one.plan("broken", lambda: 1 / 0)
@@ -136,7 +148,7 @@ def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(a
     planned, estimated, estimate = Ahead(), list[int](), TinyNetwork.estimate  # not begun: the test computes
     for module in (ahead, view, web_page):
         monkeypatch.setattr(module, "AHEAD", planned)
-    for cache in (work.deep_trace, weights._influence, weights._traced, weights._window):
+    for cache in (work.TRACES, weights._influence, weights._window, work.kept):
         cache.clear()
 
     def counted(network, window):
@@ -150,8 +162,9 @@ def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(a
     for frame in (8, 7):  # backwards
         app.slider(key="frame").set_value(frame).run()
     before = len(estimated)
-    for _, compute in planned._plans.values():
-        compute()
+    for name, (_, compute) in planned._plans.items():
+        if not name.startswith("influences in"):  # of the whole clip: the next test
+            compute()
     assert len(estimated) > before, "the frame beside was not known"
     there = len(estimated)
     for frame in (6, 17):
@@ -160,4 +173,69 @@ def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(a
         assert len(estimated) == there
     app.slider(key="frame").set_value(0).run()
     assert len(estimated) > there, "a frame far off is not"
-    assert {name.rpartition(", ")[2] for name in planned._plans} == {"10"}, "before the first frame there is none"
+    keys = {name.rpartition(", ")[2] for name in planned._plans if ", " in name}
+    assert keys == {"10"}, "before the first frame there is none"
+
+
+def test_what_is_small_is_computed_for_the_whole_clip_so_that_the_mouse_finds_it(app, monkeypatch):
+    planned = Ahead()
+    for module in (ahead, view, web_page):
+        monkeypatch.setattr(module, "AHEAD", planned)
+    for cache in (work.TRACES, weights._influence, weights._window, work.kept):
+        cache.clear()
+    encoded, found, shared = list[int](), list[int](), TinyNetwork.shared
+    exchange = weights.influence._exchange
+    monkeypatch.setattr(TinyNetwork, "backbone_key", "tiny", raising=False)
+    monkeypatch.setattr(TinyNetwork, "shared", lambda self, x: encoded.append(len(x)) or shared(self, x))
+    monkeypatch.setattr(weights.influence, "_exchange", lambda *given: found.append(1) or exchange(*given))
+    app.query_params["frame"] = "9"
+    app.run()
+    app.switch_page("pages/inner/frame_weights.py").run()
+    whole = [one for name, one in planned._plans.items() if ", " not in name]
+    assert whole
+    assert all(turn == ahead.LAST for turn, _ in whole), "what a key leads to comes first"
+    for _, compute in whole:
+        for _ in range(20):
+            assert compute() is True
+        assert compute() is False, "every frame was computed"
+    there, known = sum(encoded), len(found)
+    assert there >= 20
+    app.slider(key="frame").set_value(1).run()
+    assert not app.exception
+    assert (sum(encoded), len(found)) == (there, known)
+
+
+def test_frames_that_pass_the_backbone_ahead_are_as_many_as_are_kept(app, monkeypatch):
+    planned = Ahead()
+    for module in (ahead, view, web_page):
+        monkeypatch.setattr(module, "AHEAD", planned)
+    for module in (influence, view):
+        monkeypatch.setattr(module, "KEPT", 9)
+    for cache in (work.TRACES, work.kept):
+        cache.clear()
+    monkeypatch.setattr(TinyNetwork, "backbone_key", "tiny", raising=False)
+    app.query_params["frame"] = "9"
+    app.run()
+    app.switch_page("pages/inner/alignment.py").run()
+    (compute,) = (one for name, (_, one) in planned._plans.items() if ", " not in name)
+    steps = 0
+    while compute():
+        steps += 1
+    assert steps == 5, "windows of frames 5 to 13, whose box is one"
+
+
+def test_a_plan_goes_on_as_long_as_it_says_so_and_nobody_moves(done):
+    one = begun()
+    one.plan("to five", lambda: done.append("five") or len(done) < 5)
+    assert until(lambda: len(done) == 5)
+    time.sleep(0.3)
+    assert len(done) == 5
+    one.plan("for ever", lambda: done.append("ever") or True)
+    one.plan("once", lambda: done.append("once") or "not True")
+    assert until(lambda: len(done) > 20)
+    assert done.count("once") == 1
+    one.moved()
+    time.sleep(0.3)
+    there = len(done)
+    time.sleep(0.3)
+    assert len(done) == there

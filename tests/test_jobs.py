@@ -272,3 +272,16 @@ def test_each_device_has_one_worker():
 
 def test_freed_memory_is_kept_where_the_library_can_be_told():
     assert jobs.keep_memory() == (platform.libc_ver()[0] == "glibc")
+
+
+def test_a_thread_of_its_own_gives_what_the_work_gives_and_ends(hand):
+    seen = list[threading.Thread]()
+    assert jobs.in_own_thread(lambda: seen.append(threading.current_thread()) or 7) == 7
+    assert seen[0] is not threading.current_thread()
+    with pytest.raises(ZeroDivisionError):
+        jobs.in_own_thread(lambda: 1 / 0)
+    for _ in range(2):
+        hand.submit(lambda *_: seen.append(threading.current_thread())).wait(20)
+    assert len(set(seen)) == 3, "the helpers of OpenMP would stay as long as a thread that lives on"
+    seen[0].join(20)
+    assert not seen[0].is_alive()

@@ -238,7 +238,7 @@ def test_a_joint_brings_its_heatmap_under_limits_that_all_networks_share(app, mo
     ran = []
     compute = run.deep_trace
     monkeypatch.setattr(run, "deep_trace", lambda clip, name, *rest: ran.append(name) or compute(clip, name, *rest))
-    work.deep_trace.clear()
+    work.TRACES.clear()
     app.run()
     assert ran == []  # nothing is recomputed before it is asked for
     shown = []
@@ -610,6 +610,16 @@ def test_a_wrong_correction_is_answered_with_one_sentence(app, text):
     app.run()
     assert not app.exception
     assert len(app.error) == 1
+
+
+def test_a_run_takes_as_many_threads_as_at_the_start_whatever_pages_leave_it(app, monkeypatch, tmp_path):
+    monkeypatch.setattr(work, "THREADS", 3)
+    monkeypatch.setattr(work, "STORE", Store(tmp_path))
+    planned = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, ("freq-video",), "cpu").run()
+    with run.with_threads(1):
+        work.analyse(planned, jobs.silent, jobs.never)
+        assert run.threads() == 1
+    assert work.finished(planned.key).provenance["threads"] == 3
 
 
 def test_a_drawn_correction_joins_the_typed_ones():

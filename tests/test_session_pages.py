@@ -41,7 +41,7 @@ def elsewhere(app, file, monkeypatch, tmp_path):
     monkeypatch.setattr(models, "checkpoint", lambda name: tmp_path / "none.safetensors")
     monkeypatch.setattr(TinyNetwork, "estimate", lambda *_: pytest.fail("a network was run"))
     monkeypatch.setattr(run, "_load", lambda *_: pytest.fail("a network was loaded"))
-    work.deep_trace.clear()
+    work.TRACES.clear()
     visit = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     visit.session_state[CANNOT] = "It is none."
     return visit

@@ -15,12 +15,13 @@ if "--public" in sys.argv[1:]:  # `python -m` has imported the package already: 
     os.environ["FREQVIZ_PUBLIC"] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "freqviz.web", *rest])
 
+import torch
 from rich.progress import Progress
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 from freqviz import run
-from freqviz.jobs import keep_memory, never
+from freqviz.jobs import in_own_thread, keep_memory, never
 from freqviz.web import library, visitor, work
 
 HOSTS = ["--server.allowedHosts=localhost", "--server.allowedHosts=127.0.0.1"]  # else a page elsewhere may pose as one
@@ -59,7 +60,8 @@ def options(given: list[str]) -> list[str]:
 
 if __name__ == "__main__":
     keep_memory()
-    prepare()
+    in_own_thread(prepare)
+    torch.set_num_threads(max(1, work.THREADS // 2))  # for pages: browser, other visitors, runs want processors too
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every script: what the libraries hold need not be searched each time
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"

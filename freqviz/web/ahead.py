@@ -2,13 +2,15 @@
 
 One thread of the server does it, for whoever moved last, and only what that page has just computed for its own frame.
 It begins when nothing has been drawn for anyone for a while, never while a run is at work, and what it has not begun
-by the next move is dropped. What it computes lies in the caches of the pages, and nowhere else.
+by the next move is dropped. What it computes lies in the caches of the pages, and nowhere else. What is small enough
+to be kept of a whole clip is computed for all of its frames, one at a time, so that the mouse finds it too.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -18,6 +20,8 @@ from freqviz import jobs
 REST = 0.3  # seconds since something was drawn
 MOST = 12  # things that are planned for a frame
 LEAP = 10  # frames that a key leaps, beside those that go on by one
+LAST = 9  # turn of what is computed for a whole clip
+LONGER = 4  # times that rest must last for it: who presses keys should not meet it
 CURSOR, STEP = "cursor was at", "cursor goes by"  # keys of the session's state
 _log = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ class Ahead:
         self._rest, self._busy = rest, busy
         self._changed = threading.Condition()
         self._plans: dict[str, tuple[int, Callable[[], object]]] = {}
+        self._moves = 0
         self._stirred = 0.0  # time.monotonic()
 
     def begin(self) -> None:
@@ -39,6 +44,7 @@ class Ahead:
         """A cursor moves: what was planned for another frame is dropped."""
         with self._changed:
             self._plans.clear()
+            self._moves += 1
         self.stir()
 
     def stir(self) -> None:
@@ -51,6 +57,7 @@ class Ahead:
         Args:
             name: plans of one name are one.
             compute: called in a thread that belongs to no visit; what it gives is dropped, so it must keep it itself.
+                As long as that is True, it is planned again.
             turn: lower ones come first; of one turn those that were planned first.
         """
         with self._changed:
@@ -60,21 +67,31 @@ class Ahead:
 
     def _serve(self) -> None:
         while True:
-            compute = self._next()
-            try:
-                compute()
-            except Exception as error:  # whoever asks for it will be told
-                _log.debug("nothing computed ahead: %s", error)
+            moves, name, turn, compute = self._next()
+            more = jobs.in_own_thread(partial(_tried, compute))
+            with self._changed:
+                if more and moves == self._moves:
+                    self._plans.setdefault(name, (turn, compute))
             del compute
 
-    def _next(self) -> Callable[[], object]:
-        """The plan whose turn it is, once there is rest."""
+    def _next(self) -> tuple[int, str, int, Callable[[], object]]:
+        """The plan whose turn it is, once there is rest; and how often a cursor had moved by then."""
         with self._changed:
             while True:
-                left = self._stirred + self._rest - time.monotonic()
-                if self._plans and left <= 0 and not self._busy():
-                    return self._plans.pop(min(self._plans, key=lambda name: self._plans[name][0]))[1]
-                self._changed.wait(max(left, self._rest) if self._plans else None)
+                name = min(self._plans, key=lambda name: self._plans[name][0], default="")
+                rest = self._rest * (LONGER if name and self._plans[name][0] == LAST else 1)
+                left = self._stirred + rest - time.monotonic()
+                if name and left <= 0 and not self._busy():
+                    return self._moves, name, *self._plans.pop(name)
+                self._changed.wait(max(left, self._rest) if name else None)
+
+
+def _tried(compute: Callable[[], object]) -> bool:
+    try:
+        return compute() is True
+    except Exception as error:  # whoever asks for it will be told
+        _log.debug("nothing computed ahead: %s", error)
+        return False
 
 
 AHEAD = Ahead()

@@ -14,11 +14,12 @@ import streamlit as st
 import models
 from freqviz import crops, figures, look, poses, reading, run, sharpness
 from freqviz.clip import Clip
+from freqviz.influence import KEPT
 from freqviz.panel import Panel
 from freqviz.poses import Pose
 from freqviz.trace import LightTrace, Trace
 from freqviz.web import ahead, library, work
-from freqviz.web.ahead import AHEAD
+from freqviz.web.ahead import AHEAD, LAST
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
 TRUE_BLUR = "True blur (pixels)"
@@ -302,6 +303,7 @@ class View:
             return kept
         self.require(network)
         self.ahead(f"depths of {network}", frame, partial(self._deep, network))
+        self.encode_ahead(network, frame)
         return self._deep(network, frame)
 
     def kept_deep(self, frame: int, network: str) -> Trace | None:
@@ -309,8 +311,10 @@ class View:
         return self.analysis.deep.get((network, self.number(frame)))
 
     def _deep(self, network: str, frame: int) -> Trace:
-        box = np.round(self.analysis.traces[network].boxes[frame], 2)  # as it stands in lines to copy
-        return work.deep_trace(self.name, self.folder, network, frame, box)
+        return work.deep_trace(self.name, self.folder, network, frame, self._box(network, frame))
+
+    def _box(self, network: str, frame: int) -> np.ndarray:
+        return np.round(self.analysis.traces[network].boxes[frame], 2)  # as it stands in lines to copy
 
     def ahead(self, name: str, frame: int, compute: Callable[[int], object]) -> None:
         """Have what this frame needs computed for those too that a key leads to, while the page is at rest.
@@ -322,6 +326,29 @@ class View:
         """
         for turn, reached in enumerate(ahead.reached(frame, len(self.clip))):
             AHEAD.plan(f"{name}, {reached}", partial(compute, reached), turn)
+
+    def encode_ahead(self, network: str, frame: int) -> None:
+        """Have the frames of other windows pass the backbone while the page is at rest: the cursor may be put there."""
+        chosen, kept, met = run.load_network(network), work.kept(self.folder, self.clip), set[tuple[int, bytes]]()
+
+        def encode(other: int) -> bool:
+            frames, box = run.window_frames(self.clip, other, chosen.frames), self._box(network, other)
+            met.update((i, box.tobytes()) for i in frames)
+            return len(met) <= KEPT and kept.hold(chosen, frames, box)
+
+        if backbone := getattr(chosen, "backbone_key", None):
+            self.along(f"frames through {backbone}", frame, encode)
+
+    def along(self, name: str, frame: int, compute: Callable[[int], bool]) -> None:
+        """Have something small computed for every frame, the nearest first, while the page is at rest.
+
+        Args:
+            name: of what is computed.
+            frame: under the cursor.
+            compute: of a frame, as in `ahead`; whether the next one is to be computed too.
+        """
+        others = iter(sorted(range(len(self.clip)), key=lambda other: abs(other - frame)))
+        AHEAD.plan(name, lambda: (other := next(others, None)) is not None and compute(other), LAST)
 
     def require(self, network: str) -> None:
         """Say so where what is not stored cannot be computed here.

@@ -18,7 +18,6 @@ from freqviz import compare, figures, figures_weights, influence, offsets, readi
 from freqviz.clip import Clip
 from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
-from freqviz.trace import Trace
 from freqviz.web import work
 from freqviz.web.page import show
 from freqviz.web.recipe import explain, in_python
@@ -26,6 +25,7 @@ from freqviz.web.view import TRUE_BLUR, View, typed
 from models.freq_video import BANDS
 
 FEATURES, WEIGHT = "log variance of the features in ", "frame weight in "  # columns, with a network's name
+INFLUENCES = 2048  # kept, about 3 kB each
 EACH = "influence.of_frame(clip, name, {frame}, box) for name in networks"  # Python, but for the frame
 BAND_NAMES = tuple(f"{low:g}–{high:g}".replace("0.", ".") for low, high in BANDS)
 
@@ -150,12 +150,20 @@ class Weights:
     def influence(self, network: str) -> Influence:
         """Of one network; a LookupError says that it sees single frames, or cannot be run here."""
         self.view.require(network)
-        self.view.ahead(f"influence in {network}", self.frame, partial(self._found, network))
-        return self._found(network, self.frame)
+        deep = network == self.network
+        self.view.ahead(f"influence in {network}", self.frame, partial(self._found, network, deep))
+        self.view.encode_ahead(network, self.frame)
+        self.view.along(f"influences in {network}", self.frame, partial(self._goes_on, network))
+        return self._found(network, deep, self.frame)
 
-    def _found(self, network: str, frame: int) -> Influence:
-        view, deep = self.view, network == self.network
+    def _found(self, network: str, deep: bool, frame: int) -> Influence:
+        view = self.view
         return _influence(view.folder, network, frame, view.clip, self._box_of(frame), deep)
+
+    def _goes_on(self, network: str, frame: int) -> bool:
+        """Have the influence on one more frame; whether there is room for that on others."""
+        self._found(network, False, frame)
+        return abs(frame - self.frame) < INFLUENCES // 4
 
     def influence_bars(self) -> None:
         """How far the pose moves without each neighbour, a bar a network."""
@@ -194,19 +202,10 @@ class Weights:
         self._show_deep(network, "band_evidence", f", {BAND_NAMES}", 330)
 
     def _show_deep(self, network: str, name: str, more: str, height: int) -> None:
-        deep = self._deep(network)
+        deep = self.view.deep(self.frame, network)
         panel = getattr(figures_weights, name)(deep, *([BAND_NAMES] if more else []))
         given = [f"trace = run.deep_trace(clip, {network!r}, {self.frame}, {self._box.tolist()})"]
         self._show(panel, f"figures_weights.{name}(trace{more})", height, *given, deep=True)
-
-    def _deep(self, network: str) -> Trace:
-        """Everything that a network computes for the frame; of the pass that its influence needs, if there is one."""
-        if network != self.network or self.view.kept_deep(self.frame, network):
-            return self.view.deep(self.frame, network)
-        self.view.require(network)
-        if run.load_network(network).frames < 2:
-            return self.view.deep(self.frame, network)
-        return _traced(self.view.folder, network, self.frame, self.view.clip, self._box)[1]
 
     @property
     def slots(self) -> list[int]:
@@ -343,16 +342,14 @@ def _window(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarra
     return influence.encode_window(_clip, run.load_network(network), frame, _box, network, kept)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=INFLUENCES, show_spinner=False)
 def _influence(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray, _deep: bool) -> Influence:
-    if _deep:  # the page shows more of the window
-        return _traced(folder, network, frame, _clip, _box)[0]
-    return influence.influence(_window(folder, network, frame, _clip, _box))
-
-
-@st.cache_resource(max_entries=work.DEEP, show_spinner=False)
-def _traced(folder: Path, network: str, frame: int, _clip: Clip, _box: np.ndarray) -> tuple[Influence, Trace]:
-    return influence.traced(_window(folder, network, frame, _clip, _box))
+    window = _window(folder, network, frame, _clip, _box)
+    if not _deep:
+        return influence.influence(window)
+    found, trace = influence.traced(window)  # the page shows more of the window: it is aligned once for both
+    work.TRACES.keep(folder, network, frame, trace)
+    return found
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -1,6 +1,8 @@
 """What pages wait for and what is kept for them: open clips, running jobs, finished analyses, references."""
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -28,6 +30,7 @@ SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 MANY = 1000  # jobs that may wait beside those of the devices: one a clip
 TICKETS = 256  # of jobs that are over: what a page says of a failed or cancelled one
 DEEP = 12  # deep traces kept, about 6 MB each
+THREADS = run.threads()  # that share the sums of a run
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 _copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
 _tests: dict[Path, jobs.Ticket] = {}  # the last job of the claims of each analysis
@@ -218,7 +221,7 @@ def remove(name: str) -> None:
         library.forget(one)
     for cache in (loaded, _opened, _session, _tested):
         cache.cache_clear()
-    deep_trace.clear()
+    TRACES.clear()
 
 
 def sessions_of(name: str) -> list[str]:
@@ -256,7 +259,7 @@ def analyse(
 ) -> None:
     """Do a run and store it, unless that has been done; of a corrected or stopped one only what was not found yet."""
     if STORE.find(planned.key) is None:
-        with closing(library.holding(planned.whole.path)):
+        with run.with_threads(THREADS), closing(library.holding(planned.whole.path)):
             planned.into(STORE, progress, cancelled, show)
         library.keep_within(STORE.find(planned.key))
 
@@ -391,20 +394,54 @@ def spectrum_reference(clip: str, region: str, folder: Path, _boxes: np.ndarray)
     return figures.spectrum_reference(region_of(opened[int(i)], region, _boxes[i]) for i in some)
 
 
-@st.cache_resource(max_entries=DEEP, show_spinner=False)
-def deep_trace(clip: str, folder: Path, network: str, frame: int, _box: np.ndarray) -> Trace:
-    """Everything that one window showed, recomputed in some tenths of a second: a few are kept.
+class Traces:
+    """The deep traces seen last, by what they are of: folder of the analysis, network, frame."""
+
+    def __init__(self, most: int = DEEP):
+        self._most = most
+        self._held: OrderedDict[tuple[Path, str, int], Trace] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, folder: Path, network: str, frame: int, compute: Callable[[], Trace]) -> Trace:
+        """The trace of a window; computed where it is not kept, and by one thread at a time."""
+        with self._lock:
+            found = self._held.pop((folder, network, frame), None) or compute()
+            self.keep(folder, network, frame, found)
+            return found
+
+    def keep(self, folder: Path, network: str, frame: int, trace: Trace) -> None:
+        """Keep a trace that was computed elsewhere, and no more than may be kept."""
+        with self._lock:
+            self._held[folder, network, frame] = trace
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+
+    def clear(self) -> None:
+        """Keep none."""
+        with self._lock:
+            self._held.clear()
+
+
+TRACES = Traces()
+
+
+def deep_trace(clip: str, folder: Path, network: str, frame: int, box: np.ndarray) -> Trace:
+    """Everything that one window showed, recomputed in some hundredths of a second: a few are kept.
 
     Args:
         clip: name in the library.
-        folder: of the analysis that the window belongs to; it stands for its boxes in the cache.
+        folder: of the analysis that the window belongs to; it stands for clip and boxes where traces are kept.
         network: its name.
         frame: the key frame, an index into `part_of` the clip.
-        _box: (4,) that the window was cut by; frame pixels.
+        box: (4,) that the window was cut by; frame pixels.
     """
-    seen, chosen = part_of(clip, folder), run.load_network(network)
-    shared = kept(folder, seen).shared(chosen, run.window_frames(seen, frame, chosen.frames), _box)
-    return run.deep_trace(seen, network, frame, _box, "auto", shared)
+
+    def compute() -> Trace:
+        seen, chosen = part_of(clip, folder), run.load_network(network)
+        shared = kept(folder, seen).shared(chosen, run.window_frames(seen, frame, chosen.frames), box)
+        return run.deep_trace(seen, network, frame, box, "auto", shared)
+
+    return TRACES.get(folder, network, frame, compute)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
