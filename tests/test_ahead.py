@@ -2,13 +2,15 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import test_pages
 from conftest import TinyNetwork
 
-from freqviz import influence
+from freqviz import influence, run
 from freqviz.jobs import DONE, Worker, worker, working
+from freqviz.trace import Trace
 from freqviz.web import ahead, view, weights, work
 from freqviz.web import page as web_page
 from freqviz.web.ahead import Ahead
@@ -239,3 +241,47 @@ def test_a_plan_goes_on_as_long_as_it_says_so_and_nobody_moves(done):
     there = len(done)
     time.sleep(0.3)
     assert len(done) == there
+
+
+@pytest.mark.parametrize("page", ["heatmaps", "side_by_side", "frame_weights"])
+def test_what_a_page_begins_beside_the_script_is_what_it_shows_and_is_computed_once(app, page, monkeypatch):
+    for cache in (work.TRACES, weights._influence, weights._window, work.kept):
+        cache.clear()
+    who, deep, influence_of = list[threading.Thread](), run.deep_trace, weights.influence._exchange
+
+    def seen(call):
+        return lambda *given: who.append(threading.current_thread()) or time.sleep(0.2) or call(*given)
+
+    monkeypatch.setattr(run, "deep_trace", seen(deep))
+    monkeypatch.setattr(weights.influence, "_exchange", seen(influence_of))
+    app.query_params["frame"] = "9"
+    app.run()
+    app.switch_page(f"pages/inner/{page}.py").run()
+    assert not app.exception
+    assert not app.error
+    assert len(who) == 2, "one pass a network"
+    assert len(set(who)) == 2
+
+
+def test_a_trace_is_computed_once_for_all_who_ask_meanwhile_and_an_error_is_not_kept():
+    held, going, counted = work.Traces(most=2), threading.Event(), list[int]()
+
+    def slow():
+        counted.append(1)
+        going.wait(20)
+        return Trace("slow", ())
+
+    asked = [threading.Thread(target=held.get, args=(Path("a"), "n", 1, slow)) for _ in range(3)]
+    for one in asked:
+        one.start()
+    assert held.get(Path("a"), "n", 2, lambda: Trace("another", ())).network == "another", "nobody waits for others"
+    going.set()
+    for one in asked:
+        one.join(20)
+    assert len(counted) == 1
+    with pytest.raises(ZeroDivisionError):
+        held.get(Path("a"), "n", 3, lambda: 1 / 0)
+    assert held.get(Path("a"), "n", 3, lambda: Trace("new", ())).network == "new"
+    held.keep(Path("a"), "n", 4, Trace("kept", ()))
+    for frame, there in ((4, "kept"), (3, "new"), (1, "again")):
+        assert held.get(Path("a"), "n", frame, lambda: Trace("again", ())).network == there

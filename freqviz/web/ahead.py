@@ -68,7 +68,7 @@ class Ahead:
     def _serve(self) -> None:
         while True:
             moves, name, turn, compute = self._next()
-            more = jobs.in_own_thread(partial(_tried, compute))
+            more = jobs.in_own_thread(partial(tried, compute))
             with self._changed:
                 if more and moves == self._moves:
                     self._plans.setdefault(name, (turn, compute))
@@ -86,7 +86,8 @@ class Ahead:
                 self._changed.wait(max(left, self._rest) if name else None)
 
 
-def _tried(compute: Callable[[], object]) -> bool:
+def tried(compute: Callable[[], object]) -> bool:
+    """Compute something that nobody waits for yet; whether it gives True."""
     try:
         return compute() is True
     except Exception as error:  # whoever asks for it will be told

@@ -1,7 +1,9 @@
 """A finished analysis as pages see it: per frame, with the truth where it is known."""
 
 import shlex
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -305,6 +307,23 @@ class View:
         self.ahead(f"depths of {network}", frame, partial(self._deep, network))
         self.encode_ahead(network, frame)
         return self._deep(network, frame)
+
+    def begin(self, frame: int, networks: Sequence[str]) -> None:
+        """Have `deep` of these networks computed beside the script, each by itself."""
+        for network in networks:
+            if not self.kept_deep(frame, network):
+                self.beside(network, partial(self._deep, network, frame))
+
+    def beside(self, network: str, compute: Callable[[], object]) -> None:
+        """Have something computed by a network while the script goes on; whoever asks for it meanwhile waits for it.
+
+        Args:
+            network: where it cannot be run here nothing is computed, and nothing said: who asks will be told.
+            compute: as in `ahead`.
+        """
+        with suppress(LookupError):
+            self.require(network)
+            threading.Thread(target=ahead.tried, args=(compute,), daemon=True).start()
 
     def kept_deep(self, frame: int, network: str) -> Trace | None:
         """The same where the analysis holds it; None where the window must be run again."""

@@ -147,6 +147,16 @@ class Weights:
                 continue
         return found
 
+    def begin(self) -> None:
+        """Have the influences, and the depths that are shown, computed beside the script."""
+        for network in self.view.networks:
+            self.view.beside(network, partial(self._begun, network))
+
+    def _begun(self, network: str) -> None:
+        self._found(network, network == self.network, self.frame)
+        if network == self.network:
+            self.view.begin(self.frame, [network])
+
     def influence(self, network: str) -> Influence:
         """Of one network; a LookupError says that it sees single frames, or cannot be run here."""
         self.view.require(network)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -399,27 +400,43 @@ class Traces:
 
     def __init__(self, most: int = DEEP):
         self._most = most
-        self._held: OrderedDict[tuple[Path, str, int], Trace] = OrderedDict()
-        self._lock = threading.RLock()
+        self._held: OrderedDict[tuple[Path, str, int], Future[Trace]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, folder: Path, network: str, frame: int, compute: Callable[[], Trace]) -> Trace:
-        """The trace of a window; computed where it is not kept, and by one thread at a time."""
+        """The trace of a window; where it is not kept it is computed, once, whoever else asks meanwhile."""
+        key, found = (folder, network, frame), Future[Trace]()
         with self._lock:
-            found = self._held.pop((folder, network, frame), None) or compute()
-            self.keep(folder, network, frame, found)
-            return found
+            known = self._held.pop(key, None)
+            self._hold(key, known or found)
+        if known:
+            return known.result()
+        try:
+            found.set_result(compute())
+        except BaseException as error:
+            found.set_exception(error)
+            with self._lock:
+                if self._held.get(key) is found:
+                    del self._held[key]
+        return found.result()
 
     def keep(self, folder: Path, network: str, frame: int, trace: Trace) -> None:
-        """Keep a trace that was computed elsewhere, and no more than may be kept."""
+        """Keep a trace that was computed elsewhere."""
+        found = Future[Trace]()
+        found.set_result(trace)
         with self._lock:
-            self._held[folder, network, frame] = trace
-            while len(self._held) > self._most:
-                self._held.popitem(last=False)
+            self._held.pop((folder, network, frame), None)
+            self._hold((folder, network, frame), found)
 
     def clear(self) -> None:
         """Keep none."""
         with self._lock:
             self._held.clear()
+
+    def _hold(self, key: tuple[Path, str, int], trace: Future[Trace]) -> None:
+        self._held[key] = trace
+        while len(self._held) > self._most:
+            self._held.popitem(last=False)
 
 
 TRACES = Traces()

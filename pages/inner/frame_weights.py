@@ -13,6 +13,7 @@ def under_the_cursor() -> None:
     frame = web.cursor(view, slider)
     network = choice.selectbox("Network", view.networks, key="network", bind="query-params")
     counted = web.Weights(view, frame, network)
+    counted.begin()
     with st.container(key="figures"):
         with web.sentences():
             counted.strip(network)

@@ -17,6 +17,7 @@ def under_the_cursor() -> None:
     with st.container(key="figures"), web.sentences():
         window = web.Inside(view, frame, network)
         others = [name for name in view.networks if name != network]
+        view.begin(frame, others)
         each = [window.take(f"maps_{n}", heatmaps, window.deep(name)) for n, name in enumerate([network, *others])]
         maps, truth = each[0], window.truth
         chosen = what.selectbox(

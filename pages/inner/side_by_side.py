@@ -15,6 +15,7 @@ def under_the_cursor() -> None:
     b = right.selectbox("B", view.networks, min(1, len(view.networks) - 1), key="b", bind="query-params")
     with st.container(key="figures"), web.sentences():
         sides = web.Sides(view, frame, a, b)
+        view.begin(frame, (a, b))
         left, maps = st.columns(2)
         with left, web.sentences():
             sides.jumps()
