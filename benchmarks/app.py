@@ -3,10 +3,10 @@
 The sample clip, analysed before by two networks, for "Restored frame" by a third one too. For each page: how long the
 server works on a moved cursor, from the message that tells it to the one that says that the script has ended, the
 processor time that this takes, which other work on the machine hardly changes, and what is sent. The cursor goes on by
-a frame, leaps by ten with a key, or is put where no key leads; never to a frame that was seen before. Then how long a
-new visitor waits until all that is in sight stands, in a window of 1280 x 800 pixels and in one as tall as the page, by
-the clock of the page; the scrubber's frames per second, and the memory of the server after twenty changes of page that
-follow one full round.
+a frame, leaps by ten with a key, or is put where no key leads, some seconds after the page was opened; never to a frame
+that was seen before. Then how long a new visitor waits until all that is in sight stands, in a window of 1280 x 800
+pixels and in one as tall as the page, by the clock of the page; the scrubber's frames per second, and the memory of the
+server after twenty changes of page that follow one full round.
 """
 
 import os
