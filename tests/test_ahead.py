@@ -226,6 +226,20 @@ def test_frames_that_pass_the_backbone_ahead_are_as_many_as_are_kept(app, monkey
     assert steps == 5, "windows of frames 5 to 13, whose box is one"
 
 
+def test_influences_are_computed_ahead_as_far_as_is_said(app, monkeypatch):
+    planned = Ahead()
+    for module in (ahead, view, web_page):
+        monkeypatch.setattr(module, "AHEAD", planned)
+    monkeypatch.setattr(weights, "REACH", 3)
+    app.query_params["frame"] = "9"
+    app.run()
+    app.switch_page("pages/inner/frame_weights.py").run()
+    plans = [one for name, (_, one) in planned._plans.items() if name.startswith("influences in")]
+    assert len(plans) == 2
+    for compute in plans:
+        assert [compute() for _ in range(6)] == [True] * 5 + [False], "frames 7 to 11"
+
+
 def test_a_plan_goes_on_as_long_as_it_says_so_and_nobody_moves(done):
     one = begun()
     one.plan("to five", lambda: done.append("five") or len(done) < 5)

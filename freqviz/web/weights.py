@@ -25,7 +25,7 @@ from freqviz.web.view import TRUE_BLUR, View, typed
 from models.freq_video import BANDS
 
 FEATURES, WEIGHT = "log variance of the features in ", "frame weight in "  # columns, with a network's name
-INFLUENCES = 2048  # kept, about 3 kB each
+INFLUENCES, REACH = 2048, 100  # kept, about 3 kB each; frames before and after the cursor whose are computed at rest
 EACH = "influence.of_frame(clip, name, {frame}, box) for name in networks"  # Python, but for the frame
 BAND_NAMES = tuple(f"{low:g}–{high:g}".replace("0.", ".") for low, high in BANDS)
 
@@ -171,9 +171,9 @@ class Weights:
         return _influence(view.folder, network, frame, view.clip, self._box_of(frame), deep)
 
     def _goes_on(self, network: str, frame: int) -> bool:
-        """Have the influence on one more frame; whether there is room for that on others."""
+        """Have the influence on one more frame; whether to go on with one further off."""
         self._found(network, False, frame)
-        return abs(frame - self.frame) < INFLUENCES // 4
+        return abs(frame - self.frame) < REACH
 
     def influence_bars(self) -> None:
         """How far the pose moves without each neighbour, a bar a network."""
