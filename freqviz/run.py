@@ -313,6 +313,11 @@ def threads() -> int:
     return torch.get_num_threads()
 
 
+def take_threads(count: int) -> None:
+    """From now on, share sums among `count` threads, here and in threads that begin."""
+    torch.set_num_threads(count)
+
+
 @contextmanager
 def with_threads(count: int | None) -> Iterator[None]:
     """For so long, share sums among `count` threads; None: as it is."""

@@ -12,7 +12,7 @@ from conftest import FollowingNetwork, TinyNetwork, walking_frames
 
 from freqviz import boxes, crops, poses, run
 from freqviz.clip import Clip
-from freqviz.jobs import Cancelled
+from freqviz.jobs import Cancelled, in_own_thread
 from freqviz.run import Run, analyse, deep_trace, load_analysis, predict
 from freqviz.store import Store
 
@@ -508,3 +508,13 @@ def test_costs_are_counted_and_those_that_a_run_did_not_measure_are_unknown(tiny
     del held.provenance["cost"]["networks"]
     assert run.costs(held)["seconds_per_frame"].isna().all()
     run.counted.cache_clear()
+
+
+def test_threads_that_begin_share_sums_among_as_many_as_was_said():
+    before = run.threads()
+    run.take_threads(before + 2)
+    try:
+        assert in_own_thread(run.threads) == before + 2
+    finally:
+        run.take_threads(before)
+    assert in_own_thread(run.threads) == before

@@ -15,7 +15,6 @@ if "--public" in sys.argv[1:]:  # `python -m` has imported the package already: 
     os.environ["FREQVIZ_PUBLIC"] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "freqviz.web", *rest])
 
-import torch
 from rich.progress import Progress
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
@@ -61,7 +60,7 @@ def options(given: list[str]) -> list[str]:
 if __name__ == "__main__":
     keep_memory()
     in_own_thread(prepare)
-    torch.set_num_threads(max(1, work.THREADS // 2))  # for pages: browser, other visitors, runs want processors too
+    run.take_threads(max(1, work.THREADS // 2))  # for pages: browser, other visitors, runs want processors too
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every script: what the libraries hold need not be searched each time
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"

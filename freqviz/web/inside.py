@@ -29,7 +29,7 @@ Value = TypeVar("Value")
 
 @dataclass
 class Inside:
-    """The window of one key frame, as one network sees it."""
+    """The window of one key frame, as one network sees it: the network begins at once, beside the script."""
 
     view: View
     frame: int
@@ -40,6 +40,7 @@ class Inside:
         box = self.view.analysis.traces[self.network].boxes[self.frame]
         self.box = [round(float(value), 2) for value in box]
         self._keep("box", self.box, f"box = {self.box}  # of frame {self.frame}")
+        self.view.begin(self.frame, [self.network])
 
     @cached_property
     def cuts(self) -> NDArray[np.uint8]:
