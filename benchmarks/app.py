@@ -1,12 +1,13 @@
-"""How fast the running app answers: `python -m benchmarks.app [rounds]`, wants Chromium and Linux.
+"""How fast the running app answers: `python -m benchmarks.app [rounds [page ...]]`, wants Chromium and Linux.
 
 The sample clip, analysed before by two networks, for "Restored frame" by a third one too. For each page: how long the
-server works on a moved cursor, from the message that tells it to the one that says that the script has ended, the
-processor time that this takes, which other work on the machine hardly changes, and what is sent. The cursor goes on by
-a frame, leaps by ten with a key, or is put where no key leads, some seconds after the page was opened; never to a frame
-that was seen before. Then how long a new visitor waits until all that is in sight stands, in a window of 1280 x 800
-pixels and in one as tall as the page, by the clock of the page; the scrubber's frames per second, and the memory of the
-server after twenty changes of page that follow one full round.
+server works on a moved cursor, from the message that tells it to the one that says that the script has ended; the
+processor time that this takes, which other work on the machine hardly changes: of the script's own thread, which makes
+the figures, and of the whole server, with networks that run beside it and with sending; and what is sent. The cursor
+goes on by a frame, leaps by ten with a key, or is put where no key leads, some seconds after the page was opened; never
+to a frame that was seen before. Then how long a new visitor waits until all that is in sight stands, in a window of
+1280 x 800 pixels and in one as tall as the page, by the clock of the page; the scrubber's frames per second, and the
+memory of the server after twenty changes of page that follow one full round.
 """
 
 import os
@@ -32,6 +33,7 @@ PAGES = {"Poses and spectra": ""} | {
 TWO = ["spatial-video", "freq-video"]  # networks
 THREE = [*TWO, "freq-deblur"]  # for "Restored frame"
 FAR = (0.0, 0.095, 0.125, 0.255)  # of the clip, a visit: where neither a step nor a leap of a visit comes near
+SERVED = "benchmarks.served"
 PATIENCE = 300  # seconds; longer means that something is wrong
 TALL = 5000  # CSS pixels: more than any page has
 STANDS = """least => {
@@ -86,17 +88,26 @@ class Listener:
                 raise TimeoutError(f"no script has ended at {page.url} within {PATIENCE} s")
 
 
-def moved(page: Page, listener: Listener, move: Callable[[Page], None]) -> tuple[float, float, int]:
-    """Seconds of script, seconds of processor time of the server, and bytes for the cursor moved."""
+Moved = tuple[float, float, float, int]
+
+
+def moved(page: Page, listener: Listener, move: Callable[[Page], None]) -> Moved:
+    """Seconds until the script has ended, of processor time of script and server, and bytes for the cursor moved."""
     page.wait_for_timeout(1500)  # what trails behind
-    spent = processor(server())
+    spent, scripts = processor(server()), len(noted())
     listener.begin()
     move(page)
     listener.wait(page)
     spent = processor(server()) - spent
     page.wait_for_function(STANDS)
     page.wait_for_timeout(500)
-    return listener.ended - listener.asked, spent, listener.bytes
+    return listener.ended - listener.asked, sum(noted()[scripts:]) / 1e3, spent, listener.bytes
+
+
+def noted() -> list[float]:
+    """What each script took, as `benchmarks.served` notes it."""
+    file = Path(os.environ["FREQVIZ_SCRIPTS"])
+    return [float(line) for line in file.read_text(encoding="utf-8").split()] if file.is_file() else []
 
 
 def press(key: str, page: Page) -> None:
@@ -148,11 +159,11 @@ def memory(process: int) -> float:
 
 
 def server() -> int:
-    """The process that serves: the child of this one that runs freqviz.web."""
+    """The process that serves: the child of this one."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and b"freqviz.web" in (stat.parent / "cmdline").read_bytes():
+            if parent == os.getpid() and SERVED.encode() in (stat.parent / "cmdline").read_bytes():
                 return int(stat.parent.name)
         except OSError:  # it has ended
             continue
@@ -168,18 +179,21 @@ def rounds_of_pages(page: Page, count: int) -> None:
         page.wait_for_function(STANDS, arg=0)  # a page may have nothing to show of the network chosen
 
 
-def told(moves: list[tuple[float, float, int]]) -> str:
-    """Cells of a table: processor time, least and median time of the script, most that was sent."""
-    seconds, spent, sent = zip(*moves, strict=True)
-    return f"{1e3 * median(spent):.0f} | {1e3 * min(seconds):.0f} | {1e3 * median(seconds):.0f} | {max(sent) / 1e3:.0f}"
+def told(moves: list[Moved]) -> str:
+    """Cells of a table: processor time of script and server, least and median time by the clock, most that was sent."""
+    seconds, own, spent, sent = zip(*moves, strict=True)
+    times = median(own), median(spent), min(seconds), median(seconds)
+    return " | ".join(f"{1e3 * value:.0f}" for value in times) + f" | {max(sent) / 1e3:.0f}"
 
 
-def main(rounds: int = 15) -> None:
-    with (
-        TemporaryDirectory() as folder,
-        serve(Path(folder), Path(folder) / "server.log") as address,
-        sync_playwright() as play,
-    ):
+def main(rounds: int = 15, *chosen: str) -> None:
+    with TemporaryDirectory() as folder:
+        os.environ["FREQVIZ_SCRIPTS"] = str(Path(folder) / "scripts")
+        measured(Path(folder), rounds, {name: path for name, path in PAGES.items() if not chosen or path in chosen})
+
+
+def measured(folder: Path, rounds: int, pages: dict[str, str]) -> None:
+    with serve(folder, folder / "server.log", SERVED) as address, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         tall = browser.new_context(viewport={"width": 1280, "height": TALL})
@@ -187,11 +201,11 @@ def main(rounds: int = 15) -> None:
         tall.set_default_timeout(600_000)
         analyse(context, f"{address}?{urlencode({'networks': THREE}, doseq=True)}")
         lines = []
-        for name, path in PAGES.items():
+        for name, path in pages.items():
             third = path == "restored_frame"
             more = {"networks": THREE if third else TWO, "network": THREE[2] if third else TWO[1]}
             step, leap = ("ArrowRight", "PageUp" if path else "Shift+ArrowRight")
-            waits, whole, found = [], [], dict[str, list[tuple[float, float, int]]]()
+            waits, whole, found = [], [], dict[str, list[Moved]]()
             for visit in range(4):  # the first one fills the caches
                 link = urlencode({"frame": 5 + 23 * visit, **more}, doseq=True)
                 wait, page, listener = opened(context, f"{address}{path}?{link}")
@@ -219,12 +233,12 @@ def main(rounds: int = 15) -> None:
         after = memory(server())
         browser.close()
     print(f"Sample clip, {max(3, rounds)} steps, 3 leaps, 3 places and 3 visits a page; goals: 100 ms, 300 kB, 2 s\n")
-    words = "processor ms | script ms, least | median | most kB"
+    words = "script's own ms | processor ms | clock ms, least | median | most kB"
     print(
         f"| page | a step: {words} | a leap: {words} | put far off: {words} | page stands, least s | median "
         "| with all figures, least s |"
     )
-    print(f"|---{'|--:' * 15}|")
+    print(f"|---{'|--:' * 18}|")
     print("\n".join(lines))
     print("\n| question | answer | goal |\n|---|--:|--:|")
     print(f"| frames drawn per second, best of 3 | {rate:.0f} | ≥ 30 |")
@@ -233,4 +247,4 @@ def main(rounds: int = 15) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:])
