@@ -24,6 +24,15 @@ def done():
     return []
 
 
+@pytest.fixture
+def planned(monkeypatch):
+    """What pages plan; it is not begun: the test computes."""
+    found = Ahead()
+    for module in (ahead, view, web_page):
+        monkeypatch.setattr(module, "AHEAD", found)
+    return found
+
+
 def begun(rest=0.05, busy=lambda: False):
     found = Ahead(rest, busy)
     found.begin()
@@ -72,6 +81,11 @@ def test_frames_that_a_key_leads_to(monkeypatch, before, frame, count, expected)
     monkeypatch.setattr(ahead.st, "session_state", {} if before is None else {ahead.CURSOR: before})
     ahead.cursor_at(frame)
     assert ahead.reached(frame, count) == expected
+
+
+@pytest.mark.parametrize(("frame", "expected"), [(0, [0, 1, 2, 3]), (2, [2, 1, 3, 0]), (3, [3, 2, 1, 0])])
+def test_frames_come_outwards_from_the_cursor_each_once(frame, expected):
+    assert list(ahead.outwards(frame, 4)) == expected
 
 
 def test_while_something_is_drawn_nothing_is_computed(done):
@@ -146,10 +160,8 @@ def test_no_more_than_a_few_things_wait():
 
 
 @pytest.mark.parametrize("page", ["frame_weights", "alignment", "side_by_side"])
-def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(app, page, monkeypatch):
-    planned, estimated, estimate = Ahead(), list[int](), TinyNetwork.estimate  # not begun: the test computes
-    for module in (ahead, view, web_page):
-        monkeypatch.setattr(module, "AHEAD", planned)
+def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(app, page, planned, monkeypatch):
+    estimated, estimate = list[int](), TinyNetwork.estimate
     for cache in (work.TRACES, weights._influence, weights._window, work.kept):
         cache.clear()
 
@@ -179,10 +191,7 @@ def test_a_page_plans_the_frames_that_the_cursor_comes_to_and_finds_them_there(a
     assert keys == {"10"}, "before the first frame there is none"
 
 
-def test_what_is_small_is_computed_for_the_whole_clip_so_that_the_mouse_finds_it(app, monkeypatch):
-    planned = Ahead()
-    for module in (ahead, view, web_page):
-        monkeypatch.setattr(module, "AHEAD", planned)
+def test_what_is_small_is_computed_for_the_whole_clip_so_that_the_mouse_finds_it(app, planned, monkeypatch):
     for cache in (work.TRACES, weights._influence, weights._window, work.kept):
         cache.clear()
     encoded, found, shared = list[int](), list[int](), TinyNetwork.shared
@@ -207,10 +216,7 @@ def test_what_is_small_is_computed_for_the_whole_clip_so_that_the_mouse_finds_it
     assert (sum(encoded), len(found)) == (there, known)
 
 
-def test_frames_that_pass_the_backbone_ahead_are_as_many_as_are_kept(app, monkeypatch):
-    planned = Ahead()
-    for module in (ahead, view, web_page):
-        monkeypatch.setattr(module, "AHEAD", planned)
+def test_frames_that_pass_the_backbone_ahead_are_as_many_as_are_kept(app, planned, monkeypatch):
     for module in (influence, view):
         monkeypatch.setattr(module, "KEPT", 9)
     for cache in (work.TRACES, work.kept):
@@ -226,10 +232,7 @@ def test_frames_that_pass_the_backbone_ahead_are_as_many_as_are_kept(app, monkey
     assert steps == 5, "windows of frames 5 to 13, whose box is one"
 
 
-def test_influences_are_computed_ahead_as_far_as_is_said(app, monkeypatch):
-    planned = Ahead()
-    for module in (ahead, view, web_page):
-        monkeypatch.setattr(module, "AHEAD", planned)
+def test_influences_are_computed_ahead_as_far_as_is_said(app, planned, monkeypatch):
     monkeypatch.setattr(weights, "REACH", 3)
     app.query_params["frame"] = "9"
     app.run()

@@ -9,7 +9,7 @@ to be kept of a whole clip is computed for all of its frames, one at a time, so 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -120,3 +120,15 @@ def reached(frame: int, count: int) -> list[int]:
     """
     step = st.session_state.get(STEP, 1)
     return [to for to in (frame + step, frame + LEAP * step, frame - LEAP * step) if 0 <= to < count]
+
+
+def outwards(frame: int, count: int) -> Iterator[int]:
+    """Every frame of a clip, the nearest first.
+
+    Args:
+        frame: where to begin, an index.
+        count: frames of the clip.
+    """
+    yield frame
+    for far in range(1, count):
+        yield from (other for other in (frame - far, frame + far) if 0 <= other < count)

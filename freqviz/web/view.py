@@ -296,7 +296,7 @@ class View:
     def heatmap(self, frame: int, network: str, joint: str) -> Panel:
         """Where a network sees a joint; the window of the frame is run again unless it was kept."""
         trace, deep = self.analysis.traces[network], self.deep(frame, network)
-        box, joints = np.round(trace.boxes[frame], 2), trace.joints
+        box, joints = self._box(network, frame), trace.joints
         return figures.joint_heatmap(deep, joints.index(joint), box, self.truth(frame), joints=joints)
 
     def deep(self, frame: int, network: str) -> Trace:
@@ -366,7 +366,7 @@ class View:
             frame: under the cursor.
             compute: of a frame, as in `ahead`; whether the next one is to be computed too.
         """
-        others = iter(sorted(range(len(self.clip)), key=lambda other: abs(other - frame)))
+        others = ahead.outwards(frame, len(self.clip))
         AHEAD.plan(name, lambda: (other := next(others, None)) is not None and compute(other), LAST)
 
     def require(self, network: str) -> None:

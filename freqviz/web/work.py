@@ -407,7 +407,7 @@ class Traces:
         """The trace of a window; where it is not kept it is computed, once, whoever else asks meanwhile."""
         key, found = (folder, network, frame), Future[Trace]()
         with self._lock:
-            known = self._held.pop(key, None)
+            known = self._held.get(key)
             self._hold(key, known or found)
         if known:
             return known.result()
@@ -425,7 +425,6 @@ class Traces:
         found = Future[Trace]()
         found.set_result(trace)
         with self._lock:
-            self._held.pop((folder, network, frame), None)
             self._hold((folder, network, frame), found)
 
     def clear(self) -> None:
@@ -435,6 +434,7 @@ class Traces:
 
     def _hold(self, key: tuple[Path, str, int], trace: Future[Trace]) -> None:
         self._held[key] = trace
+        self._held.move_to_end(key)
         while len(self._held) > self._most:
             self._held.popitem(last=False)
 
