@@ -6,8 +6,8 @@ processor time that this takes, which other work on the machine hardly changes: 
 the figures, and of the whole server, with networks that run beside it and with sending; and what is sent. The cursor
 goes on by a frame, leaps by ten with a key, or is put where no key leads, some seconds after the page was opened; never
 to a frame that was seen before. Then how long a new visitor waits until all that is in sight stands, in a window of
-1280 x 800 pixels and in one as tall as the page, by the clock of the page; the scrubber's frames per second, and the
-memory of the server after twenty changes of page that follow one full round.
+1280 x 800 pixels and in one as tall as the page, by the clock of a page that no debugger listens to; the scrubber's
+frames per second, and the memory of the server after twenty changes of page that follow one full round.
 """
 
 import os
@@ -26,6 +26,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.scrub import ARGUMENTS, CHROMIUM, ROOT, drawn_per_second, serve
+from benchmarks.visits import PATIENCE, STANDS, stands_after, window
 
 PAGES = {"Poses and spectra": ""} | {
     path.stem.replace("_", " ").capitalize(): path.stem for path in sorted((ROOT / "pages" / "inner").glob("*.py"))
@@ -34,21 +35,7 @@ TWO = ["spatial-video", "freq-video"]  # networks
 THREE = [*TWO, "freq-deblur"]  # for "Restored frame"
 FAR = (0.0, 0.095, 0.125, 0.255)  # of the clip, a visit: where neither a step nor a leap of a visit comes near
 SERVED = "benchmarks.served"
-PATIENCE = 300  # seconds; longer means that something is wrong
 TALL = 5000  # CSS pixels: more than any page has
-STANDS = """least => {
-    const figures = [...document.querySelectorAll('.figure')], picture = document.querySelector('.scrubber .picture')
-    const seen = figures.filter(figure => figure.getBoundingClientRect().top < innerHeight)
-    return document.querySelector('.stStatusWidget, [data-stale=true]') === null && figures.length >= (least ?? 2)
-        && figures.every(figure => figure.dataset.stands) && seen.every(figure => figure.dataset.stands === 'yes')
-        && (!picture || picture.dataset.frame)
-}"""  # figures further down are drawn when they come into sight
-WATCH = f"""{{
-    const stands = {STANDS}
-    const watch = setInterval(() => {{
-        if (stands()) {{ window.stood = performance.now(); clearInterval(watch) }}
-    }}, 20)
-}}"""  # milliseconds since the page was asked for; nothing outside of it takes part, which would slow it down
 
 
 class Listener:
@@ -125,14 +112,13 @@ def put(share: float, page: Page) -> None:
     page.mouse.click(place["x"] + share * place["width"], place["y"] + height)
 
 
-def opened(context: BrowserContext, address: str) -> tuple[float, Page, Listener]:
-    """Seconds until all in sight stands in a new tab, the tab, and who listens there."""
+def opened(context: BrowserContext, address: str) -> tuple[Page, Listener]:
+    """A new tab in which all in sight stands, and who listens there."""
     page = context.new_page()
-    page.add_init_script(WATCH)
     listener = Listener(page)
     page.goto(address)
-    page.wait_for_function("window.stood", polling=500)
-    return page.evaluate("window.stood") / 1e3, page, listener
+    page.wait_for_function(STANDS, polling=200)
+    return page, listener
 
 
 def analyse(context: BrowserContext, address: str) -> None:
@@ -193,12 +179,15 @@ def main(rounds: int = 15, *chosen: str) -> None:
 
 
 def measured(folder: Path, rounds: int, pages: dict[str, str]) -> None:
-    with serve(folder, folder / "server.log", SERVED) as address, sync_playwright() as play:
+    with (
+        serve(folder, folder / "server.log", SERVED) as address,
+        window([CHROMIUM, *ARGUMENTS], address, 800) as plain,
+        window([CHROMIUM, *ARGUMENTS], address, TALL) as tall,
+        sync_playwright() as play,
+    ):
         browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = browser.new_context(viewport={"width": 1280, "height": 800})
-        tall = browser.new_context(viewport={"width": 1280, "height": TALL})
         context.set_default_timeout(600_000)
-        tall.set_default_timeout(600_000)
         analyse(context, f"{address}?{urlencode({'networks': THREE}, doseq=True)}")
         lines = []
         for name, path in pages.items():
@@ -207,23 +196,20 @@ def measured(folder: Path, rounds: int, pages: dict[str, str]) -> None:
             step, leap = ("ArrowRight", "PageUp" if path else "Shift+ArrowRight")
             waits, whole, found = [], [], dict[str, list[Moved]]()
             for visit in range(4):  # the first one fills the caches
-                link = urlencode({"frame": 5 + 23 * visit, **more}, doseq=True)
-                wait, page, listener = opened(context, f"{address}{path}?{link}")
-                waits.append(wait)
+                link = f"{address}{path}?{urlencode({'frame': 5 + 23 * visit, **more}, doseq=True)}"
+                waits.append(stands_after(plain, link))
+                page, listener = opened(context, link)
                 if visit:
-                    page.wait_for_timeout(1000)
                     steps = [moved(page, listener, partial(press, step)) for _ in range(max(1, rounds // 3))]
                     found.setdefault("step", []).extend(steps)
                     found.setdefault("leap", []).append(moved(page, listener, partial(press, leap)))
                     found.setdefault("put", []).append(moved(page, listener, partial(put, FAR[visit])))
                 page.close()
-                wait, page, _ = opened(tall, f"{address}{path}?{link}")
-                whole.append(wait)
-                page.close()
+                whole.append(stands_after(tall, link))
             stood = f"{min(waits[1:]):.1f} | {median(waits[1:]):.1f} | {min(whole[1:]):.1f}"
             lines.append(f"| {name} | {' | '.join(map(told, found.values()))} | {stood} |")
             print(lines[-1], file=sys.stderr)
-        _, page, _ = opened(context, f"{address}?{urlencode({'frame': 30, 'networks': THREE}, doseq=True)}")
+        page, _ = opened(context, f"{address}?{urlencode({'frame': 30, 'networks': THREE}, doseq=True)}")
         page.locator(".picture[data-frame='30']").wait_for()
         page.wait_for_timeout(2000)
         rate = max(drawn_per_second(page) for _ in range(3))

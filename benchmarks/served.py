@@ -1,7 +1,8 @@
-"""The server of `make app`, which also notes what each script takes, for `benchmarks.app`.
+"""The server of `make app` that also notes what each script takes, and when a page stands, for `benchmarks.app`.
 
-A line a script in the file that FREQVIZ_SCRIPTS names: milliseconds of processor time of the script's own thread, where
-figures are made; what networks compute beside it is not among them. The method of Streamlit's that it wraps is private.
+Of the latter see `benchmarks.visits`. Of the former a line a script in the file that FREQVIZ_SCRIPTS names:
+milliseconds of processor time of the script's own thread, where figures are made; what networks compute beside it is
+not among them. The method of Streamlit's that it wraps is private.
 """
 
 import os
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+
+from benchmarks import visits
+from freqviz.web import figure
 
 
 def note_scripts(file: Path) -> None:
@@ -28,4 +32,6 @@ def note_scripts(file: Path) -> None:
 
 if __name__ == "__main__":
     note_scripts(Path(os.environ["FREQVIZ_SCRIPTS"]))
+    figure.ROUTES += visits.routes()
+    figure.MIDDLEWARE += visits.middleware()
     runpy.run_module("freqviz.web", run_name="__main__", alter_sys=True)

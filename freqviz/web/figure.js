@@ -3,6 +3,7 @@
 // figure.py sends this behind Plotly, in one module; each component on the page calls `show` and `drop`.
 const NEAR = "300px";
 const CONFIG = { displaylogo: false, displayModeBar: false };
+const idle = globalThis.requestIdleCallback ?? setTimeout;
 const states = new WeakMap(); // by place
 
 export function show(place, data, tells) {
@@ -58,8 +59,10 @@ function figure(place) {
   }
 
   const sight = new IntersectionObserver((changes) => {
-    near = changes.at(-1).isIntersecting;
-    draw();
+    const { isIntersecting, boundingClientRect } = changes.at(-1);
+    near = isIntersecting;
+    if (boundingClientRect.top < innerHeight) draw();
+    else idle(draw); // those in sight come first
   }, { rootMargin: NEAR, scrollMargin: NEAR });
   sight.observe(place);
   const size = new ResizeObserver(() => {
