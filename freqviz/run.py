@@ -612,6 +612,7 @@ class Run:
         if light:
             cuts = part.in_hand.cut(part.keys, part.box, crops.SIZE)
             seen = BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
+            part.in_hand.read_on(len(part.keys))  # decoding leaves a processor idle, and no network computes now
         return [{"frame": self.clip.first + key, **shared, **of} for key, of in zip(part.keys, seen, strict=True)]
 
     def _steps(
@@ -823,6 +824,10 @@ class _InHand:
         for i in range(self._next, stop):
             self.frames[i] = self._clip[i]
         self._next = max(self._next, stop)
+
+    def read_on(self, count: int) -> None:
+        """Read so many frames more, where there are any."""
+        self.read(min(self._next + count, len(self._clip)))
 
     def cut(self, wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         """(N, height, width, 3): each frame is cut once by a box."""
