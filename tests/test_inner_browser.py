@@ -142,6 +142,21 @@ def standing(page: Page) -> list[bool]:
     return page.locator(".figure").evaluate_all("all => all.map(one => one.dataset.stands === 'yes')")
 
 
+def test_figures_in_sight_are_drawn_before_those_further_down(laptop, address):  # noqa: F811
+    laptop.add_init_script("""{
+        window.order = [];  // of how far down the figures lie, as they come to stand
+        new MutationObserver(found => found.filter(one => one.target.dataset.stands === "yes")
+            .forEach(one => order.push(one.target.getBoundingClientRect().top))
+        ).observe(document, {subtree: true, attributes: true, attributeFilter: ["data-stands"]})
+    }""")
+    laptop.goto(f"{address}alignment?frame=12")
+    laptop.wait_for_function("order.length >= 6")  # three in sight, three within reach below them
+    order = laptop.evaluate("order")
+    seen = [top for top in order if top < 800]
+    assert 0 < len(seen) < len(order)
+    assert order[: len(seen)] == seen
+
+
 def test_a_figure_is_drawn_when_it_comes_into_sight_and_shows_the_frame_of_that_time(laptop, address):  # noqa: F811
     laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
     expect(laptop.locator(".figure")).to_have_count(10)
