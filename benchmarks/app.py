@@ -26,7 +26,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.scrub import ARGUMENTS, CHROMIUM, ROOT, drawn_per_second, serve
-from benchmarks.visits import PATIENCE, STANDS, stands_after, window
+from benchmarks.standing import PATIENCE, STANDS, stands_after, window
 
 PAGES = {"Poses and spectra": ""} | {
     path.stem.replace("_", " ").capitalize(): path.stem for path in sorted((ROOT / "pages" / "inner").glob("*.py"))

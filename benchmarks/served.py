@@ -1,6 +1,6 @@
 """The server of `make app` that also notes what each script takes, and when a page stands, for `benchmarks.app`.
 
-Of the latter see `benchmarks.visits`. Of the former a line a script in the file that FREQVIZ_SCRIPTS names:
+Of the latter see `benchmarks.standing`. Of the former a line a script in the file that FREQVIZ_SCRIPTS names:
 milliseconds of processor time of the script's own thread, where figures are made; what networks compute beside it is
 not among them. The method of Streamlit's that it wraps is private.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 
-from benchmarks import visits
+from benchmarks import standing
 from freqviz.web import figure
 
 
@@ -32,6 +32,6 @@ def note_scripts(file: Path) -> None:
 
 if __name__ == "__main__":
     note_scripts(Path(os.environ["FREQVIZ_SCRIPTS"]))
-    figure.ROUTES += visits.routes()
-    figure.MIDDLEWARE += visits.middleware()
+    figure.ROUTES += standing.routes()
+    figure.MIDDLEWARE += standing.middleware()
     runpy.run_module("freqviz.web", run_name="__main__", alter_sys=True)
