@@ -7,6 +7,7 @@ left empty. Scores are shares of joints in [0, 1].
 import json
 import re
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def scores(name: str) -> pd.DataFrame:
     columns = ["regime", *(f"PCK@{alpha}" for alpha in ALPHAS), "low", "high", "frames", "joints"]
     rows = []
     file = EVALUATION / "regimes.csv"
-    held = pd.read_csv(file) if file.is_file() else pd.DataFrame({"row": []})
+    held = stored(file) if file.is_file() else pd.DataFrame({"row": []})
     for line in held[held["row"] == name].to_dict("records"):
         measured = [line[f"pck@{alpha}"] for alpha in ALPHAS]
         rows.append([line["regime"], *measured, line["low@0.1"], line["high@0.1"], line["frames"], line["joints"]])
@@ -85,6 +86,17 @@ def scores(name: str) -> pd.DataFrame:
             if isinstance(values, list) and len(values) == len(ALPHAS):
                 rows.append([regime, *values, float("nan"), float("nan"), told.get("key frames", 0), 0])
     return pd.DataFrame(rows, columns=columns).set_index("regime")
+
+
+def stored(file: Path) -> pd.DataFrame:
+    """A table of the evaluation, one's own copy; read once for as long as the file stays as it is."""
+    known = file.stat()
+    return _read(file, known.st_mtime_ns, known.st_size).copy()
+
+
+@lru_cache(maxsize=32)
+def _read(file: Path, _time: int, _size: int) -> pd.DataFrame:
+    return pd.read_csv(file)
 
 
 def words(name: str) -> dict[str, str]:

@@ -462,3 +462,13 @@ def test_the_stored_answers_are_those_of_the_readme_and_can_be_drawn():
     assert readme.strip() == ablations.markdown(table)
     for question, regime in table[["question", "regime"]].drop_duplicates().itertuples(index=False):
         agree(figures_evidence.choices(evidence.choices(question, regime)))
+
+
+def test_a_stored_table_is_ones_own_and_read_anew_when_it_was_made_anew(tmp_path):
+    file = tmp_path / "traps.csv"
+    file.write_text("share\n1\n")
+    mine = evidence.table("traps", tmp_path)
+    mine["share"] = 7
+    assert evidence.table("traps", tmp_path)["share"].tolist() == [1]
+    file.write_text("share\n22\n")
+    assert evidence.table("traps", tmp_path)["share"].tolist() == [22]
