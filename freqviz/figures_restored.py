@@ -96,8 +96,7 @@ def by_frequency(found: "Restored") -> Panel:
 def shares(found: "Restored") -> Panel:
     """From which frame of the window each spatial frequency of the mean comes."""
     marks: list[Mark] = []
-    others = ("extra-1", "extra-2", "extra-3", "extra-4")
-    roles = iter(others)
+    roles = iter(("extra-1", "extra-2", "extra-3", "blur"))  # lines of frames as far off often coincide
     for slot, share in zip(found.slots, found.shares, strict=True):
         of = "data" if slot == 0 else next(roles)
         marks += [

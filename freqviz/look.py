@@ -37,7 +37,7 @@ ROLES = {
     "extra-1": Role("#56b4e9", "solid", "triangle"),
     "extra-2": Role("#7a5195", "dash", "cross"),
     "extra-3": Role("#000000", "dot", "circle"),
-    "extra-4": Role("#4a3210", "dashdot", "triangle"),
+    "extra-4": Role("#4a3210", "solid", "triangle"),
 }
 ON_DARK = {  # role: its colour on a dark screen, where that differs
     "frequency": "#3f9fdc", "energy": "#3f9fdc", "truth": "#1fbf8f", "sharp": "#1fbf8f", "blur": "#f0803c",
