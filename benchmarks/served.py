@@ -33,5 +33,5 @@ def note_scripts(file: Path) -> None:
 if __name__ == "__main__":
     note_scripts(Path(os.environ["FREQVIZ_SCRIPTS"]))
     figure.ROUTES += standing.routes()
-    figure.MIDDLEWARE += standing.middleware()
+    figure.MIDDLEWARE += standing.MIDDLEWARE
     runpy.run_module("freqviz.web", run_name="__main__", alter_sys=True)

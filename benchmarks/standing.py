@@ -37,7 +37,7 @@ WATCH = f"""<script>if (location.hash === '#visit') {{
         fetch('/visits/stood?' + performance.now())
         setTimeout(close, 1000)
     }}, 20)
-}}</script>"""  # milliseconds since the page was asked for
+}}</script>""".encode()  # milliseconds since the page was asked for
 OPENER = """<script>
 const next = async () => { open(await (await fetch('next')).text(), '_blank', 'noopener'); next() }
 next()
@@ -59,7 +59,7 @@ class Watched:
                 headers = MutableHeaders(scope=message)
                 headers["content-length"] = str(int(headers["content-length"]) + len(WATCH))
             elif message.get("body"):
-                message = message | {"body": message["body"].replace(b"<head>", b"<head>" + WATCH.encode(), 1)}
+                message = message | {"body": message["body"].replace(b"<head>", b"<head>" + WATCH, 1)}
             await send(message)
 
         page = scope["type"] == "http" and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
@@ -71,8 +71,7 @@ class Watched:
             await self.app(scope, receive, send)
 
 
-def middleware() -> list[Middleware]:
-    return [Middleware(Watched)]
+MIDDLEWARE = [Middleware(Watched)]
 
 
 def routes() -> list[Route]:

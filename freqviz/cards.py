@@ -76,7 +76,7 @@ def scores(name: str) -> pd.DataFrame:
     columns = ["regime", *(f"PCK@{alpha}" for alpha in ALPHAS), "low", "high", "frames", "joints"]
     rows = []
     file = EVALUATION / "regimes.csv"
-    held = stored(file) if file.is_file() else pd.DataFrame({"row": []})
+    held = read(file) if file.is_file() else pd.DataFrame({"row": []})
     for line in held[held["row"] == name].to_dict("records"):
         measured = [line[f"pck@{alpha}"] for alpha in ALPHAS]
         rows.append([line["regime"], *measured, line["low@0.1"], line["high@0.1"], line["frames"], line["joints"]])
@@ -88,7 +88,7 @@ def scores(name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index("regime")
 
 
-def stored(file: Path) -> pd.DataFrame:
+def read(file: Path) -> pd.DataFrame:
     """A table of the evaluation, one's own copy; read once for as long as the file stays as it is."""
     known = file.stat()
     return _read(file, known.st_mtime_ns, known.st_size).copy()

@@ -55,7 +55,7 @@ def table(name: str, folder: Path | None = None) -> pd.DataFrame:
     if not file.is_file():
         commands = {"cost": COSTING, "ablations": ABLATING, "lead": FIRST}
         raise LookupError(f"{file.name} has not been made yet: {commands.get(name, COMMAND)}")
-    return cards.stored(file)
+    return cards.read(file)
 
 
 def questions(folder: Path | None = None) -> list[str]:
