@@ -133,6 +133,20 @@ def test_a_link_brings_the_divider_and_the_way_of_comparing_back(page, window): 
     other.close()
 
 
+def test_going_back_in_the_browser_takes_the_view_back_and_stays_there(page):
+    for mode in ("b", "d"):
+        press(page, INSIDE, mode)
+        page.wait_for_url(re.compile(f"inner_view={'blink.a' if mode == 'b' else 'difference'}"))
+        rest(page)
+    for view, mode in (("blink.a", "blink"), (None, "swipe")):
+        page.go_back()
+        expect(comparison(page, INSIDE).locator("canvas")).to_have_attribute("data-mode", mode)
+        rest(page)
+        page.wait_for_timeout(1000)
+        assert shown(page, INSIDE, "mode") == mode
+        assert re.search(f"inner_view={view}", page.url) if view else "inner_view" not in page.url
+
+
 def test_views_changed_one_right_after_the_other_both_reach_the_address(page):
     """The second cuts the run of the first short, at whatever line that has come to."""
     for turn, gap in enumerate((40, 40, 60, 60, 80, 80, 60, 60)):

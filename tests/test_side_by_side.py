@@ -221,3 +221,17 @@ def test_a_wrong_command_ends_in_one_sentence(app, words_, message):
     assert answer.exit_code == 2
     assert message in answer.output
     assert "Traceback" not in answer.output
+
+
+@pytest.mark.parametrize(("view", "place"), [("poses_view", 0), ("inner_view", 1)])
+def test_a_browser_that_has_not_heard_yet_does_not_take_a_view_back(app, view, place):
+    """After a run that was cut short the next request brings what the field said before the swipe told its view."""
+    app.query_params[view] = "swipe 30"
+    side = at(app, PAGE)
+    assert told(side)[place]["shown"] == "swipe 30"
+    side.session_state[f"last {view}"] = "blink b"  # what the swipe tells
+    side.text_input(key=view).set_value("swipe 30").run()
+    assert told(side)[place]["shown"] == side.text_input(key=view).value == "blink b"
+    assert side.query_params[view] == "blink b"
+    side.run()
+    assert told(side)[place]["shown"] == "blink b"

@@ -119,12 +119,14 @@ class Sides:
     def _swipe(self, title: str, panels: Sequence[Panel], view: str, limits: Limits | None = None) -> None:
         """Three panels in one place; how they are seen stands in the address under the name `view`."""
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
-        if view in st.session_state:  # set by a callback whose run was cut short: the address has yet to hear of it
-            st.session_state[view] = st.session_state[view]
+        state: Any = st.session_state
+        if view in state and _last(view) in state:  # what a browser says of the field may lag behind what it has told:
+            state[view] = state[_last(view)]  # a run that was cut short has not answered it
         with st.container(key=f"hidden_{view}"):  # it only binds the view to the address
-            shown = st.text_input(f"View of {title}", key=view, bind="query-params")
+            shown = state[_last(view)] = st.text_input(f"View of {title}", key=view, bind="query-params")
         key = f"swipe {view}"
-        swipe(panels, self.pair.names, key, STAGE, limits, shown, partial(_take_view, key, view))
+        turn, take = state.get(_turn(view), 0), partial(_take_view, key, view)
+        swipe(panels, self.pair.names, key, STAGE, limits, shown, turn, take)
         st.caption(panels[0].guide)
 
     # ---- along the clip
@@ -230,8 +232,18 @@ def _go(number: int) -> None:
 
 def _take_view(key: str, view: str) -> None:
     state: Any = st.session_state
-    shown = str(state[key]["view"])
-    state[view] = "" if shown == DEFAULT else shown
+    told = state[key]["view"]
+    shown, state[_turn(view)] = str(told["view"]), int(told["turn"])
+    state[_last(view)] = "" if shown == DEFAULT else shown
+
+
+def _last(view: str) -> str:
+    """The key of what a swipe told last, or of what the address said at first."""
+    return f"last {view}"
+
+
+def _turn(view: str) -> str:
+    return f"turn of {view}"
 
 
 def _capital(text: str) -> str:

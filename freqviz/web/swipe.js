@@ -1,6 +1,7 @@
 // Figures A and B on each other: a divider with A left and B right of it, A and B in turn, or their difference.
-// All of it happens here; the server sends the three figures and hears, at rest, what the address is to say of the view.
-// What is chosen outlives new figures.
+// All of it happens here; the server sends the three figures and hears, at rest, what the address is to say of the view:
+// by trigger "view", {view, turn}. `turn` counts what was told and comes back with the server's `shown`, so that an
+// answer to an earlier message changes nothing. What is chosen outlives new figures.
 const STEP = 0.02, LEAP = 0.1; // of the picture's width: what an arrow moves the divider, without and with Shift
 const REST = 400; // milliseconds without a key until the server is told
 const TURN = 800; // milliseconds: slower than three changes a second, so that nothing flashes
@@ -9,7 +10,7 @@ const states = new WeakMap(); // by parentElement
 export default function ({ data, parentElement, setTriggerValue }) {
   let state = states.get(parentElement);
   if (!state) {
-    state = comparison(parentElement, data.shown);
+    state = comparison(parentElement, data);
     states.set(parentElement, state);
   }
   state.take(data, setTriggerValue);
@@ -19,7 +20,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 }
 
-function comparison(parent, start) {
+function comparison(parent, { shown: start, turn: begun }) {
   const find = (name) => parent.querySelector(name);
   const stage = find(".stage"), canvas = find("canvas"), divider = find(".divider"), note = find(".note");
   const exchange = find(".exchange"), turns = find(".turns"), scale = find(".scale");
@@ -27,13 +28,19 @@ function comparison(parent, start) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let data = null, pictures = []; // of the last message, once its pictures are decoded
   let mode = "swipe", share = 0.5, shown = "a", timer = 0, messages = 0, dragging = false;
-  let trigger = null, told = start, waiting = 0; // told: what the server knows of the view
+  let trigger = null, told = start, turn = begun, waiting = 0; // told: what the server knows of the view
   restore(start);
 
   async function take(news, tells) {
     const mine = ++messages;
-    [trigger, told] = [tells, news.shown];
-    tell(REST); // what it was told a moment ago may have been lost between two of its runs
+    trigger = tells;
+    if (news.turn >= turn && news.shown !== told) {
+      // the address has changed: someone went back
+      rest();
+      clearTimeout(waiting);
+      told = news.shown;
+      restore(told);
+    }
     const loaded = await Promise.all(news.pictures.map(decoded));
     if (mine !== messages) return; // a newer one has come meanwhile
     [data, pictures] = [news, loaded];
@@ -54,7 +61,7 @@ function comparison(parent, start) {
     if (!modes.some((button) => button.dataset.mode === wanted)) return;
     mode = wanted;
     if (mode === "swipe" && more !== undefined && isFinite(more)) share = Math.min(Math.max(more / 100, 0), 1);
-    if (mode === "blink" && more === "b") shown = "b";
+    if (mode === "blink") shown = more === "b" ? "b" : "a";
   }
 
   function written() {
@@ -66,7 +73,8 @@ function comparison(parent, start) {
     waiting = setTimeout(() => {
       if (timer || dragging || written() === told) return; // in turn: the view does not rest
       told = written();
-      trigger("view", told);
+      turn += 1;
+      trigger("view", { view: told, turn });
     }, patience);
   }
 

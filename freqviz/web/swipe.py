@@ -53,11 +53,13 @@ def swipe(
     height: int,
     limits: Limits | None = None,
     shown: str = "",
+    turn: int = 0,
     on_view: Callable[[], None] | None = None,
 ) -> None:
     """Show A, B and their difference in one place; which of them, and the divider, are the browser's matter.
 
-    In `on_view`, `st.session_state[key]["view"]` is what the browser shows at rest, in the words of `shown`.
+    In `on_view`, `st.session_state[key]["view"]` is {"view": what the browser shows at rest, in the words of `shown`,
+    "turn": number}.
 
     Args:
         panels: of A, of B, and of the difference: pictures, heatmaps, lines, points and skeletons in the same pixels.
@@ -66,10 +68,11 @@ def swipe(
         height: of the picture, CSS pixels.
         limits: left and right, bottom and top of what to show; None: the limits of the first panel.
         shown: at first: "swipe 35" (A has 35 % of the width), "blink a", "blink b", "difference"; empty: DEFAULT.
+        turn: of the last message that it heard, 0 before.
         on_view: called in a new script run.
     """
     dark = st.context.theme.type == "dark"
-    data = told(panels, names, height, limits, dark) | {"shown": shown or DEFAULT}
+    data = told(panels, names, height, limits, dark) | {"shown": shown or DEFAULT, "turn": turn}
     _component(key=key, data=data, on_view_change=on_view or (lambda: None))
 
 
