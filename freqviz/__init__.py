@@ -3,6 +3,7 @@
 The public names load what they need when first used: learning works where no video library is installed.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from freqviz.run import predict as predict
     from freqviz.session import open_session as open_session
     from freqviz.session import save_session as save_session
+
+# Between two operators of a network GNU's OpenMP waits with all processors at full load, and by default goes on for
+# milliseconds after the last: whatever other threads compute then (cutting, measuring, drawing) takes twice as long.
+# So many rounds outlast what lies between two operators. OpenMP looks when PyTorch is first imported.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __version__ = "0.1.0"
 __all__ = ["Clip", "analyse", "load_analysis", "models", "open_session", "predict", "save_session"]

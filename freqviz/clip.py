@@ -28,7 +28,7 @@ from freqviz import apart, containers
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _CHUNK = 32  # frames decoded together; fewer where frames are large
-_KEEP = 32 << 20  # bytes of decoded frames that opening hands to reading
+_KEEP = 64 << 20  # bytes of decoded frames that opening hands to reading
 _OPTIONS = {
     # playlists, concat scripts and image patterns would lead to other files, so only plain containers open
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts",

@@ -648,7 +648,6 @@ class Run:
             if self.imported is not None and rung == "imported":
                 stop = next((k for k in range(key + 1, stop) if not ladder.fits(box, self.imported[k])), stop)
             keys = range(key, stop)
-            in_hand.read(min(stop + reach, total))
             full = False
             try:
                 rows: dict[str, dict[str, NDArray[Any]]] = {}
@@ -819,23 +818,22 @@ class _InHand:
         self._box = np.zeros(4)
         self._cuts: dict[tuple[int, tuple[int, int]], NDArray[np.uint8]] = {}
 
-    def read(self, stop: int) -> None:
-        """Read the frames before `stop`."""
-        for i in range(self._next, stop):
-            self.frames[i] = self._clip[i]
-        self._next = max(self._next, stop)
-
     def read_on(self, count: int) -> None:
         """Read so many frames more, where there are any."""
-        self.read(min(self._next + count, len(self._clip)))
+        for i in range(self._next, min(self._next + count, len(self._clip))):
+            self.frames[i] = self._clip[i]
+            self._next = i + 1
 
     def cut(self, wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """(N, height, width, 3): each frame is cut once by a box."""
+        """(N, height, width, 3): each frame is read and cut once by a box, beside the reading of the next."""
         if not np.array_equal(box, self._box):
             self._box, self._cuts = box, {}
-        new = [i for i in wanted if (i, size) not in self._cuts]
-        cuts = BESIDE.map(crops.cut, [self.frames[i] for i in new], repeat(box), repeat(size))
-        self._cuts.update(zip([(i, size) for i in new], cuts, strict=True))
+        cuts = {}
+        for i in wanted:
+            self.read_on(i + 1 - self._next)
+            if (i, size) not in self._cuts:
+                cuts[i, size] = BESIDE.submit(crops.cut, self.frames[i], box, size)
+        self._cuts.update({place: cut.result() for place, cut in cuts.items()})
         return np.stack([self._cuts[i, size] for i in wanted])
 
     def forget(self, before: int) -> None:

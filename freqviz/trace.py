@@ -371,16 +371,17 @@ def feature_energy(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int
     """
     keep = ("frame", "channel") if "frame" in probe.axes else ("channel",)
     cells = _cells(tensor.float(), probe, box, size, keep)  # (B, *keep, cells)
-    return cells.var(-1, unbiased=False).mean(-1).clamp_min(1e-12).log()
+    apart = cells - cells.mean(-1, keepdim=True)  # `var` takes ten times as long on a CPU
+    return apart.square().mean((-2, -1)).clamp_min(1e-12).log()
 
 
 def _median(values: Tensor) -> Tensor:
     """The lower median over the last axis, as `torch.median`, which takes ten times as long on a CPU; NaN if one is."""
     if not values.is_cpu:
         return values.median(-1).values
-    last = values.shape[-1] - 1
-    parted = np.partition(values.numpy(), (last // 2, last), axis=-1)  # NaN would stand last
-    return torch.from_numpy(np.where(np.isnan(parted[..., last]), np.nan, parted[..., last // 2]).astype(parted.dtype))
+    array, middle = values.numpy(), (values.shape[-1] - 1) // 2
+    found = np.partition(array, middle, axis=-1)[..., middle]
+    return torch.from_numpy(np.where(np.isnan(array).any(-1), np.nan, found).astype(array.dtype))
 
 
 def _light_probes(network: nn.Module) -> dict[str, Probe]:

@@ -1,6 +1,7 @@
 """Do imports point one way, and does learning work without video and web libraries?"""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,13 @@ def test_the_package_names_its_public_things_and_loads_them_late():
     assert {"analyse", "predict"} <= set(dir(freqviz))
     with pytest.raises(AttributeError, match="no attribute 'analyze'"):
         freqviz.analyze  # noqa: B018
+
+
+@pytest.mark.parametrize(("given", "waits"), [
+    ({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None"),
+])  # fmt: skip
+def test_openmp_waits_for_a_short_while_unless_someone_wants_otherwise(given, waits):
+    clean = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    code = "import os, sys, freqviz; assert 'torch' not in sys.modules; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean | given, capture_output=True, text=True)
+    assert done.stdout.strip() == waits, done.stderr
