@@ -19,6 +19,7 @@ from rich.progress import Progress
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
+import models
 from freqviz import run
 from freqviz.jobs import in_own_thread, keep_memory, never
 from freqviz.web import library, visitor, work
@@ -29,8 +30,10 @@ HOSTS = ["--server.allowedHosts=localhost", "--server.allowedHosts=127.0.0.1"]  
 def prepare() -> None:
     """Bring the analysis of the sample clip into the store, which takes seconds once, and what pages say of networks.
 
-    What is counted here the first visitor does not wait for.
+    What is counted and read here the first visitor does not wait for.
     """
+    for name in models.names():
+        run.counted(name)
     truth = library.truth(library.SAMPLE)
     box = truth.box if truth else None
     request = work.Request(library.SAMPLE, work.BOX, box, tuple(work.defaults()), "auto")
@@ -41,8 +44,7 @@ def prepare() -> None:
         with Progress() as bars:
             bar = bars.add_task("freqviz: analysing the sample clip")
             work.analyse(planned, lambda done, total: bars.update(bar, completed=done, total=total), never)
-    if analysis := work.finished(planned.key):
-        run.costs(analysis)
+    work.finished(planned.key)
 
 
 def options(given: list[str]) -> list[str]:
