@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -413,10 +414,18 @@ def _cells(tensor: Tensor, probe: Probe, box: ArrayLike, size: tuple[int, int], 
         moved = tensor.permute(0, *order, *others)
         return moved.reshape(*moved.shape[: len(keep) + 1], -1)
     moved = tensor.permute(0, *order, *others, axes.index("y") + 1, axes.index("x") + 1)
-    mask = crops.person_cells(tuple(moved.shape[-2:]), probe.stride, box, size)
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))  # a rectangle, for the box is upright
-    inside = moved[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    upright = tuple(np.asarray(box, np.float64).tolist())
+    rows, columns = _person(tuple(moved.shape[-2:]), probe.stride, upright, size)
+    inside = moved[..., rows, columns]
     return inside.flatten(len(keep) + 1).contiguous()  # in one order, so that sums round alike
+
+
+@lru_cache(maxsize=64)  # one box serves many steps
+def _person(cells: tuple[int, ...], stride: int, box: tuple[float, ...], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the rectangle that `crops.person_cells` has: the box is upright."""
+    mask = crops.person_cells(cells, stride, box, size)
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _frozen(values: ArrayLike, dtype: Any = None) -> NDArray[Any]:
