@@ -818,11 +818,14 @@ class _InHand:
         self._box = np.zeros(4)
         self._cuts: dict[tuple[int, tuple[int, int]], NDArray[np.uint8]] = {}
 
+    def _read(self, stop: int) -> None:
+        for i in range(self._next, stop):
+            self.frames[i] = self._clip[i]
+        self._next = max(self._next, stop)
+
     def read_on(self, count: int) -> None:
         """Read so many frames more, where there are any."""
-        for i in range(self._next, min(self._next + count, len(self._clip))):
-            self.frames[i] = self._clip[i]
-            self._next = i + 1
+        self._read(min(self._next + count, len(self._clip)))
 
     def cut(self, wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         """(N, height, width, 3): each frame is read and cut once by a box, beside the reading of the next."""
@@ -830,7 +833,7 @@ class _InHand:
             self._box, self._cuts = box, {}
         cuts = {}
         for i in wanted:
-            self.read_on(i + 1 - self._next)
+            self._read(i + 1)
             if (i, size) not in self._cuts:
                 cuts[i, size] = BESIDE.submit(crops.cut, self.frames[i], box, size)
         self._cuts.update({place: cut.result() for place, cut in cuts.items()})

@@ -120,8 +120,8 @@ class Sides:
         """Three panels in one place; how they are seen stands in the address under the name `view`."""
         st.markdown(f"**{title}**  \n:small[Frame {self.view.number(self.frame)}]")
         state: Any = st.session_state
-        if view in state and _last(view) in state:  # what a browser says of the field may lag behind what it has told:
-            state[view] = state[_last(view)]  # a run that was cut short has not answered it
+        if view in state and _last(view) in state:  # a browser that no run has answered yet sends the field as it was
+            state[view] = state[_last(view)]
         with st.container(key=f"hidden_{view}"):  # it only binds the view to the address
             shown = state[_last(view)] = st.text_input(f"View of {title}", key=view, bind="query-params")
         key = f"swipe {view}"
