@@ -194,6 +194,24 @@ def test_figures_are_as_wide_as_their_place(laptop, address):  # noqa: F811
     )
 
 
+def test_a_figure_whose_place_becomes_narrower_while_it_is_drawn_fits_it(laptop, address):  # noqa: F811
+    laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
+    strip = laptop.locator(".figure").first
+    expect(strip).to_have_attribute("data-stands", "yes")
+    strip.evaluate("""figure => {
+        window.seen = [];
+        new MutationObserver((_, one) => {
+            one.disconnect();
+            figure.style.width = "300px";
+            new ResizeObserver(() => seen.push(figure.dataset.stands)).observe(figure);
+        }).observe(figure, {attributeFilter: ["data-stands"]});
+    }""")
+    laptop.get_by_role("slider", name="Frame").first.press("ArrowRight")
+    laptop.wait_for_function("seen.length")
+    assert laptop.evaluate("seen[0]") == "no", "it was not yet drawn"
+    laptop.wait_for_function("document.querySelector('.figure')._fullLayout.width === 300")
+
+
 def test_a_figure_that_cannot_be_drawn_says_so(laptop, address):  # noqa: F811
     laptop.route("**/plotly-*.js", lambda route: route.abort())
     laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")

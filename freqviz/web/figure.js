@@ -44,7 +44,14 @@ function figure(place) {
     } finally {
       busy = false;
     }
-    if (drawn === mine) draw(); // a newer one may have come meanwhile
+    if (drawn !== mine) return;
+    fit(); // its place, and a newer figure, may have come meanwhile
+    draw();
+  }
+
+  function fit() {
+    if (drawn && !busy && place.clientWidth && place.clientWidth !== place._fullLayout.width)
+      Plotly.relayout(place, { width: place.clientWidth });
   }
 
   function fail(reason) {
@@ -65,10 +72,7 @@ function figure(place) {
     else idle(draw); // those in sight come first
   }, { rootMargin: NEAR, scrollMargin: NEAR });
   sight.observe(place);
-  const size = new ResizeObserver(() => {
-    if (drawn && !busy && place.clientWidth && place.clientWidth !== place._fullLayout.width)
-      Plotly.relayout(place, { width: place.clientWidth });
-  });
+  const size = new ResizeObserver(fit);
   size.observe(place);
 
   function close() {
