@@ -19,7 +19,8 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from freqviz import Clip, analyse
 from freqviz.jobs import keep_memory
-from freqviz.run import Run, load_analysis
+from freqviz.analysis import load_analysis
+from freqviz.run import Run
 from freqviz.store import Store
 from freqviz.web import work
 from freqviz.web.__main__ import prepare

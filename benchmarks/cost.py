@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import models
-from freqviz import run
+from freqviz import devices, run
 from freqviz.jobs import keep_memory
 from freqviz.learn import readme, report
 from freqviz.learn.evaluate import Method
@@ -111,14 +111,14 @@ def alone(method: Method, device: str) -> int:
     work = works(method.load().to(device), device)[ONE_STEP]
     for _ in range(2):
         work()
-    return (run.memory(device) if device == "cuda" else peak()) - before
+    return (devices.memory(device) if device == "cuda" else peak()) - before
 
 
 def peak() -> int:
     """Most bytes resident so far; not `ru_maxrss`, which on Linux begins with what the parent held."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
-    return int(found[1]) * 1024 if found else run.memory("cpu")
+    return int(found[1]) * 1024 if found else devices.memory("cpu")
 
 
 def in_a_process(method: Method, device: str) -> int:
@@ -188,8 +188,8 @@ def _precision(device: str) -> str:
 
 def main(device: str = "auto", rounds: int = 15, write: bool = False) -> None:
     keep_memory()
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])] if device == "auto" else [device]
-    found = pd.concat([measure(run.choose_device(one), rounds) for one in devices], ignore_index=True)
+    asked = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])] if device == "auto" else [device]
+    found = pd.concat([measure(devices.choose(one), rounds) for one in asked], ignore_index=True)
     print(readme.cost(found))
     if write:
         path = report.ASSETS / "cost.csv"
@@ -205,6 +205,6 @@ if __name__ == "__main__":
     asked.add_argument("--alone", metavar="NETWORK", help="print the bytes that this one takes, and nothing else")
     given = asked.parse_args()
     if given.alone:
-        print(alone(next(one for one in methods() if one.row == given.alone), run.choose_device(given.device)))
+        print(alone(next(one for one in methods() if one.row == given.alone), devices.choose(given.device)))
     else:
         main(given.device, given.rounds, given.write)

@@ -27,8 +27,9 @@ from safetensors.torch import save
 from scipy.io import savemat
 
 from freqviz import apart, boxes, poses, run
-from freqviz.clip import Clip, Limits, write_video
+from freqviz.clip import Clip
 from freqviz.session import SessionError, open_session, save_session
+from freqviz.video import Limits, write_video
 from models import own
 
 FRAMES, SIZE = 8, (48, 64)

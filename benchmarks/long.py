@@ -23,7 +23,8 @@ import av
 import cv2
 import numpy as np
 
-from freqviz.clip import Clip, write_video
+from freqviz.clip import Clip
+from freqviz.video import write_video
 
 ROOT = Path(__file__).parents[1]
 FRAMES, GOAL = 18_000, 3000.0  # MB

@@ -29,7 +29,7 @@ def moving_texture(count: int) -> Iterator[np.ndarray]:
 
 def peak(count: int, folder: Path) -> float:
     """Peak resident memory of a process that analyses `count` frames; MB."""
-    from freqviz.clip import write_video
+    from freqviz.video import write_video
 
     path = write_video(folder / f"{count}.mp4", moving_texture(count), 30)
     command = [sys.executable, "-c", CHILD % repr(BOX), str(path)]

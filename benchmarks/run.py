@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from freqviz import crops, run
-from freqviz.clip import Clip, write_video
+from freqviz import crops, run, windows
+from freqviz.clip import Clip
 from freqviz.jobs import keep_memory
+from freqviz.video import write_video
 from models.network import PoseNetwork
 
 NAME = "freq-video"
@@ -63,7 +64,7 @@ def main(rounds: int = 15, count: int = 60, video: str = "") -> None:
         count = min(count, len(clip))
         box = tuple(BOX * [width, height, width, height])
         given: dict[str, Any] = {"boxes": {0: box}, "frames": (0, count), "device": "cpu"}
-        cuts = run.to_tensor(np.stack([crops.cut(clip[i], box) for i in range(count)]))
+        cuts = windows.to_tensor(np.stack([crops.cut(clip[i], box) for i in range(count)]))
         for turn in range(rounds + 1):
             now = {
                 "run with trace": seconds(lambda: run.analyse(path, [NAME], **given)),

@@ -31,7 +31,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.scrub import ARGUMENTS, CHROMIUM, ROOT, serve
-from freqviz.clip import write_video
+from freqviz.video import write_video
 
 BROWSERS, CLIENTS, ROUND = 2, 6, 3
 PATIENCE = 300.0  # seconds that a job may take on a busy machine; longer is a failure

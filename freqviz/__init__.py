@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import models as models
+    from freqviz.analysis import load_analysis as load_analysis
     from freqviz.clip import Clip as Clip
     from freqviz.run import analyse as analyse
-    from freqviz.run import load_analysis as load_analysis
     from freqviz.run import predict as predict
     from freqviz.session import open_session as open_session
     from freqviz.session import save_session as save_session
@@ -28,7 +28,7 @@ __all__ = ["Clip", "analyse", "load_analysis", "models", "open_session", "predic
 _HOMES = {
     "Clip": "freqviz.clip",
     "analyse": "freqviz.run",
-    "load_analysis": "freqviz.run",
+    "load_analysis": "freqviz.analysis",
     "open_session": "freqviz.session",
     "predict": "freqviz.run",
     "save_session": "freqviz.session",

@@ -251,12 +251,13 @@ def save_session(
 ) -> None:
     """Write poses, tables, traces and the clip into one file, which the page opens on any machine."""
     with plain_errors():
-        from freqviz import poses, run
+        from freqviz import poses
+        from freqviz.analysis import load_analysis
         from freqviz.clip import Clip
         from freqviz.session import SUFFIX
         from freqviz.session import save_session as save
 
-        analysis, clip = run.load_analysis(folder), Clip(video)
+        analysis, clip = load_analysis(folder), Clip(video)
         known = None if truth is None else poses.read_truth(truth, len(clip), clip.size)
         target = to or folder.with_name(folder.name + SUFFIX)
         with _bar(video.name) as progress:
@@ -301,13 +302,14 @@ def compare(
     """Compare two networks on one clip: where they differ, error and jitter, paired differences, cost."""
     with plain_errors():
         from freqviz import pairs, run
+        from freqviz.analysis import load_analysis
 
         asked = models or ("" if (source / "run.json").is_file() else ",".join(run.DEFAULT_MODELS))
         names = _networks(asked, weights)
         if (source / "run.json").is_file():
             if any((box, boxes, person is not None, whole_frame, correct, frames, weights)):
                 raise ValueError("a run folder has its boxes, frames and networks; give these options with a clip")
-            analysis = run.load_analysis(source)
+            analysis = load_analysis(source)
         else:
             first, by_frame, corrections = _box(box, [source]), _people(boxes, person), _corrections(correct, [source])
             with _bar(source.name) as progress:
@@ -355,7 +357,7 @@ def claims(
     """Test three claims about blur and spectra on a clip; write the numbers and say the verdicts."""
     with plain_errors():
         from freqviz import claims as three
-        from freqviz.run import load_analysis
+        from freqviz.analysis import load_analysis
 
         clip, analysis = _part(video, frames), load_analysis(run)
         with _bar(video.name) as progress:
@@ -614,7 +616,7 @@ def video(
     """Write the clip with skeletons, the weights under each frame, and its spectrum; networks side by side."""
     with plain_errors():
         from freqviz import bundle, figures_strip, poses, to_frames, to_video
-        from freqviz.run import load_analysis
+        from freqviz.analysis import load_analysis
         from freqviz.session import HEADER, open_session
 
         if to.suffix.lower() not in to_video.SUFFIXES:

@@ -19,10 +19,10 @@ import pandas as pd
 
 import models
 from freqviz import boxes, run
+from freqviz.analysis import Analysis, load_analysis
 from freqviz.clip import Clip
 from freqviz.jobs import Progress, silent
 from freqviz.panel import Panel
-from freqviz.run import Analysis
 from freqviz.session import open_session
 
 Analyse = Callable[..., Analysis]
@@ -63,7 +63,7 @@ class Made:
 def analyse(progress: Progress = silent, **given: Any) -> Analysis:
     """As `run.analyse`, with the numbers as a run folder holds them: the page shows those."""
     with tempfile.TemporaryDirectory() as folder:
-        return run.load_analysis(run.analyse(**given, progress=progress).save(Path(folder) / "run"))
+        return load_analysis(run.analyse(**given, progress=progress).save(Path(folder) / "run"))
 
 
 def panel(lines: str, analyse: Analyse = analyse) -> Made:
@@ -129,7 +129,7 @@ class _Reader:
                     "models": _Module("models", {"add": models.add}),
                     "Clip": Clip,
                     "analyse": analyse,
-                    "load_analysis": run.load_analysis,
+                    "load_analysis": load_analysis,
                     "open_session": open_session,
                 },
             ),

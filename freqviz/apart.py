@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from freqviz import video
+
 AVAILABLE = os.name == "posix"
 IDLE = 20.0  # seconds without a question after which the child leaves
 CLOCK = 4  # seconds by the clock for a second of processor time: the machine may be busy
@@ -32,6 +34,87 @@ _GRACE = 10.0  # seconds after which the parent ends a child that should have en
 _LARGEST = 64 << 20  # bytes of an answer; that of 200,000 frames has 2 MB
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _LENGTHS = struct.Struct("<QQ")  # of the JSON, and of the bytes after it
+
+
+class Apart:
+    """A video file read in a process of its own, which is started when something is asked and leaves when idle."""
+
+    def __init__(self, path: Path, limits: video.Limits) -> None:
+        if not AVAILABLE:
+            raise video.ClipError(
+                f"{path.name} is not opened: decoding in a process of its own needs POSIX, got {os.name}"
+            )
+        self.path, self._limits = path.resolve(), limits
+        video.look_at(self.path, limits)
+        self._bytes = self.path.stat().st_size
+        self._process: Process | None = None
+        self.report: list[str] = []
+        self.damaged: set[int] = set()
+        times = self._open()
+        self.times, self.fps, self.size = times, self._fps, self._size
+
+    def _open(self) -> np.ndarray:
+        """Start a process that opens the file; the times of the frames. Fills `_fps` and `_size`."""
+        if not self.path.is_file() or self.path.stat().st_size != self._bytes:
+            raise video.ClipError(f"{self.path.name} has gone or changed since it was opened")
+        limits = self._limits
+        try:
+            self._process = Process(limits.memory)
+        except Died as error:
+            raise video.ClipError(f"{self.path.name} cannot be read: {error}") from error
+        facts, times = self._ask({"open": str(self.path), "limits": vars(limits)})
+        self._fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
+        self._size = height, width
+        found = np.frombuffer(times, np.float64)
+        if not (0 < height * width <= limits.pixels and 0 < len(found) <= limits.frames):
+            raise video.ClipError(f"{self.path.name} is beyond the limits: {len(found)} frames of {width}x{height}")
+        return found
+
+    def _ask(self, question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        process, self._process = self._process, None  # until all has gone well
+        assert process is not None
+        try:
+            facts, after = process.ask(question, self._limits.patience + self._bytes / 1e6)
+        except Refused as error:
+            process.end()
+            raise video.ClipError(str(error)) from error
+        except Died as error:
+            process.end()
+            raise video.ClipError(f"{self.path.name} cannot be decoded: {error}") from error
+        self.damaged.update(facts["damaged"])
+        self.report = facts["report"]
+        self._process = process
+        return facts, after
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        try:
+            return self._read(start, stop)
+        except video.ClipError as error:
+            if not isinstance(error.__cause__, Left):
+                raise
+            return self._read(start, stop)  # it left at the moment that it was asked
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        if self._process is None or self._process.left:
+            self.close()
+            times = self._open()
+            if (len(times), self._size) != (len(self.times), self.size):
+                raise video.ClipError(f"{self.path.name} has gone or changed since it was opened")
+        assert self._process is not None
+        held = self._process.frames(stop - start, self.size)
+        self._ask({"read": [start, stop]})
+        return held.copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_process": None}
+
+    def digest(self) -> str:
+        return video.digest_of(self.path)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.end()
+        self._process = None
 
 
 class Died(Exception):
@@ -177,9 +260,7 @@ def _exactly(channel: socket.socket, count: int) -> bytes:
 
 def _serve(channel: socket.socket, shared: int, memory: int, idle: float) -> None:
     _limit_once(memory)
-    from freqviz.clip import serving  # here: `clip` imports this module
-
-    answer = serving(_Frames(shared))
+    answer = video.serving(_Frames(shared))
     while select.select([channel], [], [], idle)[0]:
         try:
             question, _ = _receive(channel)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import models
-from freqviz import again, look, run, to_matplotlib, to_pgfplots
+from freqviz import again, devices, look, run, to_matplotlib, to_pgfplots
 from freqviz.again import Analyse, Made
 from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, Progress, never, silent
@@ -74,7 +74,7 @@ class Figure:
             known[key] = known.get(key) or analyse(**given)
             return known[key]
 
-        with run.with_threads(self.threads):
+        with devices.with_threads(self.threads):
             for number, lines in enumerate(self.panels):
                 found.append(again.panel(lines, once))
                 progress(number + 1, len(self.panels))
@@ -249,7 +249,7 @@ def _hash(clip: Clip) -> str:
 def _threads(made: Iterable[Made]) -> int:
     """How many threads shared the sums of the first analysis; of this process where there is none."""
     held = [analysis.provenance.get("threads") for one in made for analysis in one.analyses]
-    return next(filter(None, held), run.threads())
+    return next(filter(None, held), devices.threads())
 
 
 def caption(sheet: Sheet, paper: Paper) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,11 +27,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from freqviz import blur, compare, sharpness, spectra
+from freqviz.analysis import Analysis
 from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, Progress, never, silent
-
-if TYPE_CHECKING:
-    from freqviz.run import Analysis
 
 SHARPEST = 3  # frames that blur is added to
 LENGTHS = (3, 5, 9, 15, 21, 31)  # px of added motion blur; at most a third of the region's shorter side
@@ -108,7 +106,7 @@ class Claims:
 
 def measure(
     clip: Clip,
-    analysis: "Analysis",
+    analysis: Analysis,
     blurs: ArrayLike | None = None,
     name: str = "Edge width (pixels)",
     progress: Progress = silent,

@@ -26,8 +26,9 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import blur, boxes, crops, poses, run, sharpness, spectra
+from freqviz import blur, boxes, crops, poses, run, sharpness, spectra, windows
 from freqviz.clip import Clip
+from freqviz.devices import Device
 from freqviz.trace import Record, Trace, Window, feature_energy, light_frames, light_rows, recording, watching
 from models.network import PoseNetwork
 from models.probe import Probe, probes
@@ -71,7 +72,7 @@ class Kept:
         if new:
             cuts = np.stack([crops.cut(self.clip[i], checked, network.input_size) for i in new])
             with torch.inference_mode():
-                maps = network.shared(run.to_tensor(cuts, _device(network)))  # type: ignore[operator]
+                maps = network.shared(windows.to_tensor(cuts, _device(network)))  # type: ignore[operator]
             self._maps |= {keys[i]: {part: one[n] for part, one in maps.items()} for n, i in enumerate(new)}
         for key in keys.values():
             self._maps.move_to_end(key)
@@ -311,7 +312,7 @@ def _exchange(window: EncodedWindow, only: Mapping[str, Probe] | None) -> tuple[
     return told, tuple(records)
 
 
-def of_frame(clip: Clip, model: str, key: int, box: ArrayLike, device: run.Device = "auto") -> Influence:
+def of_frame(clip: Clip, model: str, key: int, box: ArrayLike, device: Device = "auto") -> Influence:
     """Influence of every neighbour of one key frame, from the clip.
 
     Args:
@@ -389,7 +390,9 @@ def _encode(
     network: PoseNetwork, frames: NDArray[np.uint8], box: boxes.Box, shared: Window | None = None
 ) -> tuple[Window, dict[str, NDArray[Any]]]:
     """Maps of frames (N, H, W, 3), each (N, ...), and what shows of the light tier meanwhile."""
-    cuts = run.to_tensor(np.stack([crops.cut(frame, box, network.input_size) for frame in frames]), _device(network))
+    cuts = windows.to_tensor(
+        np.stack([crops.cut(frame, box, network.input_size) for frame in frames]), _device(network)
+    )
     if shared is None:
         return light_frames(network, network.encode, cuts, box)
     maps, rows = light_frames(network, network.own, cuts, box)  # type: ignore[arg-type]

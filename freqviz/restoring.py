@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqviz import blur, quality, run, spectra
+from freqviz import blur, quality, run, spectra, windows
+from freqviz.devices import Device
 from freqviz.trace import Trace, trace_window
 from models.freq_deblur import TILE
 from models.probe import probes
@@ -81,7 +82,7 @@ def restored(trace: Trace, cuts: ArrayLike, truth: ArrayLike | None = None) -> R
     )
 
 
-def after_blur(network: str, cuts: ArrayLike, length: float, device: run.Device = "auto") -> Restored:
+def after_blur(network: str, cuts: ArrayLike, length: float, device: Device = "auto") -> Restored:
     """Blur every frame of a window on purpose, each in another direction, and have the key frame restored.
 
     Args:
@@ -101,5 +102,5 @@ def after_blur(network: str, cuts: ArrayLike, length: float, device: run.Device 
             for place, one in enumerate(frames)
         ]
     )
-    seen = trace_window(restorer, run.to_tensor(blurred), network)
+    seen = trace_window(restorer, windows.to_tensor(blurred), network)
     return restored(seen, blurred, frames[len(frames) // 2])

@@ -6,22 +6,17 @@ neighbour that the clip does not have is the key frame. Of a part of a clip, arr
 outside of it is a missing neighbour, and tables, arguments and messages count frames as the whole clip does.
 """
 
-import csv
 import hashlib
 import json
-import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property, lru_cache
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from importlib import metadata
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,69 +25,25 @@ from numpy.typing import ArrayLike, NDArray
 
 import models as networks
 from freqviz import boxes as ladder
-from freqviz import crops, sharpness, spectra
+from freqviz import crops, devices, sharpness, spectra, windows
+from freqviz.analysis import BOX, Analysis, load_analysis
 from freqviz.clip import Clip
+from freqviz.devices import Device
 from freqviz.jobs import Cancelled, OutOfMemory, Progress, never, silent, unseen
 from freqviz.parts import LENGTH, Parts, trim
 from freqviz.poses import Pose
-from freqviz.store import RunKey, Store, write_folder
-from freqviz.trace import SLOTS, LightTrace, Trace, Window, light_frames, light_rows, trace_window
+from freqviz.store import RunKey, Store
+from freqviz.trace import SLOTS, LightTrace, Trace, Window, trace_window
 from models.cost import multiply_adds, parameters
 from models.network import PoseNetwork
 
-BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "beside")  # busy only while no network computes
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
 LAST = 3  # poses whose median tells where the person is now
-BOX = ("box_x", "box_y", "box_w", "box_h")
 DEFAULT_MODELS = ("spatial-video", "freq-video")
 FOLLOWING = ("drawn", "motion", "corrected")  # rungs of the ladder from which the box follows the poses
 
 Chosen = Sequence[str] | Mapping[str, PoseNetwork]
-Device = Literal["auto", "cpu", "cuda"] | str
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What `analyse` found; tables are tidy, one row per observation."""
-
-    traces: dict[str, LightTrace]
-    frames: pd.DataFrame  # frame, time, box_x, box_y, box_w, box_h, box_source, lost (why, or empty: see
-    # `boxes.lost`, judged by the network that moves the box), sharpness measures, band_0 ...
-    provenance: dict[str, Any]
-    deep: dict[tuple[str, int], Trace] = field(default_factory=dict)  # (network, number of the key frame)
-
-    @cached_property
-    def poses(self) -> pd.DataFrame:
-        """model, person, frame, time, joint, x, y (frame pixels), score (0 ... 1)."""
-        return pd.concat([_pose_table(trace, self.frames["time"]) for trace in self.traces.values()], ignore_index=True)
-
-    @cached_property
-    def weights(self) -> pd.DataFrame:
-        """model, key_frame, slot (-2 ... 2), frame, weight; networks without frame weights have no rows."""
-        tables = [_weight_table(t) for t in self.traces.values() if np.isfinite(t.frame_weights).any()]
-        empty = pd.DataFrame(columns=["model", "key_frame", "slot", "frame", "weight"])
-        return pd.concat(tables, ignore_index=True) if tables else empty
-
-    def save(self, folder: Path | str) -> Path:
-        """Write poses.csv, frames.csv, weights.csv, the traces and run.json; aside, then renamed.
-
-        Raises:
-            FileExistsError: the folder holds something else than a run.
-        """
-        return write_folder(Path(folder), self.write)
-
-    def write(self, folder: Path) -> None:
-        """Fill an empty folder."""
-        write_csv(self.poses, folder / "poses.csv", ".5f")
-        write_csv(self.weights, folder / "weights.csv", ".6f")
-        write_csv(self.frames, folder / "frames.csv")
-        for name, trace in self.traces.items():
-            trace.save(folder / f"trace-{name}.npz")
-        for (name, key), deep in self.deep.items():
-            deep.save(folder / f"deep-{name}-{key}.npz")
-        held = {**self.provenance, "deep": [[name, key] for name, key in self.deep]}
-        (folder / "run.json").write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -103,43 +54,6 @@ class Newest:
     picture: NDArray[np.uint8]  # (H, W, 3), a copy: the run lets its frames go
     box: ladder.Box  # (4,) that the frame was cut by; frame pixels
     poses: dict[str, Pose]  # by network
-
-
-def write_csv(table: pd.DataFrame, path: Path, form: str = "") -> None:
-    """Write a table as its to_csv does, without the index, in half the time.
-
-    Args:
-        form: of real numbers, such as ".5f"; none: the shortest that reads back the same.
-    """
-
-    def printed(column: pd.Series) -> list[Any]:
-        if column.dtype.kind != "f":
-            return column.tolist()
-        return ["" if v != v else format(v, form) if form else v for v in column.tolist()]
-
-    with open(path, "w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines, lineterminator=os.linesep)
-        writer.writerow(table.columns)
-        writer.writerows(zip(*(printed(table[name]) for name in table), strict=True))
-
-
-def load_analysis(folder: Path | str) -> Analysis:
-    """Read what `Analysis.save` wrote.
-
-    Raises:
-        FileNotFoundError: no run.json, or a file that it names is missing.
-    """
-    folder = Path(folder)
-    if not (folder / "run.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no run.json: it is not a run folder")
-    provenance = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    deep = {(name, key): Trace.load(folder / f"deep-{name}-{key}.npz") for name, key in provenance.pop("deep")}
-    return Analysis(
-        traces={name: LightTrace.load(folder / f"trace-{name}.npz") for name in provenance["models"]},
-        frames=pd.read_csv(folder / "frames.csv", dtype={"lost": "str"}).fillna({"lost": ""}),
-        provenance=provenance,
-        deep=deep,
-    )
 
 
 def analyse(
@@ -245,7 +159,7 @@ def window_frames(clip: Clip, key: int, count: int) -> list[int]:
         ValueError: no such frame.
     """
     _require_frames(clip, [key])
-    return _window(key, count, len(clip))
+    return windows.shown(key, count, len(clip))
 
 
 def window_cuts(clip: Clip, key: int, box: ArrayLike, count: int = SLOTS) -> NDArray[np.uint8]:
@@ -293,57 +207,9 @@ def counted(name: str) -> tuple[int, float]:
     return parameters(network), multiply_adds(network)
 
 
-def choose_device(device: Device = "auto") -> str:
-    """The device that work runs on.
-
-    Raises:
-        ValueError: unknown, or no CUDA here.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.split(":")[0] not in ("cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got '{device}'")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for, but PyTorch sees none here; use --device cpu")
-    return device
-
-
-def threads() -> int:
-    """How many threads share a sum: with another number it is rounded otherwise, and boxes at a threshold may move."""
-    return torch.get_num_threads()
-
-
-def take_threads(count: int) -> None:
-    """From now on, share sums among `count` threads, here and in threads that begin."""
-    torch.set_num_threads(count)
-
-
-@contextmanager
-def with_threads(count: int | None) -> Iterator[None]:
-    """For so long, share sums among `count` threads; None: as it is."""
-    before = threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def memory(device: str) -> int:
-    """Most bytes held so far: of the graphics card on CUDA, else by this process; 0 where it cannot be known."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
 def load_network(name: str, device: Device = "auto") -> PoseNetwork:
     """A network with its checkpoint, in eval mode; loaded once per checkpoint and device."""
-    return _load(name, networks.checkpoint_hash(name), choose_device(device))
+    return _load(name, networks.checkpoint_hash(name), devices.choose(device))
 
 
 @lru_cache(maxsize=8)
@@ -377,7 +243,7 @@ class Run:
         every = (self.whole.first, self.whole.first + len(self.whole))
         start, stop = (edge - self.whole.first for edge in frames or every)
         self.clip = self.whole if (start, stop) == (0, len(self.whole)) else self.whole.part(start, stop)
-        self.device, self.step = choose_device(device), step
+        self.device, self.step = devices.choose(device), step
         self.deep = tuple(sorted(set(deep)))
         _indices(self.clip, self.deep)
         if isinstance(models, Mapping):
@@ -424,9 +290,9 @@ class Run:
         """One step on the first frame alone, timed after a window that warms up.
 
         Returns:
-            Seconds a frame; bytes as `memory` has them.
+            Seconds a frame; bytes as `devices.memory` has them.
         """
-        backbones = _backbones(self.networks)
+        backbones = windows.backbones(self.networks)
         total = 1 + LOOK + max(backbone.reach for backbone in backbones)
         frame = self.clip[0]
         box = ladder.whole_frame(self.clip.size) if self.first is None else self.first
@@ -438,8 +304,8 @@ class Run:
             start = time.perf_counter()
             for backbone in backbones:
                 backbone.estimate(keys, total, cut, box, self.device, light=True)
-            list(BESIDE.map(_measures, repeat(frame, len(keys)), cut(keys, box, crops.SIZE), repeat(box)))
-        return (time.perf_counter() - start) / LOOK, memory(self.device)
+            list(windows.BESIDE.map(_measures, repeat(frame, len(keys)), cut(keys, box, crops.SIZE), repeat(box)))
+        return (time.perf_counter() - start) / LOOK, devices.memory(self.device)
 
     @property
     def key(self) -> RunKey:
@@ -560,7 +426,7 @@ class Run:
             key = number - self.clip.first
             box = table[list(BOX)].to_numpy()[key - start]
             for name, network in self.networks.items():
-                seen = {i: self.clip[i] for i in set(_window(key, network.frames, total))}
+                seen = {i: self.clip[i] for i in set(windows.shown(key, network.frames, total))}
                 deep[name, number] = _deep(network, name, key, total, seen, box)
         held, segments = table[list(BOX)].to_numpy(), table.pop("segment").to_numpy()
         traces = {
@@ -578,7 +444,7 @@ class Run:
         cost = {
             "seconds": time.perf_counter() - started,
             "frames": total - resumed,
-            "memory": memory(self.device),
+            "memory": devices.memory(self.device),
             "networks": seconds,
         }
         if resumed > start:
@@ -611,7 +477,7 @@ class Run:
         seen: Iterable[dict[str, float]] = repeat({}, len(part.keys))
         if light:
             cuts = part.in_hand.cut(part.keys, part.box, crops.SIZE)
-            seen = BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
+            seen = windows.BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
             part.in_hand.read_on(len(part.keys))  # decoding leaves a processor idle, and no network computes now
         return [{"frame": self.clip.first + key, **shared, **of} for key, of in zip(part.keys, seen, strict=True)]
 
@@ -626,7 +492,7 @@ class Run:
             resumed: where an earlier loop was stopped.
         """
         total, most = len(self.clip), self.step
-        backbones = _backbones(self.networks)
+        backbones = windows.backbones(self.networks)
         reach = max(backbone.reach for backbone in backbones)
         if resumed is not None:
             box, source, rung = resumed.box, resumed.source, resumed.rung
@@ -639,7 +505,7 @@ class Run:
         last: list[tuple[NDArray[Any], NDArray[Any]]] = []  # keypoints and scores of the first network
         if resumed is not None:
             key, segment, lost, ahead, last = resumed.key, resumed.segment, resumed.lost, resumed.ahead, resumed.last
-        in_hand = _InHand(self.clip, max(0, key - reach))
+        in_hand = windows.InHand(self.clip, max(0, key - reach))
         while key < total:
             if cancelled():
                 raise Cancelled(f"cancelled at frame {key} of {total}")
@@ -654,10 +520,10 @@ class Run:
                 for backbone in backbones:
                     rows |= backbone.estimate(keys, total, in_hand.cut, box, self.device, light)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not devices.is_out_of_memory(error):
                     raise
                 if most == 1:
-                    raise OutOfMemory(_no_room(self.device)) from error
+                    raise OutOfMemory(devices.no_room(self.device)) from error
                 full = True
             if full:  # only now the error is gone, and with it what its stack held
                 torch.cuda.empty_cache()
@@ -743,7 +609,7 @@ class Run:
                 "band_edges": list(spectra.BAND_EDGES),
             },
             "device": self.device,
-            "threads": threads(),
+            "threads": devices.threads(),
             "code": code_version(),
             "versions": {"python": platform.python_version(), **_versions()},
             "key": self.key.digest,
@@ -793,7 +659,7 @@ class _Step:
     source: str
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
-    in_hand: "_InHand"  # frames around the keys
+    in_hand: "windows.InHand"  # frames around the keys
     first: int  # number of the clip's first frame
     seconds: dict[str, float]  # so far, by network
     here: "_Here"
@@ -809,164 +675,10 @@ class _Step:
         return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
 
 
-class _InHand:
-    """Frames of a clip that are in use, and what was cut out of them by the held box."""
-
-    def __init__(self, clip: Clip, first: int):
-        self._clip, self._next = clip, first
-        self.frames: dict[int, NDArray[np.uint8]] = {}
-        self._box = np.zeros(4)
-        self._cuts: dict[tuple[int, tuple[int, int]], NDArray[np.uint8]] = {}
-
-    def _read(self, stop: int) -> None:
-        for i in range(self._next, stop):
-            self.frames[i] = self._clip[i]
-        self._next = max(self._next, stop)
-
-    def read_on(self, count: int) -> None:
-        """Read so many frames more, where there are any."""
-        self._read(min(self._next + count, len(self._clip)))
-
-    def cut(self, wanted: Sequence[int], box: ladder.Box, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """(N, height, width, 3): each frame is read and cut once by a box, beside the reading of the next."""
-        if not np.array_equal(box, self._box):
-            self._box, self._cuts = box, {}
-        cuts = {}
-        for i in wanted:
-            self._read(i + 1)
-            if (i, size) not in self._cuts:
-                cuts[i, size] = BESIDE.submit(crops.cut, self.frames[i], box, size)
-        self._cuts.update({place: cut.result() for place, cut in cuts.items()})
-        return np.stack([self._cuts[i, size] for i in wanted])
-
-    def forget(self, before: int) -> None:
-        """Let go of the frames before one."""
-        self.frames = {i: frame for i, frame in self.frames.items() if i >= before}
-        self._cuts = {place: cut for place, cut in self._cuts.items() if place[0] >= before}
-
-
 def _measures(frame: NDArray[np.uint8], cut: NDArray[np.uint8], box: ladder.Box) -> dict[str, float]:
     """What the light tier keeps of the pixels of a frame."""
     energies = np.log(np.maximum(spectra.band_energies(spectra.luma(cut)), 1e-12))
     return sharpness.measures(frame, box) | {f"band_{i}": float(value) for i, value in enumerate(energies)}
-
-
-class _Backbone:
-    """Networks that share one backbone, and the encoded frames of the current segment."""
-
-    def __init__(self, members: dict[str, PoseNetwork]):
-        self.members = members
-        self.network = next(iter(members.values()))
-        self.reach = max(network.frames // 2 for network in members.values())
-        self.seconds = dict.fromkeys(members, 0.0)  # in each; what they share counts for each
-        self.forget()
-
-    def forget(self) -> None:
-        """A new segment: what was encoded was cut by another box."""
-        self.held = range(0)  # frames that are encoded; the maps and rows below have one row each
-        self.shared: Window = {}
-        self.own: dict[str, Window] = {name: {} for name in self.members}
-        self.rows: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self.members}
-
-    @torch.inference_mode()
-    def estimate(
-        self, keys: range, total: int, cut: "Cut", box: ladder.Box, device: str, light: bool
-    ) -> dict[str, dict[str, NDArray[Any]]]:
-        """Rows of every member for the windows of `keys`; frames not yet encoded in this segment are."""
-        needed = range(max(0, keys.start - self.reach), min(total, keys.stop + self.reach))
-        if new := range(max(needed.start, self.held.stop), needed.stop):
-            cuts = to_tensor(cut(new, box, self.network.input_size), device)
-            self._encode(new, needed.start, cuts, box, light)
-        rows = {}
-        for name, network in self.members.items():
-            started = time.perf_counter()
-            windows = _windows({**self.shared, **self.own[name]}, self.held, keys, network.frames, total)
-            rows[name] = light_rows(network, windows, box, light)
-            self.seconds[name] += time.perf_counter() - started
-            of_keys = slice(keys.start - self.held.start, keys.stop - self.held.start)
-            rows[name] |= {part: values[of_keys] for part, values in self.rows[name].items()}
-        return rows
-
-    def _encode(self, new: range, first: int, cuts: torch.Tensor, box: ladder.Box, light: bool) -> None:
-        """Hold the frames from `first` to the end of `new`, which are encoded."""
-        started = time.perf_counter()
-        shared, seen = light_frames(
-            self.network, getattr(self.network, "shared", self.network.encode), cuts, box, light
-        )
-        if cuts.is_cuda:
-            torch.cuda.synchronize(cuts.device)  # else what is shared would be charged to the first network
-        for_all = time.perf_counter() - started
-        gone = max(0, first - self.held.start)
-
-        def joined(old: Window, more: Window) -> Window:
-            return {part: torch.cat([old[part][gone:], maps]) if old else maps for part, maps in more.items()}
-
-        all_own, all_rows = dict(self.own), dict(self.rows)  # out of memory halfway must leave all as it was
-        for name, network in self.members.items():
-            started = time.perf_counter()
-            maps, rows = light_frames(network, getattr(network, "own", _nothing), cuts, box, light)
-            self.seconds[name] += for_all + time.perf_counter() - started
-            if network is self.network:
-                rows |= seen
-            all_own[name] = joined(self.own[name], maps)
-            known = self.rows[name]
-            all_rows[name] = {
-                part: np.concatenate([known[part][gone:], values]) if known else values for part, values in rows.items()
-            }
-        self.shared, self.held = joined(self.shared, shared), range(first, new.stop)
-        self.own, self.rows = all_own, all_rows
-
-
-Cut = Callable[[Sequence[int], ladder.Box, tuple[int, int]], NDArray[np.uint8]]  # as `_InHand.cut`
-
-
-def _windows(maps: Window, held: range, keys: range, count: int, total: int) -> Window:
-    """Windows (B, T, ...) of the keys from maps (N, ...) of the frames held; views, where no neighbour is missing."""
-    reach = count // 2
-    if keys.start >= reach and keys.stop + reach <= total:
-        shown = slice(keys.start - reach - held.start, keys.stop + reach - held.start)
-        return {part: values[shown].unfold(0, count, 1).movedim(-1, 1) for part, values in maps.items()}
-    places = torch.tensor([_window(key, count, total) for key in keys]) - held.start
-    return {part: values[places.to(values.device)] for part, values in maps.items()}
-
-
-def _nothing(frames: torch.Tensor) -> Window:
-    return {}
-
-
-def _backbones(chosen: dict[str, PoseNetwork]) -> list[_Backbone]:
-    """Networks grouped by `backbone_key`: their `shared` agrees; without a key each stands alone."""
-    groups: dict[Any, dict[str, PoseNetwork]] = {}
-    for name, network in chosen.items():
-        groups.setdefault(getattr(network, "backbone_key", None) or id(network), {})[name] = network
-    return [_Backbone(members) for members in groups.values()]
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether a device or this machine had no memory; PyTorch has no class of its own for the latter."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
-def _no_room(device: str) -> str:
-    """That a device is out of memory, in a sentence that says what can be done."""
-    if not device.startswith("cuda"):
-        return "this machine has no memory left even for one window; close other programs, or try again later"
-    free, whole = (size / 1e9 for size in torch.cuda.mem_get_info(device)) if torch.cuda.is_available() else (0, 0)
-    return (
-        f"the graphics card has no memory left even for one window ({free:.1f} of {whole:.1f} GB are free); "
-        "run on the CPU, or try again later"
-    )
-
-
-def to_tensor(cuts: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [0, 1], as every network takes it."""
-    return torch.from_numpy(cuts).to(device).permute(0, 3, 1, 2).float().div(255)
-
-
-def _window(key: int, count: int, total: int) -> list[int]:
-    """Frames of the window of a key frame; a missing neighbour is the key frame."""
-    frames = range(key - count // 2, key + count // 2 + 1)
-    return [i if 0 <= i < total else key for i in frames]
 
 
 def _deep(
@@ -979,7 +691,7 @@ def _deep(
     shared: Window | None = None,
 ) -> Trace:
     cuts = _cuts(key, total, frames, box, network.frames, network.input_size)
-    return trace_window(network, to_tensor(cuts), name, shared)
+    return trace_window(network, windows.to_tensor(cuts), name, shared)
 
 
 def _cuts(
@@ -990,7 +702,7 @@ def _cuts(
     count: int,
     size: tuple[int, int] = crops.SIZE,
 ) -> NDArray[np.uint8]:
-    return np.stack([crops.cut(frames[i], box, size) for i in _window(key, count, total)])
+    return np.stack([crops.cut(frames[i], box, size) for i in windows.shown(key, count, total)])
 
 
 def _light_trace(
@@ -1031,35 +743,6 @@ def _joined(head: LightTrace, tail: LightTrace, start: int) -> LightTrace:
     return replace(tail, **held)
 
 
-def _pose_table(trace: LightTrace, times: "pd.Series[float]") -> pd.DataFrame:
-    n, j = trace.scores.shape
-    return pd.DataFrame(
-        {
-            "model": trace.network,
-            "person": 0,
-            "frame": trace.first + np.repeat(np.arange(n), j),
-            "time": np.repeat(np.asarray(times, float), j),
-            "joint": np.tile(trace.joints, n),
-            "x": trace.keypoints[..., 0].ravel(),
-            "y": trace.keypoints[..., 1].ravel(),
-            "score": trace.scores.ravel(),
-        }
-    )
-
-
-def _weight_table(trace: LightTrace) -> pd.DataFrame:
-    n, s = trace.frame_weights.shape
-    return pd.DataFrame(
-        {
-            "model": trace.network,
-            "key_frame": trace.first + np.repeat(np.arange(n), s),
-            "slot": np.tile(trace.slots, n),
-            "frame": trace.first + np.concatenate([trace.window(key) for key in range(n)]),
-            "weight": trace.frame_weights.ravel(),
-        }
-    )
-
-
 def _require_frames(clip: Clip, indices: Sequence[int]) -> None:
     for i in indices:
         if not 0 <= i < len(clip):
@@ -1086,7 +769,7 @@ def _parameters_hash(network: PoseNetwork) -> str:
 def code_version() -> str:
     """Hash of the sources that a result depends on, 12 hexadecimal digits."""
     here = Path(__file__).parent
-    names = ("crops", "poses", "spectra", "sharpness", "boxes", "clip", "trace", "run")
+    names = ("crops", "poses", "spectra", "sharpness", "boxes", "video", "clip", "trace", "windows", "run")
     files = [here / f"{name}.py" for name in names] + sorted(Path(str(networks.__file__)).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 

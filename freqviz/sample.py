@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from freqviz import blur
-from freqviz.clip import write_video
 from freqviz.poses import JOINTS
+from freqviz.video import write_video
 
 FPS, FRAMES, SEED = 25, 100, 20
 HEIGHT, WIDTH = 288, 384

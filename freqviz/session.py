@@ -25,11 +25,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import sharpness
-from freqviz.clip import Clip, ClipError, write_video
+from freqviz.analysis import BOX, Analysis, load_analysis
+from freqviz.clip import Clip
 from freqviz.jobs import Progress, silent
-from freqviz.run import BOX, Analysis, load_analysis
 from freqviz.store import write_folder
 from freqviz.trace import BYTES_PER_FRAME
+from freqviz.video import ClipError, write_video
 
 SUFFIX = ".freqviz.zip"
 FORMAT, VERSION = "freqviz session", 1

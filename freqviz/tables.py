@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from freqviz import compare, pairs, run
+from freqviz.analysis import Analysis
 from freqviz.to_pgfplots import tex
 
 MISSING = "–"
@@ -206,7 +207,7 @@ def wide(
 # ---- the networks of one analysis
 
 
-def of_analysis(analysis: run.Analysis, truth: ArrayLike | None = None) -> Comparison:
+def of_analysis(analysis: Analysis, truth: ArrayLike | None = None) -> Comparison:
     """The networks of an analysis on its clip: accuracy where the truth is known, jitter, score, frame weights, cost.
 
     Means over the frames, with 95 % intervals of `compare.mean` where there are at least 8 frames; they say nothing

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from freqviz.clip import Clip, ClipError, write_video
+from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, Progress, never, silent
 from freqviz.to_frames import Annotated
+from freqviz.video import ClipError, write_video
 
 RATE = 25  # frames per second of every copy, whatever the clip's own: frame i is shown from i / RATE s on
 SIDES = (640, 480, 320, 240)  # longest side of a copy in pixels, tried in this order

@@ -13,13 +13,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from freqviz.analysis import Analysis
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from test_clip import numbered
 
-from freqviz import poses, run, web
-from freqviz.clip import Clip, write_video
+from freqviz import poses, web
+from freqviz.clip import Clip
 from freqviz.trace import LightTrace
+from freqviz.video import write_video
 from freqviz.web import library
 
 NAME, COUNT, SIZE = "numbered-12345678.mp4", 120, (180, 320)  # height, width
@@ -33,7 +36,7 @@ def write_clip(folder: Path) -> None:
     write_video(folder / NAME, (numbered(i, *SIZE) for i in range(COUNT)), 30)
 
 
-def analysis(count: int = COUNT) -> run.Analysis:
+def analysis(count: int = COUNT) -> Analysis:
     """What two networks would have found; numbers by hand, no two alike."""
     frames = np.arange(count)
     boxes = np.column_stack([2 * frames, np.full(count, 105), np.full((count, 2), BOX)]).astype(float)
@@ -53,7 +56,7 @@ def analysis(count: int = COUNT) -> run.Analysis:
     blur[[SHARPEST, BLURRIEST]] = 0.5, 9
     table = pd.DataFrame({"frame": frames, "time": frames / 30, "edge_width": blur, "band_0": -frames / 7.0})
     table["lost"] = np.where(np.isin(frames, LOST), "jump", "")
-    return run.Analysis(traces, table, {"settings": {"band_edges": [0.1, 0.4]}}, {})
+    return Analysis(traces, table, {"settings": {"band_edges": [0.1, 0.4]}}, {})
 
 
 def view_of(clip: Clip, name: str = NAME) -> web.View:

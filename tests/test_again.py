@@ -3,8 +3,10 @@
 import pytest
 
 from freqviz import again, figures, run
-from freqviz.clip import Clip, ClipError
+from freqviz.analysis import load_analysis
+from freqviz.clip import Clip
 from freqviz.panel import Panel
+from freqviz.video import ClipError
 
 CLIP = """import freqviz
 from freqviz import figures, figures_spectra, run
@@ -63,7 +65,7 @@ panel = figures.frame_weights(list(analysis.traces.values()), 2)
     ]  # fmt: skip
     assert made.analyses[0].provenance["clip"]["first"] == 40
     kept = again.panel(lines)  # as a run folder holds it
-    loaded = run.load_analysis(tmp_path / "run")
+    loaded = load_analysis(tmp_path / "run")
     assert kept.analyses[0].frames.equals(loaded.frames)
     assert kept.panel.table().equals(figures.frame_weights(list(loaded.traces.values()), 2).table())
 

@@ -15,7 +15,8 @@ import pytest
 from conftest import walking_frames
 
 from freqviz import apart
-from freqviz.clip import Clip, ClipError, Limits, write_video
+from freqviz.clip import Clip
+from freqviz.video import ClipError, Limits, write_video
 
 ROOT = Path(__file__).parent.parent
 
@@ -160,7 +161,7 @@ def fake(tmp_path, monkeypatch):
     package = tmp_path / "fake" / "freqviz"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "clip.py").write_text(FAKE)
+    (package / "video.py").write_text(FAKE)
     shutil.copy(ROOT / "freqviz" / "apart.py", package)
     monkeypatch.setattr(apart, "_ROOT", str(package.parent))
     monkeypatch.setattr(apart, "_GRACE", 60.0)

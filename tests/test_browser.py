@@ -22,7 +22,7 @@ from conftest import walking_frames
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from scrubber_app import APART, BLURRIEST, COUNT, DAMAGED, LOST, SHARPEST
 
-from freqviz.clip import write_video
+from freqviz.video import write_video
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"

@@ -16,7 +16,7 @@ import pytest
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
-from freqviz import again, bundle, run, to_matplotlib
+from freqviz import again, bundle, devices, to_matplotlib
 from freqviz.__main__ import app
 from freqviz.bundle import Figure
 from freqviz.paper import Paper, paper
@@ -168,17 +168,17 @@ def test_another_clip_or_checkpoint_is_told(files, tmp_path, made):
 
 
 def test_the_number_of_threads_is_kept_and_taken_again(files, tmp_path, made):
-    assert json.loads(files["figure.json"])["threads"] == made[0].analyses[0].provenance["threads"] == run.threads()
+    assert json.loads(files["figure.json"])["threads"] == made[0].analyses[0].provenance["threads"] == devices.threads()
     asked = []
 
     def analyse(**given):
-        asked.append(run.threads())
+        asked.append(devices.threads())
         return again.analyse(**given)
 
-    before = run.threads()
+    before = devices.threads()
     (panel,) = Figure((RUN,), threads=before + 1).made(analyse=analyse)
     assert asked == [before + 1]
-    assert run.threads() == before
+    assert devices.threads() == before
     found = bundle.files(Figure((RUN,)), [panel])
     assert json.loads(found["figure.json"])["threads"] == before + 1
     (tmp_path / "figure.json").write_bytes(found["figure.json"])

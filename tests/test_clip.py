@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqviz.clip import _OPTIONS, Clip, ClipError, Limits, _Video, write_video
+from freqviz.clip import Clip
+from freqviz.video import OPTIONS, ClipError, Limits, Video, write_video
 
 HEIGHT, WIDTH, BITS = 64, 96, 8
 
@@ -168,7 +169,7 @@ def test_the_files_hold_frames_that_are_shown_in_another_order_than_stored(name,
 @pytest.mark.parametrize(("name", "expected"), [("H.264 with open groups", True), ("HEVC", True), ("VP9", False)])
 def test_open_groups_of_pictures_are_known(name, expected, tmp_path):
     file, options = FILES[name]
-    assert _Video(encode(tmp_path / file, **options), Limits())._open_groups is expected
+    assert Video(encode(tmp_path / file, **options), Limits()).open_groups is expected
 
 
 def hevc_avi(path, n):
@@ -339,7 +340,7 @@ def test_what_is_there_of_a_cut_off_file_is_right_or_flagged(name, tmp_path):
 def test_one_thread_decodes_whatever_the_machine(name, tmp_path):
     """More set some flags of damage too late, now and then, and AV1 was seen to hang when it was closed."""
     file, options = FILES[name]
-    source = _Video(encode(tmp_path / file, **options, n=3), Limits())
+    source = Video(encode(tmp_path / file, **options, n=3), Limits())
     for _ in range(2):  # the first read may get what opening has decoded
         source.read(0, 3)
     assert source._stream.codec_context.thread_count == 1
@@ -348,12 +349,12 @@ def test_one_thread_decodes_whatever_the_machine(name, tmp_path):
 @pytest.mark.parametrize("name", ["H.264 with B frames", "HEVC", "MPEG-4 avi"])
 def test_what_opening_has_decoded_is_read_once_and_is_what_the_file_holds(name, tmp_path):
     file, options = FILES[name]
-    source = _Video(encode(tmp_path / file, **options, n=12), Limits())
+    source = Video(encode(tmp_path / file, **options, n=12), Limits())
     assert source._kept, "opening decodes the last group of pictures"
     first = source.read(0, 12)
     assert not source._kept, "nothing is held twice"
     assert np.array_equal(source.read(0, 12), first)
-    other = _Video(source.path, Limits())
+    other = Video(source.path, Limits())
     other.close()
     assert not other._kept, "what is closed holds no frame"
     assert np.array_equal(other.read(0, 12), first)
@@ -562,7 +563,7 @@ def test_what_is_no_clip_is_refused_in_one_sentence(case, tmp_path):
 
 @pytest.mark.parametrize("text", [HLS, "ffconcat version 1.0\nfile other.ts\n"])
 def test_a_playlist_that_passes_the_first_look_leads_nowhere(text, tmp_path, monkeypatch):
-    monkeypatch.setattr("freqviz.clip._look_at_file", lambda path, limits: None)
+    monkeypatch.setattr("freqviz.video.look_at", lambda path, limits: None)
     path = tmp_path / "thing.m3u8"
     a_playlist(text)(path)
     with av.open(str(path)) as container:
@@ -578,7 +579,7 @@ def test_only_files_are_read(tmp_path):
         with av.open(name) as container:
             assert container.streams.video
         with pytest.raises((av.FFmpegError, ValueError)):
-            av.open(name, options=_OPTIONS)
+            av.open(name, options=OPTIONS)
         with pytest.raises(ClipError, match="no file"):
             Clip(name)
 
@@ -603,10 +604,10 @@ def test_limits_hold(limits, words, tmp_path):
 def test_reading_stops_where_a_limit_is_passed(limits, kind, tmp_path, monkeypatch):
     path = encode(tmp_path / "a.gif", **GIF)  # whose header knows no length
     if kind == "damaged":
-        monkeypatch.setattr(_Video, "_demux", lambda self: None)  # so that frames are counted, not packets
+        monkeypatch.setattr(Video, "_demux", lambda self: None)  # so that frames are counted, not packets
     read = []
-    packets = _Video._packets
-    monkeypatch.setattr(_Video, "_packets", lambda self: (read.append(1) or p for p in packets(self)))
+    packets = Video._packets
+    monkeypatch.setattr(Video, "_packets", lambda self: (read.append(1) or p for p in packets(self)))
     with pytest.raises(ClipError, match="more than"):
         Clip(path, limits=limits)
     assert 10 < len(read) < 25
@@ -653,7 +654,8 @@ ABSURD = {  # file, what its header claims, what is said or how many frames come
 }
 OPEN = """
 import json, resource, sys
-from freqviz.clip import Clip, ClipError
+from freqviz.clip import Clip
+from freqviz.video import ClipError
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 Clip(sys.argv[1])[0]

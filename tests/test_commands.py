@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 import models
 from freqviz import evidence, run, to_matplotlib
 from freqviz.__main__ import app
-from freqviz.clip import write_video
+from freqviz.analysis import load_analysis
 from freqviz.learn import ablations, evaluate, report, train
 from freqviz.learn import evidence as learn_evidence
+from freqviz.video import write_video
 
 BOX = "20,40,24,48"
 
@@ -74,7 +75,7 @@ def test_corrections_put_the_box_right_from_their_frame_on(video, tmp_path):
     words = ("--box", BOX, "--correct", "4:31,40,24,48", "--correct", "9:46,40,24,48", "--device", "cpu")
     answer = call("analyse", video, *words, "--models", "freq-video", "--out", tmp_path / "run")
     assert answer.exit_code == 0, answer.output
-    found = run.load_analysis(tmp_path / "run")
+    found = load_analysis(tmp_path / "run")
     assert np.flatnonzero(found.frames["box_source"] == "corrected").tolist()[0] == 4
     assert found.traces["freq-video"].boxes[9].tolist() == [46, 40, 24, 48]
     answer = call("predict", video, *words, "--out", tmp_path / "poses.csv")
@@ -106,7 +107,7 @@ def test_analyse_writes_a_run_that_loads(video, tmp_path):
     answer = call("analyse", video, "--box", BOX, "--deep", "4,5", "--device", "cpu", "--out", target)
     assert answer.exit_code == 0, answer.output
     assert {"poses.csv", "frames.csv", "weights.csv", "run.json"} <= {path.name for path in target.iterdir()}
-    found = run.load_analysis(target)
+    found = load_analysis(target)
     assert list(found.traces) == ["spatial-video", "freq-video"]
     assert sorted(found.deep) == [(name, key) for name in ("freq-video", "spatial-video") for key in (4, 5)]
     assert found.provenance["checkpoints"]["freq-video"] == "f" * 64

@@ -26,8 +26,9 @@ from scipy.io import savemat
 import models
 from benchmarks import fuzz
 from freqviz import apart, poses, run
-from freqviz.clip import Clip, ClipError, write_video
+from freqviz.clip import Clip
 from freqviz.session import SessionError, save_session
+from freqviz.video import ClipError, write_video
 from freqviz.web import library, visitor, work
 from freqviz.web.choice import parse_box, parse_corrections
 from models import own

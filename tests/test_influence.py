@@ -6,7 +6,7 @@ import torch
 from conftest import walking_frames
 from torch import nn
 
-from freqviz import blur, crops, influence, poses, run
+from freqviz import blur, crops, influence, poses, run, windows
 from freqviz.clip import Clip
 from freqviz.influence import Change, encode_window, intervene
 from models.network import PoseNetwork, density
@@ -119,7 +119,7 @@ def whole(network, pictures, box):
     """Keypoints of one window from its pictures, everything computed anew: the definition."""
     cuts = np.stack([crops.cut(picture, box) for picture in pictures])
     with torch.inference_mode():
-        heatmaps = network(run.to_tensor(cuts)[None])
+        heatmaps = network(windows.to_tensor(cuts)[None])
     return crops.to_frame(poses.decode(heatmaps.numpy())[0][0], box)
 
 

@@ -17,10 +17,12 @@ FIGURES = (
 LAYERS = [
     ["models"],
     ["crops", "blur", "spectra", "filters", "sharpness", "quality", "poses", "boxes", "containers"],
+    ["video"],
     ["clip", "apart", "sample"],
     ["trace"],
     ["compare", "heatmaps", "motion", "reading", "offsets", "pairs"],
     ["store", "jobs", "parts", "logs"],
+    ["analysis", "devices", "windows"],
     ["run"],
     ["cards", "claims", "forecast", "influence", "restoring", "session"],
     ["evidence"],
@@ -34,9 +36,18 @@ ONLY = {  # library: layers that may import it
     "streamlit": {"web", "pages", "app", "serve"},
     "plotly": {"to_plotly", "web"},
     "matplotlib": {"to_matplotlib", "look"},
-    "av": {"clip", "to_video", "__main__"},
+    "av": {"video", "to_video", "__main__"},
     "decord": {"clip", "__main__"},
-    "torch": {"models", "trace", "run", "influence", "learn", "__main__"},  # influence exchanges encoded maps
+    "torch": {
+        "models",
+        "trace",
+        "devices",
+        "windows",
+        "run",
+        "influence",
+        "learn",
+        "__main__",
+    },  # influence exchanges encoded maps
 }
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 import models
 from freqviz import run
 from freqviz.__main__ import app
-from freqviz.clip import Clip, write_video
+from freqviz.analysis import load_analysis
+from freqviz.clip import Clip
 from freqviz.session import open_session, save_session
+from freqviz.video import write_video
 from models import own
 
 BOX = (20, 40, 24, 48)
@@ -230,7 +232,7 @@ def test_commands_take_parameters_of_ones_own_wherever_they_name_a_network(call,
     assert set(run.pd.read_csv("poses.csv")["model"]) == {mine}
     weights = ("--weights", f"{NETWORK}=my.safetensors")
     assert call("analyse", "walk.mp4", *box, *weights, "--out", "run").exit_code == 0
-    assert list(run.load_analysis("run").traces) == [mine, "freq-video"]
+    assert list(load_analysis("run").traces) == [mine, "freq-video"]
     both = ("--models", f"{NETWORK},{NETWORK}=my.safetensors")
     compared = call("compare", "walk.mp4", *box, *both)
     assert f"A = {NETWORK}, B = {mine}" in compared.output

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from freqviz import boxes, jobs, look, poses, run, sharpness, to_video
-from freqviz.clip import write_video
+from freqviz import boxes, devices, jobs, look, poses, run, sharpness, to_video
+from freqviz.analysis import load_analysis
 from freqviz.store import Store, Uses
+from freqviz.video import write_video
 from freqviz.web import View, choice, library, work
 from freqviz.web.frame import CANNOT
 
@@ -103,7 +104,7 @@ def upload(app, name, data):
 
 def finished(app):
     """The analysis of what is chosen on the page."""
-    return run.load_analysis(work.STORE.folders()[0])
+    return load_analysis(work.STORE.folders()[0])
 
 
 def finish(app):
@@ -492,11 +493,11 @@ def test_out_of_memory_on_a_graphics_card_offers_the_cpu(app, monkeypatch):
     def small(planned, *args):
         tried.append(planned.device)
         if len(tried) == 1:
-            raise jobs.OutOfMemory(run._no_room("cuda"))
+            raise jobs.OutOfMemory(devices.no_room("cuda"))
         return analyse(planned, *args)
 
     monkeypatch.setattr(work, "analyse", small)
-    monkeypatch.setattr(run, "choose_device", lambda device: "cpu" if device == "cpu" else "cpu:0")  # in its place
+    monkeypatch.setattr(devices, "choose", lambda device: "cpu" if device == "cpu" else "cpu:0")  # in its place
     press_run(app, "21, 41, 24, 47")
     (ticket,) = work._tickets.values()
     assert ticket.wait(60)
@@ -616,9 +617,9 @@ def test_a_run_takes_as_many_threads_as_at_the_start_whatever_pages_leave_it(app
     monkeypatch.setattr(work, "THREADS", 3)
     monkeypatch.setattr(work, "STORE", Store(tmp_path))
     planned = work.Request(library.SAMPLE, work.BOX, library.truth("sample").box, ("freq-video",), "cpu").run()
-    with run.with_threads(1):
+    with devices.with_threads(1):
         work.analyse(planned, jobs.silent, jobs.never)
-        assert run.threads() == 1
+        assert devices.threads() == 1
     assert work.finished(planned.key).provenance["threads"] == 3
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import TinyNetwork, walking_frames
 
-from freqviz import run
+from freqviz import devices, run
 from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, OutOfMemory
 from freqviz.parts import KEPT, Parts
@@ -220,4 +220,4 @@ def test_out_of_memory_at_a_single_window_says_what_can_be_done(walk, tiny, monk
     with pytest.raises(OutOfMemory, match="no memory left even for one window"):
         Run(walk, {"tiny": tiny}, whole_frame=True, device="cpu").analysis()
     assert sizes == [8, 4, 2, 1]
-    assert "run on the CPU" in run._no_room("cuda:0")
+    assert "run on the CPU" in devices.no_room("cuda:0")

@@ -11,7 +11,7 @@ import test_browser
 from conftest import walking_frames
 from playwright.sync_api import expect
 
-from freqviz.clip import write_video
+from freqviz.video import write_video
 
 window = test_browser.window
 

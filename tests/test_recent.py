@@ -8,9 +8,9 @@ import test_pages
 from conftest import walking_frames
 from test_pages import figures, finish, select_clip, upload, words
 
-from freqviz.clip import write_video
 from freqviz.parts import Parts
 from freqviz.store import Store
+from freqviz.video import write_video
 from freqviz.web import library, recent, work
 from freqviz.web.work import Request
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from conftest import FollowingNetwork, TinyNetwork, walking_frames
 
-from freqviz import boxes, crops, poses, run
+from freqviz import boxes, crops, devices, poses, run, windows
+from freqviz.analysis import load_analysis
 from freqviz.clip import Clip
 from freqviz.jobs import Cancelled, in_own_thread
-from freqviz.run import Run, analyse, deep_trace, load_analysis, predict
+from freqviz.run import Run, analyse, deep_trace, predict
 from freqviz.store import Store
 
 BOX = (20.0, 40.0, 24.0, 48.0)
@@ -484,7 +485,8 @@ def test_the_seconds_of_a_network_are_its_own_and_those_that_it_shares(walk, mon
             self.passed(self.name, self.seconds)
             return super().estimate(window)
 
-    monkeypatch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    for timed in (run, windows):
+        monkeypatch.setattr(timed, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     held = analyse(walk, {"a": Slow(0, "a", 100), "b": Slow(0, "b", 300)}, whole_frame=True, device="cpu", step=5)
     cost = held.provenance["cost"]
     assert calls["shared"] == 4
@@ -511,10 +513,10 @@ def test_costs_are_counted_and_those_that_a_run_did_not_measure_are_unknown(tiny
 
 
 def test_threads_that_begin_share_sums_among_as_many_as_was_said():
-    before = run.threads()
-    run.take_threads(before + 2)
+    before = devices.threads()
+    devices.take_threads(before + 2)
     try:
-        assert in_own_thread(run.threads) == before + 2
+        assert in_own_thread(devices.threads) == before + 2
     finally:
-        run.take_threads(before)
-    assert in_own_thread(run.threads) == before
+        devices.take_threads(before)
+    assert in_own_thread(devices.threads) == before

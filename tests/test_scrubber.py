@@ -10,8 +10,9 @@ from scrubber_app import APART, BLURRIEST, BOX, DAMAGED, LOST, SHARPEST, analysi
 from test_clip import number, numbered
 
 from freqviz import look, poses, reading, to_video
-from freqviz.clip import Clip, ClipError
+from freqviz.clip import Clip
 from freqviz.jobs import Cancelled
+from freqviz.video import ClipError
 from freqviz.web import View, library
 from freqviz.web.scrubber import HERE, HTML, KEYS, MARKS, overlay
 

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from freqviz import run
 from freqviz import session as sessions
 from freqviz.__main__ import app
-from freqviz.clip import Clip, write_video
+from freqviz.analysis import load_analysis
+from freqviz.clip import Clip
 from freqviz.session import SessionError, link_parts, open_session, save_session
+from freqviz.video import write_video
 
 BOX = (20, 40, 24, 48)
 FRAMES = 12
@@ -333,7 +335,7 @@ def test_the_commands_save_and_open_and_a_session_stands_for_its_clip(analysed, 
     answer = call("session", "open", tmp_path / "walk.freqviz.zip", "--out", tmp_path / "opened")
     assert answer.exit_code == 0, answer.output
     assert "7 frames of a walk.mp4, analysed by spatial-video, freq-video" in " ".join(answer.output.split())
-    same(run.load_analysis(tmp_path / "opened"), analysed)
+    same(load_analysis(tmp_path / "opened"), analysed)
     monkeypatch.setattr(run, "load_network", lambda name, device: TinyNetwork(2).eval())
     words = ("--frame", 5, "--box", "20,40,24,48", "--out", tmp_path / "window.npz")
     assert call("window", tmp_path / "opened", *words).exit_code == 0

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from test_browser import ROOT, address, runs, serve, window  # noqa: F401 -- fixtures
 from test_inside_browser import note
 
-from freqviz.clip import write_video
+from freqviz.video import write_video
 
 
 @pytest.fixture(scope="module")

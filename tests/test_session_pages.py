@@ -10,9 +10,9 @@ from test_pages import CANNOT, PAGES, ROOT, figures, finish, upload, words
 
 import models
 from freqviz import run
-from freqviz.clip import write_video
 from freqviz.session import open_session
 from freqviz.store import Store
+from freqviz.video import write_video
 from freqviz.web import View, library, session, work
 
 app, walk_file, analysed = test_pages.app, test_pages.walk_file, test_pages.analysed

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from freqviz import pairs, poses
 from freqviz.__main__ import app as command_line
-from freqviz.run import load_analysis
+from freqviz.analysis import load_analysis
 from freqviz.web import library, work
 
 app, walk_file, analysed = test_pages.app, test_pages.walk_file, test_pages.analysed

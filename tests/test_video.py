@@ -9,12 +9,13 @@ from typer.testing import CliRunner
 
 from freqviz import crops, look, poses, to_video
 from freqviz.__main__ import app
-from freqviz.clip import Clip, write_video
+from freqviz.clip import Clip
 from freqviz.figures_strip import WHOLE_FRAME
 from freqviz.jobs import Cancelled
 from freqviz.run import analyse
 from freqviz.to_frames import BARS, SPECTRUM, Annotated
 from freqviz.to_video import annotated
+from freqviz.video import write_video
 
 COUNT = 12
 

@@ -9,8 +9,8 @@ import test_pages
 from streamlit.testing.v1 import AppTest
 from test_pages import finish, upload, words
 
-from freqviz.clip import write_video
 from freqviz.store import Store
+from freqviz.video import write_video
 from freqviz.web import exporting, library, visitor, work
 from freqviz.web.__main__ import options
 from freqviz.web.frame import CANNOT

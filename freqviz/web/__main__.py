@@ -20,7 +20,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 import models
-from freqviz import run
+from freqviz import devices, run
 from freqviz.jobs import in_own_thread, keep_memory, never
 from freqviz.web import library, visitor, work
 
@@ -62,7 +62,7 @@ def options(given: list[str]) -> list[str]:
 if __name__ == "__main__":
     keep_memory()
     in_own_thread(prepare)
-    run.take_threads(max(1, work.THREADS // 2))  # for pages: browser, other visitors, runs want processors too
+    devices.take_threads(max(1, work.THREADS // 2))  # for pages: browser, other visitors, runs want processors too
     gc.collect()
     gc.freeze()  # Streamlit collects garbage after every script: what the libraries hold need not be searched each time
     PagesManager.uses_pages_directory = False  # st.navigation lists them; else the first link finds "no such page"

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from freqviz import run
+from freqviz import devices
 from freqviz.web import library, own, recent, session, visitor, work
 from freqviz.web.view import View
 from freqviz.web.work import BOX, IMPORT, MOTION, WHOLE_FRAME, Request
@@ -96,7 +96,7 @@ def sidebar() -> Request:
             required=True,
             key="device",
             bind="query-params",
-            help=f"auto means {run.choose_device('auto')} on this machine.",
+            help=f"auto means {devices.choose('auto')} on this machine.",
         )
     return Request(clip, person, box, tuple(networks), device, boxes, track, corrections, frames)
 

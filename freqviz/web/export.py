@@ -14,6 +14,7 @@ import streamlit as st
 
 from freqviz import again, bundle, run, to_matplotlib, to_pgfplots
 from freqviz.again import Made
+from freqviz.analysis import Analysis, load_analysis
 from freqviz.bundle import Figure
 from freqviz.jobs import Cancelled, Progress, never, silent
 from freqviz.panel import Panel, Sheet
@@ -155,12 +156,12 @@ def made(python: str) -> Made:
     return again.panel(library.here(python), stored)
 
 
-def stored(**given: Any) -> run.Analysis:
+def stored(**given: Any) -> Analysis:
     """As `run.analyse`, from the store where the same was analysed before; else it is, as run folders hold it."""
     planned = run.Run(**given)
     planned.salt = library.salt(Path(str(given.get("clip"))).name)
     folder = work.STORE.find(planned.key)
-    return run.load_analysis(folder) if folder else again.analyse(**given)
+    return load_analysis(folder) if folder else again.analyse(**given)
 
 
 # ---- the page "Paper figures"

@@ -18,9 +18,10 @@ import numpy as np
 
 import models
 from freqviz import boxes, crops, poses
-from freqviz.clip import Clip, ClipError
+from freqviz.clip import Clip
 from freqviz.session import SUFFIX, SessionError, open_session
 from freqviz.store import Hold, Thing, Uses, aside, place, remove, size, trim
+from freqviz.video import ClipError
 from freqviz.web import visitor
 
 PROJECT = Path(__file__).resolve().parents[2]

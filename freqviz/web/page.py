@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from freqviz import figures, jobs, reading, run
+from freqviz.analysis import Analysis
 from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import described, sent
@@ -178,7 +179,7 @@ def sentences() -> Iterator[None]:
 
 
 def _run_button(
-    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: run.Analysis | None
+    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: Analysis | None
 ) -> None:
     running = ticket is not None and not ticket.over
     with st.sidebar:
@@ -204,7 +205,7 @@ def _start(request: Request) -> None:
         work.start(request)
 
 
-def _facts(analysis: run.Analysis) -> str:
+def _facts(analysis: Analysis) -> str:
     """What was analysed, and how."""
     clip, settings = analysis.provenance["clip"], analysis.provenance["settings"]
     height, width = clip["size"]
@@ -219,9 +220,7 @@ def _facts(analysis: run.Analysis) -> str:
     return facts
 
 
-def _stage(
-    request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: run.Analysis | None
-) -> None:
+def _stage(request: Request, planned: run.Run | None, ticket: jobs.Ticket | None, finished: Analysis | None) -> None:
     """A frame with the box, and what to do next; while a run goes on, what it has found.
 
     The frame is the first one; once there is something to correct, the one that the visitor chooses.

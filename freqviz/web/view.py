@@ -15,6 +15,7 @@ import streamlit as st
 
 import models
 from freqviz import crops, figures, look, poses, reading, run, sharpness
+from freqviz.analysis import Analysis
 from freqviz.clip import Clip
 from freqviz.influence import KEPT
 from freqviz.panel import Panel
@@ -47,7 +48,7 @@ class View:
 
     name: str  # of the clip in the library
     clip: Clip  # what was analysed: the whole clip, or a part
-    analysis: run.Analysis
+    analysis: Analysis
     folder: Path  # of the analysis; caches know it by this
 
     @property

@@ -14,15 +14,17 @@ import numpy as np
 import streamlit as st
 
 import models
-from freqviz import claims, crops, figures, forecast, jobs, run, sharpness, to_video
+from freqviz import claims, crops, devices, figures, forecast, jobs, run, sharpness, to_video
+from freqviz.analysis import Analysis, load_analysis
 from freqviz.claims import Claims
-from freqviz.clip import Clip, ClipError
+from freqviz.clip import Clip
 from freqviz.influence import Kept
 from freqviz.parts import Parts
 from freqviz.session import Session, open_session
 from freqviz.store import RunKey, Store, write_file
 from freqviz.store import remove as discard
 from freqviz.trace import Trace
+from freqviz.video import ClipError
 from freqviz.web import exporting, library, visitor
 
 STORE = Store(library.RESULTS, library.LIMIT, library.USES)
@@ -31,7 +33,7 @@ SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 MANY = 1000  # jobs that may wait beside those of the devices: one a clip
 TICKETS = 256  # of jobs that are over: what a page says of a failed or cancelled one
 DEEP = 12  # deep traces kept, about 6 MB each
-THREADS = run.threads()  # that share the sums of a run
+THREADS = devices.threads()  # that share the sums of a run
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
 _copies: dict[str, jobs.Ticket] = {}  # the last job of each copy for the scrubber
 _tests: dict[Path, jobs.Ticket] = {}  # the last job of the claims of each analysis
@@ -260,7 +262,7 @@ def analyse(
 ) -> None:
     """Do a run and store it, unless that has been done; of a corrected or stopped one only what was not found yet."""
     if STORE.find(planned.key) is None:
-        with run.with_threads(THREADS), closing(library.holding(planned.whole.path)):
+        with devices.with_threads(THREADS), closing(library.holding(planned.whole.path)):
             planned.into(STORE, progress, cancelled, show)
         library.keep_within(STORE.find(planned.key))
 
@@ -307,7 +309,7 @@ def _copy(clip: Clip, path: Path, progress: jobs.Progress, cancelled: Callable[[
     library.keep_within(path)
 
 
-def tested(folder: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, name: str) -> Claims | jobs.Ticket:
+def tested(folder: Path, clip: Clip, analysis: Analysis, blurs: np.ndarray, name: str) -> Claims | jobs.Ticket:
     """What three claims come to on an analysed clip; where that is not known yet, the job that measures it.
 
     It is kept in the folder of the analysis. The job has a worker of its own beside those of the devices.
@@ -333,7 +335,7 @@ def tested(folder: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, 
 
 
 def _measure(
-    file: Path, clip: Clip, analysis: run.Analysis, blurs: np.ndarray, name: str,
+    file: Path, clip: Clip, analysis: Analysis, blurs: np.ndarray, name: str,
     progress: jobs.Progress, cancelled: Callable[[], bool], show: jobs.Show,
 ) -> None:  # fmt: skip
     found = claims.measure(clip, analysis, blurs, name, progress, cancelled)
@@ -355,16 +357,16 @@ def ahead(ticket: jobs.Ticket) -> int:
     return jobs.worker(ticket.device).ahead(ticket)
 
 
-def finished(key: RunKey) -> run.Analysis | None:
+def finished(key: RunKey) -> Analysis | None:
     """The stored analysis of a run key; None if there is none."""
     folder = STORE.find(key)
     return loaded(folder) if folder else None
 
 
 @lru_cache(maxsize=16)
-def loaded(folder: Path) -> run.Analysis:
+def loaded(folder: Path) -> Analysis:
     """The analysis in a folder of the store, or of a session."""
-    return run.load_analysis(folder)
+    return load_analysis(folder)
 
 
 def part_of(clip: str, folder: Path) -> Clip:
