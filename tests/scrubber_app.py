@@ -24,6 +24,7 @@ from freqviz.clip import Clip
 from freqviz.trace import LightTrace
 from freqviz.video import write_video
 from freqviz.web import library
+from freqviz.web.cursors import go_to
 
 NAME, COUNT, SIZE = "numbered-12345678.mp4", 120, (180, 320)  # height, width
 BOX = (48.0, 60.0)  # width and height of the box; below the number
@@ -77,7 +78,7 @@ def main() -> None:
     @st.fragment
     def under_the_cursor() -> None:
         state["runs"] = state.get("runs", 0) + 1
-        st.button("To frame 5", on_click=lambda: state.update(frame=5))
+        st.button("To frame 5", on_click=go_to, args=(5,))
         region = st.segmented_control("Look at", view.regions, default="Whole frame", key="region")
         frame = web.scrubber(view, region)
         st.caption(f"Server: frame {frame}, run {state['runs']}")

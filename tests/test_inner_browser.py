@@ -1,6 +1,7 @@
 """Do the pages of weights and of blur against energy follow cursor, network, click and slider in a browser?"""
 
 import re
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -179,6 +180,35 @@ def test_a_figure_is_drawn_when_it_comes_into_sight_and_shows_the_frame_of_that_
     lowest.scroll_into_view_if_needed()
     expect(lowest).to_have_attribute("data-stands", "yes")
     assert lowest.evaluate(energies) != before
+
+
+def test_a_control_used_before_the_answer_does_not_take_the_cursor_back(laptop, address):  # noqa: F811
+    laptop.goto(f"{address}?frame=40")
+    shown, timeline = laptop.locator(".readout"), laptop.locator(".timeline")
+    expect(shown).to_contain_text("Frame 40 of 0–99")
+    looks = [laptop.get_by_test_id("stMain").get_by_role("radio", name=name) for name in ("Whole frame", "Person")]
+    put_and_click = """async (look, [place, gap]) => {
+        const { left, bottom } = timeline.getBoundingClientRect();
+        const at = { clientX: left + place, clientY: bottom - 8, pointerId: 1, bubbles: true };
+        timeline.dispatchEvent(new PointerEvent("pointerdown", at));
+        timeline.dispatchEvent(new PointerEvent("pointerup", at));
+        await new Promise(after => setTimeout(after, gap));
+        look.click();
+    }"""
+    timeline.evaluate("one => { window.timeline = one; one.setPointerCapture = () => {}; }")
+    for number, gap in enumerate((0, 10, 20, 30, 40, 50, 60, 80)):  # milliseconds
+        looks[number % 2].evaluate(put_and_click, [220 + 70 * number, gap])
+        told = re.match(r"Frame (\d+) of", shown.inner_text())[1]
+        expect(looks[number % 2]).to_have_attribute("aria-checked", "true")
+        laptop.wait_for_timeout(1000)
+        laptop.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+        assert shown.inner_text().startswith(f"Frame {told} of"), f"after {gap} ms"
+        assert parse_qs(urlparse(laptop.url).query)["frame"] == [told]
+        assert looks[number % 2].get_attribute("aria-checked") == "true"
+    timeline.press("ArrowRight")
+    laptop.wait_for_url(f"**frame={int(told) + 1}*")
+    laptop.go_back()
+    expect(shown).to_contain_text(f"Frame {told} of")
 
 
 def test_figures_are_as_wide_as_their_place(laptop, address):  # noqa: F811

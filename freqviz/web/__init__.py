@@ -1,10 +1,11 @@
 """What serves every page: the sidebar, the box, runs and their results, and how a figure is shown."""
 
+from freqviz.web.cursors import cursor, cursor_row
 from freqviz.web.export import arrange, choose_paper, drawn, exports, offer_sheet
 from freqviz.web.first import First
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
-from freqviz.web.page import cursor, cursor_row, open_page, open_shelf, sentences, show
+from freqviz.web.page import open_page, open_shelf, sentences, show
 from freqviz.web.paperwork import Paperwork
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.sides import Sides

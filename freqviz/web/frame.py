@@ -8,7 +8,8 @@ import streamlit as st
 
 from freqviz import figures, jobs
 from freqviz.web import visitor, work
-from freqviz.web.page import show, slider
+from freqviz.web.cursors import go_to, slider
+from freqviz.web.page import show
 from freqviz.web.scrubber import scrub
 from freqviz.web.view import View
 
@@ -55,7 +56,8 @@ def scrubber(view: View, region: str) -> int:
 def _take_frame(first: int) -> None:
     state: Any = st.session_state
     told = state[SCRUBBER]["frame"]
-    state["frame"], state[TURN] = first + int(told["frame"]), int(told["turn"])
+    state[TURN] = int(told["turn"])
+    go_to(first + int(told["frame"]))
 
 
 def _take_failure() -> None:

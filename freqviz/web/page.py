@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from freqviz import figures, jobs, reading, run
 from freqviz.analysis import Analysis
-from freqviz.clip import Clip
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import described, sent
-from freqviz.web import ahead, choice, figure, library, session, truth, visitor, work
+from freqviz.web import choice, figure, library, session, truth, visitor, work
 from freqviz.web.ahead import AHEAD
 from freqviz.web.box import draw_box
+from freqviz.web.cursors import slider
 from freqviz.web.images import jpeg
 from freqviz.web.view import View
 from freqviz.web.work import BOX, Request
@@ -34,7 +33,6 @@ a corner to resize it; arrow keys nudge it. Or type it, take the whole frame, or
 there. What was analysed once is kept.
 """
 CORRECT = " Go to such a frame and switch the drawing on to put the box right."
-HELP = "Drag, or click and use the arrow keys: every figure shows this frame."
 COLUMN = 560  # of a figure in two columns, about, CSS pixels
 WIDTH, STAGE_HEIGHT = 1200, 560  # most of the frame that the box is drawn on, CSS pixels
 
@@ -95,29 +93,6 @@ def open_shelf(title: str, caption: str) -> None:
         _run_button(request, planned, ticket, work.finished(planned.key) if planned else None)
         if ticket is not None and not ticket.over:
             _progress(ticket, request.seen()[0])
-
-
-def cursor_row(*widths: int) -> list[DeltaGenerator]:
-    """Columns that stay in sight while the figures scroll: for the cursor and what goes with it."""
-    return st.container(key="cursor_row").columns(widths)
-
-
-def cursor(view: View, place: DeltaGenerator) -> int:
-    """The frame that everything on the page shows; call it inside the fragment that follows it."""
-    return slider(view.clip, place)
-
-
-def slider(clip: Clip, place: DeltaGenerator, help: str = HELP) -> int:
-    """The cursor: shown and linked with the numbers of the whole clip, given as an index into this one."""
-    first, last = clip.first, clip.first + len(clip) - 1
-    if first == last:
-        return 0
-    state: Any = st.session_state
-    if "frame" in state and not first <= state["frame"] <= last:
-        state["frame"] = min(max(state["frame"], first), last)  # of a longer clip, or outside of the part
-    number = place.slider("Frame", first, last, key="frame", bind="query-params", help=help, persist_state="session")
-    ahead.cursor_at(number - first)
-    return number - first
 
 
 def show(

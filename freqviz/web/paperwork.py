@@ -19,10 +19,11 @@ from freqviz.panel import Panel
 from freqviz.paper import Paper
 from freqviz.tables import Comparison
 from freqviz.web import library
+from freqviz.web.cursors import slider
 from freqviz.web.export import settings
 from freqviz.web.exporting import File, offer
 from freqviz.web.images import jpeg
-from freqviz.web.page import sentences, slider
+from freqviz.web.page import sentences
 from freqviz.web.recipe import copies
 from freqviz.web.view import View
 from freqviz.web.weights import Weights

@@ -17,6 +17,7 @@ from freqviz.figures_compare import HEATMAP, INNER, PARTS
 from freqviz.pairs import QUANTITIES, Pair
 from freqviz.panel import Panel
 from freqviz.web import library, work
+from freqviz.web.cursors import go_to
 from freqviz.web.inside import Inside
 from freqviz.web.page import kept, show
 from freqviz.web.recipe import explain, in_python
@@ -59,9 +60,9 @@ class Sides:
         top = max(table, key=lambda row: row["worst"])
         st.markdown(":small[Go to the largest difference]")
         every, one = st.columns(2)
-        every.button(f"All joints: frame {worst}", key="worst", on_click=_go, args=(worst,), width="stretch")
+        every.button(f"All joints: frame {worst}", key="worst", on_click=go_to, args=(worst,), width="stretch")
         say, number = f"{_capital(top['joint'])}: frame {top['worst_frame']}", top["worst_frame"]
-        one.button(say, key="worst of joint", on_click=_go, args=(number,), width="stretch")
+        one.button(say, key="worst of joint", on_click=go_to, args=(number,), width="stretch")
 
     def poses(self) -> None:
         """The frame with the pose of A, of B, and with both."""
@@ -141,7 +142,7 @@ class Sides:
         table = pairs.ranking(self.pair, self.frame)
 
         def move(x: float, y: float) -> None:
-            _go(int(table["worst_frame"][int(np.clip(round(y), 0, len(table) - 1))]))
+            go_to(int(table["worst_frame"][int(np.clip(round(y), 0, len(table) - 1))]))
 
         self._show(figures_compare.ranking, self.frame, height=470, numbers=lambda: table, on_click=move)
 
@@ -155,7 +156,7 @@ class Sides:
             return pd.DataFrame(columns | {f"{name} (box sides)": values for name, values in apart})
 
         def move(x: float, y: float) -> None:
-            _go(int(np.clip(round(x), pair.first, pair.first + len(pair) - 1)))
+            go_to(int(np.clip(round(x), pair.first, pair.first + len(pair) - 1)))
 
         args = (self.frame, joint, self.view.trouble)
         self._show(figures_compare.disagreement, *args, height=430, numbers=numbers, on_click=move)
@@ -223,11 +224,6 @@ class Sides:
         words += ["--out", f"runs/{Path(self.view.file).stem}-compared"]
         command = shlex.join(["python", "-m", "freqviz", "compare", *words])
         explain(panel, command, in_python(python, lines, call), numbers)
-
-
-def _go(number: int) -> None:
-    """Move the cursor to the frame of this number; call it from a callback."""
-    st.session_state["frame"] = number
 
 
 def _take_view(key: str, view: str) -> None:

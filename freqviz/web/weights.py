@@ -19,6 +19,7 @@ from freqviz.clip import Clip
 from freqviz.influence import Change, EncodedWindow, Influence, Intervention
 from freqviz.panel import Panel
 from freqviz.web import work
+from freqviz.web.cursors import go_to
 from freqviz.web.page import show
 from freqviz.web.recipe import explain, in_python
 from freqviz.web.view import TRUE_BLUR, View, typed
@@ -92,7 +93,7 @@ class Weights:
         """A measure of blur against an energy or a weight, a point a frame; a clicked point moves the cursor."""
 
         def move(x: float, y: float) -> None:
-            st.session_state["frame"] = self._nearest(blur, quantity, x, y)
+            go_to(self._nearest(blur, quantity, x, y))
 
         panel = figures.blur_against_energy(self.table, blur, quantity, self.number)
         call = f"figures.blur_against_energy(table, {blur!r}, {quantity!r}, {self.number})"
