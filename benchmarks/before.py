@@ -17,9 +17,8 @@ CHILD = """
 import gc, json, sys, tempfile, time
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
-from freqviz import Clip, analyse
+from freqviz import Clip, analyse, load_analysis
 from freqviz.jobs import keep_memory
-from freqviz.analysis import load_analysis
 from freqviz.run import Run
 from freqviz.store import Store
 from freqviz.web import work

@@ -659,7 +659,7 @@ class _Step:
     source: str
     segment: int
     rows: dict[str, dict[str, NDArray[Any]]]  # by network
-    in_hand: "windows.InHand"  # frames around the keys
+    in_hand: windows.InHand  # frames around the keys
     first: int  # number of the clip's first frame
     seconds: dict[str, float]  # so far, by network
     here: "_Here"

@@ -38,16 +38,8 @@ ONLY = {  # library: layers that may import it
     "matplotlib": {"to_matplotlib", "look"},
     "av": {"video", "to_video", "__main__"},
     "decord": {"clip", "__main__"},
-    "torch": {
-        "models",
-        "trace",
-        "devices",
-        "windows",
-        "run",
-        "influence",
-        "learn",
-        "__main__",
-    },  # influence exchanges encoded maps
+    # influence exchanges encoded maps
+    "torch": {"models", "trace", "devices", "windows", "run", "influence", "learn", "__main__"},
 }
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

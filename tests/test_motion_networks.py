@@ -54,11 +54,11 @@ def test_the_spectral_gradient_sees_blur_and_not_a_still_window(rng):
     sharp = torch.rand(1, 1, 192, 144, generator=rng)
     blurred = nn.functional.avg_pool2d(sharp, (1, 9), 1, (0, 4))  # horizontally
     source = LocalSpectrum()
-    encoded = source.encode(torch.cat([sharp, sharp, sharp, blurred, blurred]))
+    encoded = source.encode(torch.cat([sharp, blurred]))
     with watch(source, ["spectral_gradient"]) as seen:
-        source({name: maps[None] for name, maps in encoded.items()})
+        source({name: maps[None, [0, 0, 0, 1, 1]] for name, maps in encoded.items()})
     gradient = seen["gradient"][0]  # (4, 45, 24, 18)
-    assert gradient[[0, 1, 3]].abs().max() < 1e-5  # equal frames of a batch: sums are not always taken alike
+    assert gradient[[0, 1, 3]].abs().max() == 0
     change = gradient[2, :, 3:-3, 3:-3].mean((-2, -1)).view(9, 5)
     assert change[4, 3] < -1  # v = 0, u = 3/16: along the blur
     assert change[8, 0].abs() < 0.5 * change[4, 3].abs()  # v = 4/16, u = 0: across it

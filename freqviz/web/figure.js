@@ -45,8 +45,8 @@ function figure(place) {
       busy = false;
     }
     if (drawn !== mine) return;
-    fit(); // its place, and a newer figure, may have come meanwhile
-    draw();
+    draw(); // a newer one may have come meanwhile
+    fit(); // or its place have changed
   }
 
   function fit() {
