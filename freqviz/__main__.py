@@ -552,10 +552,10 @@ def log(
     with plain_errors():
         if card is not None:
             import models
-            from freqviz.learn import train as learn
+            from freqviz.learn import record
 
             models.checkpoint(card)  # a network of this name
-            curve = learn.curve(runs[0], card) if len(runs) == 1 else {}
+            curve = record.curve(runs[0], card) if len(runs) == 1 else {}
             if not curve:
                 raise FileNotFoundError(f"--card needs one folder or log of {card}, got {', '.join(map(str, runs))}")
             told = f"{len(curve['step'])} steps, {', '.join(curve)}"

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import fft
 
 from freqviz import boxes
-from freqviz.spectra import luma, noise_floor, power_spectrum, radial_frequency
+from freqviz.spectra import half_frequency, half_plane_weights, half_power, luma, noise_floor
 
 HIGH_BAND, LOW_BAND = (0.08, 0.25), (0.01, 0.04)  # cycles/pixel, of the default index
 LENGTHS = (
@@ -138,12 +138,12 @@ def measures(frame: np.ndarray, box: np.ndarray) -> dict[str, float]:
     image = luma(_region(frame, box))
     if min(image.shape) < SMALLEST:
         return dict.fromkeys(MEASURES, float("nan"))
-    power = power_spectrum(image)
-    motion = _motion(power)
+    half = _half(image)
+    motion = _motion(half)
     return {
-        "spectral_index": _index(power, guard=True),
-        "high_frequency_ratio": _high_ratio(power, 0.15),
-        "spectral_centroid": _centroid(power),
+        "spectral_index": _index(half, guard=True),
+        "high_frequency_ratio": _high_ratio(half, 0.15),
+        "spectral_centroid": _centroid(half),
         "laplacian_variance": laplacian_variance(image),
         "tenengrad": tenengrad(image),
         "edge_width": edge_width(image),
@@ -165,7 +165,7 @@ def spectral_index(image: np.ndarray, guard: bool = True) -> float:
     Returns:
         Natural logarithm of a ratio, about -6 (blurred) to -2 (sharp); NaN for a flat image or empty bands.
     """
-    return _index(power_spectrum(image), guard)
+    return _index(_half(_image(image)), guard)
 
 
 def high_frequency_ratio(image: np.ndarray, cutoff: float = 0.15) -> float:
@@ -177,7 +177,7 @@ def high_frequency_ratio(image: np.ndarray, cutoff: float = 0.15) -> float:
     Returns:
         Fraction in [0, 1] of the energy in 0 < f <= .5; NaN for a flat image.
     """
-    return _high_ratio(power_spectrum(image), cutoff)
+    return _high_ratio(_half(_image(image)), cutoff)
 
 
 def spectral_centroid(image: np.ndarray) -> float:
@@ -188,7 +188,7 @@ def spectral_centroid(image: np.ndarray) -> float:
     Returns:
         Cycles/pixel in (0, .5]; NaN for a flat image.
     """
-    return _centroid(power_spectrum(image))
+    return _centroid(_half(_image(image)))
 
 
 def laplacian_variance(image: np.ndarray) -> float:
@@ -233,8 +233,8 @@ def edge_width(image: np.ndarray) -> float:
     Reference:
         Marziliano et al., A no-reference perceptual blur metric, ICIP 2002 (there: Sobel edges, rows only).
     """
-    x = _image(image)
-    widths = np.concatenate([_run_widths(x), _run_widths(x.T)])
+    x = np.ascontiguousarray(_image(image))
+    widths = np.concatenate([_run_widths(x), _run_widths(cv2.transpose(x))])
     return float(widths.mean()) if widths.size else float("nan")
 
 
@@ -257,7 +257,7 @@ def cepstral_blur(image: np.ndarray) -> MotionBlur:
     """
     if min(np.shape(image)) < SMALLEST:
         raise ValueError(f"cepstral_blur needs sides of at least {SMALLEST} px, got {np.shape(image)}")
-    return _motion(power_spectrum(_image(image)))
+    return _motion(_half(_image(image)))
 
 
 def region(size: tuple[int, ...], box: np.ndarray) -> tuple[slice, slice]:
@@ -337,85 +337,100 @@ def _region(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     return frame[rows, columns]
 
 
-def _flat(power: np.ndarray) -> bool:
-    return bool(power.sum() < 1e-9 * power.size)  # a tenth of the quantisation noise of 8 bits is 1e-7
+class _Half(NamedTuple):
+    """`half_power` (H, W // 2 + 1) of an image, W, and whether the image is flat."""
+
+    power: np.ndarray
+    width: int
+    flat: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self.power), self.width
+
+    def sum(self, weights: np.ndarray) -> float:
+        return float(np.vdot(self.power, weights))
 
 
-def _index(power: np.ndarray, guard: bool) -> float:
-    bands = [_inside(*power.shape, *band) for band in (HIGH_BAND, LOW_BAND)]
+def _half(image: np.ndarray) -> _Half:
+    power, (height, width) = half_power(image), image.shape
+    total = float(power.sum(0) @ half_plane_weights(width))
+    return _Half(power, width, total < 1e-9 * height * width)  # a tenth of the quantisation noise of 8 bits is 1e-7
+
+
+def _index(half: _Half, guard: bool) -> float:
+    bands = [_inside(*half.size, *band) for band in (HIGH_BAND, LOW_BAND)]
     cells = [float(band.sum()) for band in bands]
-    if _flat(power) or not all(cells):
+    if half.flat or not all(cells):
         return float("nan")
-    floor = float(noise_floor(power)) if guard else 0.0
-    high, low = (_dot(power, band) / count for band, count in zip(bands, cells, strict=True))
+    floor = float(noise_floor(half.power, half.width)) if guard else 0.0
+    high, low = (half.sum(band) / count for band, count in zip(bands, cells, strict=True))
     return float(np.log(max(high - floor, 0.03 * high)) - np.log(low))
 
 
-def _high_ratio(power: np.ndarray, cutoff: float) -> float:
-    if _flat(power):
+def _high_ratio(half: _Half, cutoff: float) -> float:
+    if half.flat:
         return float("nan")
-    high, all_ = (_dot(power, _inside(*power.shape, low, HIGHEST)) for low in (cutoff, -1.0))
+    high, all_ = (half.sum(_inside(*half.size, low, HIGHEST)) for low in (cutoff, -1.0))
     return high / all_
 
 
-def _centroid(power: np.ndarray) -> float:
-    if _flat(power):
+def _centroid(half: _Half) -> float:
+    if half.flat:
         return float("nan")
-    return _dot(power, _radii(*power.shape)) / _dot(power, _inside(*power.shape, -1.0, HIGHEST))
-
-
-def _dot(power: np.ndarray, weights: np.ndarray) -> float:
-    return float(np.vdot(power, weights.astype(power.dtype, copy=False)))
+    return half.sum(_radii(*half.size)) / half.sum(_inside(*half.size, -1.0, HIGHEST))
 
 
 @lru_cache(maxsize=8)
 def _inside(height: int, width: int, low: float, high: float) -> np.ndarray:
-    """(H, W) 1 where low < f < high, else 0."""
-    radius = radial_frequency(height, width)
-    return ((radius > low) & (radius < high)).astype(np.float32)
+    """(H, W // 2 + 1) how often a cell counts where low < f < high, else 0."""
+    radius = half_frequency(height, width)
+    return (((radius > low) & (radius < high)) * half_plane_weights(width)).astype(np.float32)
 
 
 @lru_cache(maxsize=2)
 def _radii(height: int, width: int) -> np.ndarray:
-    """(H, W) frequency up to .5 cycles/pixel, 0 beyond."""
-    return (radial_frequency(height, width) * _inside(height, width, -1.0, HIGHEST)).astype(np.float32)
+    """(H, W // 2 + 1) frequency up to .5 cycles/pixel times how often it counts, 0 beyond."""
+    return (half_frequency(height, width) * _inside(height, width, -1.0, HIGHEST)).astype(np.float32)
 
 
 def _run_widths(image: np.ndarray) -> np.ndarray:
     """Lengths of the strong monotone runs of all rows."""
-    step = cv2.sepFilter2D(np.ascontiguousarray(image), -1, STEP, ALONG, anchor=(0, 1))[1:-1, :-1]
-    height = np.abs(step)
+    step = cv2.sepFilter2D(image, -1, STEP, ALONG, anchor=(0, 1))[1:-1, :-1]
     strong, sign = (np.zeros((len(step), step.shape[1] + 1), kind) for kind in (bool, np.int8))  # a zero ends each row
     mean_square = cv2.norm(step, cv2.NORM_L2SQR) / step.size
-    np.greater(height, max(2 * np.sqrt(mean_square), ROUNDING), out=strong[:, :-1])
+    np.greater(np.abs(step), max(2 * np.sqrt(mean_square), ROUNDING), out=strong[:, :-1])
     np.subtract(step >= ROUNDING, step <= -ROUNDING, out=sign[:, :-1], dtype=np.int8)
-    sign = sign.ravel()
-    ends = np.concatenate([[0], np.flatnonzero(sign[1:] != sign[:-1]) + 1, [sign.size]])  # of runs, the flat ones too
-    run = np.searchsorted(ends, np.flatnonzero(strong), "right")  # the end of the one that a strong step is in
-    run = run[np.diff(run, prepend=0) > 0]
-    return ends[run] - ends[run - 1]
+    new = np.diff(sign.ravel(), prepend=0) != 0  # where a run begins, the flat ones too
+    starts = np.concatenate([[0], np.flatnonzero(new), [new.size]])
+    run = np.cumsum(new, dtype=np.int32)[strong.ravel()]
+    run = run[np.diff(run, prepend=-1) > 0]
+    return starts[run + 1] - starts[run]
 
 
-def _motion(power: np.ndarray) -> MotionBlur:
-    if _flat(power):
+def _motion(half: _Half) -> MotionBlur:
+    if half.flat:
         return MotionBlur(float("nan"), float("nan"), float("nan"))
-    ring, cells, taper, distance, angle, annulus = _cepstral_grid(*power.shape)
-    log_power = np.log(power + 1e-6)
-    mean = (np.bincount(ring.ravel(), weights=log_power.ravel()) / cells).astype(log_power.dtype)
-    # log power is even, so the half plane of its transform is real and holds each point once
-    cepstrum = fft.rfft2(fft.ifftshift((log_power - mean[ring]) * taper)).real[annulus]
+    ring, counts, cells, taper, distance, angle, annulus = _cepstral_grid(*half.size)
+    log_power = np.log(half.power + 1e-6)
+    mean = (np.bincount(ring.ravel(), weights=(log_power * counts).ravel()) / cells).astype(log_power.dtype)
+    cepstrum = fft.irfft2((log_power - mean[ring]) * taper, half.size)[annulus]
     deepest = int(np.argmin(cepstrum))
     confidence = float((cepstrum.mean() - cepstrum[deepest]) / cepstrum.std())
-    return MotionBlur(float(distance[annulus][deepest]), float(angle[annulus][deepest]), confidence)
+    return MotionBlur(float(distance[deepest]), float(angle[deepest]), confidence)
 
 
 @lru_cache(maxsize=4)
 def _cepstral_grid(height: int, width: int) -> tuple[np.ndarray, ...]:
-    """Rings of the spectrum, their sizes, low-pass taper; of the cepstrum distance, angle, where to look."""
-    radius = radial_frequency(height, width)
+    """Of the half spectrum rings, how often a column counts, sizes of the rings, low-pass taper; of the cepstrum, which
+    is even, distance and angle of the cells where to look, and which those are."""
+    radius, counts = half_frequency(height, width), half_plane_weights(width).astype(np.float32)
     ring = np.rint(radius * min(height, width)).astype(int)
+    cells = np.maximum(np.bincount(ring.ravel(), weights=np.broadcast_to(counts, ring.shape).ravel()), 1)
     x, y = np.arange(width // 2 + 1)[None, :], np.rint(fft.fftfreq(height) * height)[:, None]
     distance = np.hypot(y, x)
-    annulus = (distance >= LENGTHS[0]) & (distance <= min(LENGTHS[1], min(height, width) / 3))
-    cells = np.maximum(np.bincount(ring.ravel()), 1)
-    return ring, cells, np.exp(-((radius / 0.35) ** 4)).astype(np.float32), distance, np.arctan2(y, x) % np.pi, annulus
+    near = (distance >= LENGTHS[0]) & (distance <= min(LENGTHS[1], min(height, width) / 3))
+    annulus = np.zeros((height, width), bool)
+    annulus[:, : width // 2 + 1] = near
+    taper = np.exp(-((radius / 0.35) ** 4)).astype(np.float32)
+    return ring, counts, cells, taper, distance[near], (np.arctan2(y, x) % np.pi)[near], annulus

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from freqviz import crops
 from freqviz.learn import ablations as ab
-from freqviz.learn import answers, train
+from freqviz.learn import answers, losses
 from models.network import density
 from models.probe import watch
 from models.video import CHANNELS
@@ -17,9 +17,9 @@ from models.video import CHANNELS
 SIZE = (48, 36)
 
 
-def gaussians(places, width=train.SIGMA):
+def gaussians(places, width=losses.SIGMA):
     """(1, J, 48, 36) densities of bells at places in cells."""
-    return train.targets(torch.tensor([places]) * 4 + 1.5, SIZE, 4, width)
+    return losses.targets(torch.tensor([places]) * 4 + 1.5, SIZE, 4, width)
 
 
 ONE = torch.ones(1, 2)
@@ -42,7 +42,7 @@ def test_a_joint_that_does_not_count_teaches_nothing(loss):
 
 
 def test_phase_does_not_feel_the_width_but_the_place():
-    wide = gaussians([(15.0, 20.0), (22.3, 30.6)], 1.2 * train.SIGMA)
+    wide = gaussians([(15.0, 20.0), (22.3, 30.6)], 1.2 * losses.SIGMA)
     assert answers.phase_loss(wide.clamp_min(1e-30).log(), TARGET, ONE).item() < 1e-4
     assert answers.squared_error(wide.clamp_min(1e-30).log(), TARGET, ONE).item() > 1e-4
 
@@ -59,7 +59,7 @@ def test_the_characteristic_function_is_summed_over_the_whole_plane_up_to_the_ca
 
 def test_the_focal_loss_is_its_written_out_definition():
     found = gaussians([(17.0, 20.5), (20.0, 30.0)])
-    distance = torch.fft.fft2((found - TARGET) * (2 * math.pi * train.SIGMA**2)).abs()
+    distance = torch.fft.fft2((found - TARGET) * (2 * math.pi * losses.SIGMA**2)).abs()
     each = (distance / distance.amax((-2, -1), keepdim=True) * distance.square()).mean((-2, -1))
     told = answers.focal_frequency_loss(found.clamp_min(1e-30).log(), TARGET, ONE)
     assert told.item() == pytest.approx(each.mean().item(), rel=1e-4)
@@ -193,10 +193,10 @@ def test_what_is_measured_of_a_heatmap_is_zero_at_its_target():
     box = torch.tensor([[20.0, 20.0, 60.0, 80.0]], dtype=torch.float64)
     given = {"box": box, "joints": joints}
     inside = crops.transform(joints[0, 2].numpy(), crops.matrix(box[0].numpy()))
-    target = train.targets(torch.from_numpy(inside).float()[None], SIZE, 4)
+    target = losses.targets(torch.from_numpy(inside).float()[None], SIZE, 4)
     found = ab.measures(target, given)
     assert found["spectrum"].max() < 1e-5
-    np.testing.assert_allclose(found["above"], math.exp(-((2 * math.pi * train.SIGMA * 0.25) ** 2)), atol=0.003)
+    np.testing.assert_allclose(found["above"], math.exp(-((2 * math.pi * losses.SIGMA * 0.25) ** 2)), atol=0.003)
     np.testing.assert_allclose(found["pose"][0], joints[0, 2], atol=0.1)
     assert np.abs(found["peak"][0] - joints[0, 2].numpy()).max() < 0.75 * 1.25 * 80 / 48
     spiky = density(10 * torch.randn(1, 14, *SIZE))

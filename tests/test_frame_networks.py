@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 import models
-from freqviz.learn.train import GATE, begin_as, enter
+from freqviz.learn.losses import GATE, enter
+from freqviz.learn.steps import begin_as
 from models.dct_input import CHANNELS, COUNTS, YCBCR, BlockDCT, ChannelGate
 from models.global_filter import GlobalFilter, resized
 

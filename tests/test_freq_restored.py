@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import models
-from freqviz.learn import train
+from freqviz.learn import losses, steps
 from freqviz.trace import light_frames, light_rows, trace_window
 from models.freq_restored import OF_RESTORER, FreqRestored
 from models.probe import probes
@@ -16,8 +16,8 @@ def built(variant: str) -> FreqRestored:
     """Begun as its training begins."""
     network = models.build("freq-restored", variant)
     assert isinstance(network, FreqRestored)
-    train.begin_as(network, models.load(network.start))
-    train.begin_as(network.restorer, models.load("freq-deblur", variant=variant))
+    steps.begin_as(network, models.load(network.start))
+    steps.begin_as(network.restorer, models.load("freq-deblur", variant=variant))
     return network.eval()
 
 
@@ -94,9 +94,9 @@ def test_what_restores_is_not_told_how_blurred_its_key_frame_was():
     scores, lengths = torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([[0.0, 20.0, 10.0]])
     known = lengths.clone()
     known[:, 1] = float("nan")
-    pair = train.rank_loss(scores[:, [0, 2]], lengths[:, [0, 2]])
-    assert train.rank_loss(scores, known) == pytest.approx(pair.item())
-    assert train.rank_loss(scores, lengths) != pytest.approx(pair.item())
+    pair = losses.rank_loss(scores[:, [0, 2]], lengths[:, [0, 2]])
+    assert losses.rank_loss(scores, known) == pytest.approx(pair.item())
+    assert losses.rank_loss(scores, lengths) != pytest.approx(pair.item())
 
 
 def test_maps_of_the_restorer_do_not_hide_those_of_the_network(frames):

@@ -7,7 +7,7 @@ import torch
 from freqviz import figures_heatmaps as figures
 from freqviz import heatmaps, poses
 from freqviz.heatmaps import Heatmaps
-from freqviz.learn import train
+from freqviz.learn import losses
 from freqviz.panel import Heatmap, Line, Panel, Points, Rule
 from freqviz.to_matplotlib import render
 from freqviz.to_plotly import to_plotly
@@ -40,9 +40,9 @@ def maps() -> Heatmaps:
 
 def test_the_target_is_that_of_training():
     ours = np.stack([heatmaps.target(place, CELLS, STRIDE) for place in PLACES])
-    theirs = train.targets(torch.from_numpy(PLACES)[None], CELLS, STRIDE)[0]
+    theirs = losses.targets(torch.from_numpy(PLACES)[None], CELLS, STRIDE)[0]
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
-    assert heatmaps.SIGMA == train.SIGMA
+    assert heatmaps.SIGMA == losses.SIGMA
 
 
 @pytest.mark.parametrize(("cells", "sigma"), [((48, 36), 1.25), ((47, 35), 2.0)])

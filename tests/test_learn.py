@@ -12,7 +12,7 @@ from torch import nn
 
 import models
 from freqviz import poses
-from freqviz.learn import data, evaluate, train
+from freqviz.learn import data, evaluate, losses, recipes, steps, train
 from freqviz.learn.data import ClipInfo
 
 TITLES = [f"film{i}" for i in range(60)]
@@ -24,23 +24,23 @@ def info(title: str, part: str, action: str = "run", full: bool = True) -> ClipI
 
 def test_a_target_is_a_density_centred_on_the_joint():
     joints = torch.tensor([[[61.5, 37.5], [20.3, 90.1]]])
-    target = train.targets(joints, (48, 36), 4)
+    target = losses.targets(joints, (48, 36), 4)
     assert torch.allclose(target.sum((-2, -1)), torch.ones(1, 2))
     found, _ = poses.decode(target.numpy())
     assert np.abs(found - joints.numpy()).max() < 0.05
 
 
 def test_cross_entropy_is_least_at_the_target_and_ignores_joints_that_do_not_count():
-    target = train.targets(torch.tensor([[[61.5, 37.5], [20.3, 90.1]]]), (48, 36), 4)
+    target = losses.targets(torch.tensor([[[61.5, 37.5], [20.3, 90.1]]]), (48, 36), 4)
     counts = torch.tensor([[True, False]])
-    best = train.cross_entropy(target.clamp_min(1e-30).log(), target, counts)
+    best = losses.cross_entropy(target.clamp_min(1e-30).log(), target, counts)
     entropy = -(target[0, 0] * target[0, 0].clamp_min(1e-30).log()).sum()
     assert best.item() == pytest.approx(entropy.item(), abs=1e-4)
     wrong = target.clone()
     wrong[0, 1] = 1 / wrong[0, 1].numel()
-    assert torch.equal(best, train.cross_entropy(wrong.clamp_min(1e-30).log(), target, counts))
+    assert torch.equal(best, losses.cross_entropy(wrong.clamp_min(1e-30).log(), target, counts))
     wrong[0, 0] = wrong[0, 0].roll(3, 1)
-    assert train.cross_entropy(wrong.clamp_min(1e-30).log(), target, counts) > best + 1
+    assert losses.cross_entropy(wrong.clamp_min(1e-30).log(), target, counts) > best + 1
 
 
 def test_the_fourier_loss_agrees_with_the_full_plane_written_out():
@@ -49,7 +49,7 @@ def test_the_fourier_loss_agrees_with_the_full_plane_written_out():
         found, target = (
             torch.softmax(torch.randn(1, 2, 60 // 6 * w, generator=rng), -1).view(1, 2, 10, w) for _ in range(2)
         )
-        scale = 2 * math.pi * train.SIGMA**2
+        scale = 2 * math.pi * losses.SIGMA**2
         total = count = 0.0
         for j in range(2):
             plane = torch.fft.fft2((found - target)[0, j] * scale, norm="ortho")
@@ -59,15 +59,15 @@ def test_the_fourier_loss_agrees_with_the_full_plane_written_out():
                     if math.hypot(fv, fu) <= 0.25:
                         total += abs(plane[v, u].real.item()) + abs(plane[v, u].imag.item())
                         count += 1
-        got = train.fourier_loss(found, target, torch.ones(1, 2, dtype=torch.bool))
+        got = losses.fourier_loss(found, target, torch.ones(1, 2, dtype=torch.bool))
         assert got.item() == pytest.approx(total / count, rel=1e-4)
 
 
 def test_the_ranking_loss_wants_the_sharper_frame_to_score_higher():
     lengths = torch.tensor([[0.0, 20.0, 21.0]])
     right, wrong = torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[-2.0, 0.0, 0.0]])
-    assert train.rank_loss(right, lengths) < math.log(2) < train.rank_loss(wrong, lengths)
-    assert train.rank_loss(wrong, torch.zeros(1, 3)) == 0
+    assert losses.rank_loss(right, lengths) < math.log(2) < losses.rank_loss(wrong, lengths)
+    assert losses.rank_loss(wrong, torch.zeros(1, 3)) == 0
 
 
 def test_what_began_from_nothing_learns_faster_than_what_was_known():
@@ -75,7 +75,7 @@ def test_what_began_from_nothing_learns_faster_than_what_was_known():
     network["old"].bias.requires_grad_(False)
 
     def rates(known=()):
-        groups = train.optimiser(network, train.VIDEO, known).param_groups
+        groups = steps.optimiser(network, recipes.VIDEO, known).param_groups
         names = {id(p): name for name, p in network.named_parameters()}
         return {names[id(p)]: (group["times"], group["weight_decay"] > 0) for group in groups for p in group["params"]}
 
@@ -98,8 +98,8 @@ def test_the_displacement_loss_is_zero_where_the_flow_follows_the_joints():
     for i, away in enumerate((-2, -1, 1, 2)):
         flow[i, :, 0] = 3.0 * away
     batch = {"joints": joints, "counts": counts}
-    assert train.displacement_loss({"align8.offset": flow}, batch, 2) < 1e-6
-    assert train.displacement_loss({"align8.offset": -flow}, batch, 2) > 4
+    assert losses.displacement_loss({"align8.offset": flow}, batch, 2) < 1e-6
+    assert losses.displacement_loss({"align8.offset": -flow}, batch, 2) > 4
 
 
 def test_whole_titles_are_held_out_and_those_of_the_test_split_stay_out_of_both():
@@ -164,7 +164,7 @@ def test_an_occluder_covers_a_fifth_of_the_box():
 
 
 def test_a_true_alignment_moves_a_density_onto_the_key_frame():
-    target = train.targets(torch.tensor([[[70.0, 90.0]]]), (48, 36), 4)[0]
+    target = losses.targets(torch.tensor([[[70.0, 90.0]]]), (48, 36), 4)[0]
     moved = evaluate.shifted(target, torch.tensor([[2.0, -3.0]]))
     found, _ = poses.decode(moved.numpy())
     assert found[0] == pytest.approx([70 - 8, 90 + 12], abs=0.1)
@@ -299,7 +299,7 @@ def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(peo
     monkeypatch.setattr(train, "validate_frames", lambda *_: np.zeros(3))
     monkeypatch.setattr(models, "save", lambda *_, **__: None)
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
-    recipe = train.Recipe("spatial-frame", steps=4, batch=2, small=0.5, restart=2, validate_every=2, save_every=1)
+    recipe = recipes.Recipe("spatial-frame", steps=4, batch=2, small=0.5, restart=2, validate_every=2, save_every=1)
 
     def last(run):
         return torch.load(run / "state.pt", weights_only=True)["network"]
@@ -324,7 +324,7 @@ def test_heads_train_on_a_frozen_backbone_and_resume(people, tmp_path, monkeypat
     saved = {}
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(models, "save", lambda name, network, seed, variant: saved.__setitem__((name, seed), network))
-    recipe = train.Recipe("video", steps=2, batch=2, warmup=1, validate_every=1, save_every=1)
+    recipe = recipes.Recipe("video", steps=2, batch=2, warmup=1, validate_every=1, save_every=1)
     heads = [("spatial-video", 0), ("freq-video", 1)]
     assert train.train_heads(recipe, heads, people, tmp_path / "a" / "whole", say=lambda *_: None)
     whole = {key: train.own_state(network) for key, network in saved.items()}
@@ -348,7 +348,7 @@ def test_a_student_learns_from_its_teacher_in_the_same_run_and_resumes(people, t
     monkeypatch.setattr(models, "WEIGHTS", tmp_path / "weights")
     saved = {}
     monkeypatch.setattr(models, "save", lambda *of: saved.__setitem__((of[0], of[3]), of[1]))
-    recipe = replace(train.RECIPES["motion"], steps=3, batch=2, warmup=1, validate_every=1, save_every=1)
+    recipe = replace(recipes.RECIPES["motion"], steps=3, batch=2, warmup=1, validate_every=1, save_every=1)
     heads = [(name, 0) for name in ("freq-motion", "freq-motion-distilled", "freq-motion-distilled alone")]
     assert train.train_heads(recipe, heads, people, tmp_path / "a" / "whole", say=lambda *_: None)
     whole = {key: train.own_state(network) for key, network in saved.items()}

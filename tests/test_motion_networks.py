@@ -9,7 +9,7 @@ from torch import nn
 
 import models
 from freqviz.learn import distill, flow
-from freqviz.learn.train import begin_as
+from freqviz.learn.steps import begin_as
 from models import freq_4d, freq_motion
 from models.cost import multiply_adds
 from models.freq_motion import LocalSpectrum, OpticalFlow

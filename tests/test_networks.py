@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import models
 from freqviz import again, cards, figures_networks, to_matplotlib, to_pgfplots
 from freqviz.__main__ import app
-from freqviz.learn import train
+from freqviz.learn import record
 from freqviz.panel import Axis, Panel, Points, Texts
 from freqviz.to_plotly import to_plotly
 
@@ -72,15 +72,15 @@ def test_a_card_alone_gives_scores_and_words(weights, monkeypatch, tmp_path):
 def test_a_curve_keeps_the_ends_of_a_log_and_at_most_sixty_rows(tmp_path):
     LOG.to_csv(tmp_path / "log-freq-video-1.csv", index=False)
     LOG[:1].to_csv(tmp_path / "log-spatial-video-0.csv", index=False)
-    found = train.curve(tmp_path, "freq-video")
+    found = record.curve(tmp_path, "freq-video")
     assert list(found) == ["step", "seconds", "pose"]
     assert {len(column) for column in found.values()} == {60}
     assert (found["step"][0], found["step"][-1], found["pose"][-1]) == (1, 200, 2.01)
-    assert train.curve(tmp_path, "spatial-video")["step"] == [1]
-    assert train.curve(tmp_path, "spatial-frame") == {}
+    assert record.curve(tmp_path, "spatial-video")["step"] == [1]
+    assert record.curve(tmp_path, "spatial-frame") == {}
     (tmp_path / "log.csv").write_text("step,loss\n1,2\n2\n")
     with pytest.raises(ValueError, match=r"log\.csv must be a table of numbers"):
-        train.curve(tmp_path, "spatial-frame")
+        record.curve(tmp_path, "spatial-frame")
 
 
 def test_the_command_puts_a_curve_into_the_card_and_the_page_has_its_figures(weights, tmp_path):

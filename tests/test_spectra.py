@@ -77,6 +77,16 @@ def test_band_energies_sum_to_the_variance(height, width, stride, seed):
     assert bands.sum() == pytest.approx(image.var(), rel=1e-9)
 
 
+@pytest.mark.parametrize("window", ["hann", None])
+@pytest.mark.parametrize("shape", [(9, 8), (8, 9), (2, 7, 11), (4, 4)])
+def test_half_a_plane_of_power_holds_the_whole(shape, window, rng):
+    image = rng.random(shape)
+    half = spectra.half_power(image, window)
+    assert half.shape == (*shape[:-1], shape[-1] // 2 + 1)
+    whole = spectra.whole_plane(half, shape[-1])
+    np.testing.assert_allclose(whole, spectra.power_spectrum(image, window), rtol=1e-9, atol=1e-20)
+
+
 @pytest.mark.parametrize("shape", [(24, 31), (31, 24), (7, 7)])
 def test_zero_frequency_stands_where_the_module_says(shape):
     power = spectra.power_spectrum(np.full(shape, 3.0), window=None, mean_removed=False)
@@ -166,6 +176,18 @@ def test_the_noise_floor_is_the_median_of_what_lies_above_the_band(rng, size):
     high = spectra.radial_frequency(*size) > spectra.NOISE_BAND
     expected = np.median(power[:, high], axis=-1) / np.log(2) if high.any() else np.zeros(2)
     assert spectra.noise_floor(power) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [(15, 9), (16, 12), (15, 12), (16, 9), (2, 2), (3, 3)])
+def test_the_noise_floor_of_half_a_plane_counts_f_and_minus_f_once(rng, size):
+    height, width = size
+    half, mirrored, seen = rng.random((2, height, width // 2 + 1)), set(), []
+    for v, u in np.ndindex(*half.shape[1:]):
+        if np.hypot(min(v, height - v) / height, u / width) > spectra.NOISE_BAND and (v, u) not in mirrored:
+            mirrored.add((-v % height, -u % width))
+            seen.append(half[:, v, u])
+    expected = np.median(seen, axis=0) / np.log(2) if seen else np.zeros(2)
+    assert spectra.noise_floor(half, width) == pytest.approx(expected)
 
 
 def test_the_noise_floor_is_the_variance_of_white_noise_and_can_be_subtracted(rng):

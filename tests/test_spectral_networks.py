@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import models
-from freqviz.learn import train
+from freqviz.learn import losses, recipes, steps, train
 from models.cost import Counter
 from models.freq_full import DepthwiseVolume, FreqFull
 from models.multi_frequency import EnergyFrequencyInteraction
@@ -157,8 +157,8 @@ def test_an_unknown_form_names_the_known_ones():
 def test_the_privileged_loss_is_zero_at_the_sharp_features_and_one_at_their_mean():
     sharp = torch.randn(2, 3, 6, 5, generator=torch.Generator().manual_seed(0))
     mean = sharp.mean((0, 2, 3), keepdim=True).expand_as(sharp)
-    assert train.privileged_loss(sharp, sharp) == 0
-    assert float(train.privileged_loss(mean, sharp)) == pytest.approx(1, abs=1e-5)
+    assert losses.privileged_loss(sharp, sharp) == 0
+    assert float(losses.privileged_loss(mean, sharp)) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(("name", "variant"), FORMS + LONGER)
@@ -174,10 +174,10 @@ def test_training_reaches_what_each_form_adds(name, variant):
         "joints": joints, "counts": torch.ones(2, count, 14, dtype=torch.bool), "still": torch.tensor([True, False]),
         "lengths": torch.zeros(2, count), "sharp_f8": sharp,
     }  # fmt: skip
-    solver = train.optimiser(network, train.RECIPES["spectral-heads"])
+    solver = steps.optimiser(network, recipes.RECIPES["spectral-heads"])
     for _ in range(2):  # the second step reaches what stands before layers that begin at zero
         solver.zero_grad()
-        loss, terms = train.head_loss(network, frames, shared, batch)
+        loss, terms = losses.head_loss(network, frames, shared, batch)
         loss.backward()
         solver.step()
     assert math.isfinite(loss.item())

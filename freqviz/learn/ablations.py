@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data, report, train
+from freqviz.learn import data, losses, recipes, report, steps, train
 from freqviz.learn import evaluate as ev
 from freqviz.learn.answers import ANSWERS, BASE, LOSSES, NORM, SAME, WEIGHTS, Answer, spectra
 from freqviz.learn.evidence import Frames
@@ -36,7 +36,7 @@ from models.spatial_frame import SpatialFrame
 from models.video import ALIGNMENT, VideoNetwork
 
 STEPS, BATCH = 200, 8
-RECIPE = train.Recipe("ablations", STEPS, BATCH, rate=1e-3, decay=0.02, warmup=20, average=0.98, save_every=25)
+RECIPE = recipes.Recipe("ablations", STEPS, BATCH, rate=1e-3, decay=0.02, warmup=20, average=0.98, save_every=25)
 EVERY = 6  # frames from one key frame to the next
 REGIMES = ("R0", "R2", *(f"trap {kind}" for kind in ev.TRAPS))
 
@@ -58,7 +58,7 @@ class Bench:
             network = answer.build()
             network.start_from(frame)
             if answer.start:
-                train.begin_as(network, twin, ALIGNMENT)
+                steps.begin_as(network, twin, ALIGNMENT)
             self.networks.append(network.train())
 
     @torch.no_grad()
@@ -132,8 +132,8 @@ class Training:
         with watch(network, ["alignment_offset"]) as offsets, torch.autocast("cpu", torch.bfloat16):
             logits = self.bench.logits(answer, network, frames, seen)
         counts = batch["counts"][:, middle].float()
-        target = train.targets(batch["joints"][:, middle], logits.shape[-2:], network.stride)
-        loss = train.cross_entropy(logits, target, counts)
+        target = losses.targets(batch["joints"][:, middle], logits.shape[-2:], network.stride)
+        loss = losses.cross_entropy(logits, target, counts)
         if answer.more is not None:
             more = answer.more(logits, target, counts)
             if math.isnan(self.shares[n]):
@@ -141,7 +141,7 @@ class Training:
                 self.shares[n] = sizes[0] / max(sizes[1], 1e-12)
             loss = self.shares[n] * more + (0 if answer.alone else 1) * loss
         if not answer.start and offsets:  # it learns to align: where the joints went
-            loss = loss + 0.03 * train.displacement_loss(offsets, batch, middle)
+            loss = loss + 0.03 * losses.displacement_loss(offsets, batch, middle)
         return loss
 
 
@@ -154,7 +154,7 @@ def run(root: Path, runs: Path = Path("runs"), minutes: float = math.inf, say: C
     training, begun = Training(Bench(), folder / "state.pt"), time.monotonic()
     first, count = training.step * BATCH, (STEPS - training.step) * BATCH
     samples = data.WindowSamples(stills, clips, RECIPE.seed, first, count, still=0.0)
-    for batch in DataLoader(samples, BATCH, num_workers=2, prefetch_factor=2, worker_init_fn=train._calm):
+    for batch in DataLoader(samples, BATCH, num_workers=2, prefetch_factor=2, worker_init_fn=steps.calm):
         training.learn(batch)
         out_of_time = time.monotonic() - begun > 60 * minutes
         if training.step % RECIPE.save_every == 0 or training.step == STEPS or out_of_time:
@@ -228,7 +228,7 @@ def measures(heat: Tensor, batch: dict[str, Tensor]) -> dict[str, NDArray]:
     truth = np.stack(
         [crops.transform(j, crops.matrix(b)) for j, b in zip(batch["joints"][:, 2].numpy(), boxes, strict=True)]
     )
-    target = train.targets(torch.from_numpy(truth).float(), size, 4)
+    target = losses.targets(torch.from_numpy(truth).float(), size, 4)
     difference, near = spectra(heat - target)
     found, every = spectra(heat, cap=1.0)
     power = found.abs().square()

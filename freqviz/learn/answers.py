@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from freqviz.learn import train
+from freqviz.learn import losses
 from models.align import cells, grow, sample
 from models.freq_deblur import smoothed
 from models.freq_video import BANDS, BandEnergy, FrequencyGuide, PhasePrior, SpectralGates
@@ -282,7 +282,7 @@ def focal_frequency_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tens
 
 def fourier_l1(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     """The Fourier heatmap loss of `freq-video`."""
-    return train.fourier_loss(density(logits), target, counts)
+    return losses.fourier_loss(density(logits), target, counts)
 
 
 def spectra(maps: Tensor, cap: float = SHARPER) -> tuple[Tensor, Tensor]:
@@ -292,7 +292,7 @@ def spectra(maps: Tensor, cap: float = SHARPER) -> tuple[Tensor, Tensor]:
 
 
 def _scaled(maps: Tensor) -> Tensor:
-    return maps * (2 * math.pi * train.SIGMA**2)
+    return maps * (2 * math.pi * losses.SIGMA**2)
 
 
 def _over(each: Tensor, counts: Tensor) -> Tensor:

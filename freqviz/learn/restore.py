@@ -9,7 +9,6 @@ for energy.
 import copy
 import math
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,9 +22,12 @@ from torch.utils.data import DataLoader
 
 import models
 from freqviz import quality
-from freqviz.learn import data, train
+from freqviz.learn import data
 from freqviz.learn.evaluate import Windows
 from freqviz.learn.flow import dis_flow
+from freqviz.learn.recipes import Recipe
+from freqviz.learn.record import Log, State, curve
+from freqviz.learn.steps import calm, learning_rate, optimiser, update_average
 from models.freq_deblur import FreqDeblur
 from models.probe import watch
 from models.video import LUMA
@@ -43,7 +45,7 @@ class Samples(data.WindowSamples):
     Item: also "flow" (T - 1, 2, H/4, W/4), dx, dy in pixels.
     """
 
-    def __init__(self, stills: data.Stills, clips: data.Clips, recipe: train.Recipe, first: int, count: int):
+    def __init__(self, stills: data.Stills, clips: data.Clips, recipe: Recipe, first: int, count: int):
         super().__init__(
             stills, clips, recipe.seed, first, count, longest=recipe.longest, regimes=REGIMES, traps=0, undamaged=True
         )
@@ -126,10 +128,10 @@ def gain(network: FreqDeblur, windows: list[dict[str, Tensor]]) -> float:
     return float(np.mean(gains))
 
 
-def train_pair(recipe: train.Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print) -> bool:
+def train_pair(recipe: Recipe, root: Path, run: Path, minutes: float = math.inf, say: Callable = print) -> bool:
     """Train the network and its twin; True when they came to the last step, False when the minutes ran out."""
     cv2.setNumThreads(1)  # before workers are forked: in them, stopping inherited threads would wait for ever
-    run.mkdir(parents=True, exist_ok=True)
+    state = State(run, minutes)
     stills = data.Stills.open(root / "lspet")
     clips, held = (data.Clips(root / "jhmdb", part, run.parent / "cache") for part in ("train", "validation"))
     windows = (Windows(held, regime, VALIDATED, sharp=True) for regime in ("R1", "R2", "R3"))
@@ -139,63 +141,57 @@ def train_pair(recipe: train.Recipe, root: Path, run: Path, minutes: float = mat
         torch.manual_seed(recipe.seed)
         networks.append(models.build("freq-deblur", variant).train())
     averages = [copy.deepcopy(network).eval() for network in networks]
-    solvers = [train.optimiser(network, recipe) for network in networks]
+    solvers = [optimiser(network, recipe) for network in networks]
     kept = list(zip(networks, averages, solvers, strict=True))
-    state, step, spent = run / "state.pt", 0, 0.0
-    if state.is_file():
-        saved = torch.load(state, weights_only=True)
-        for (network, average, solver), values in zip(kept, saved["pair"], strict=True):
+    step = state.step
+    if earlier := state.take():
+        for (network, average, solver), values in zip(kept, earlier["pair"], strict=True):
             network.load_state_dict(values[0])
             average.load_state_dict(values[1])
             solver.load_state_dict(values[2])
-        step, spent = saved["step"], saved["seconds"]
-    begun = time.monotonic()
 
     def save() -> None:
-        part = state.with_suffix(".part")
-        pair = [(network.state_dict(), average.state_dict(), solver.state_dict()) for network, average, solver in kept]
-        torch.save({"pair": pair, "step": step, "seconds": spent + time.monotonic() - begun}, part)
-        part.rename(state)
+        state.save(step, pair=[tuple(held.state_dict() for held in parts) for parts in kept])
 
     samples = Samples(stills, clips, recipe, step * recipe.batch, (recipe.steps - step) * recipe.batch)
-    loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=train._calm)
+    loader = DataLoader(samples, recipe.batch, num_workers=2, prefetch_factor=2, worker_init_fn=calm)
     sums, since = [dict.fromkeys(("picture", "spectrum", "moved"), 0.0) for _ in PAIR], 0
     for batch in loader:
         for (network, average, solver), total in zip(kept, sums, strict=True):
             for group in solver.param_groups:
-                group["lr"] = train.learning_rate(recipe, step) * group["times"]
+                group["lr"] = learning_rate(recipe, step) * group["times"]
             assert isinstance(network, FreqDeblur)
             loss, terms = loss_of(network, batch)
             solver.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             solver.step()
-            train.update_average(average, network, recipe.average, step)
+            update_average(average, network, recipe.average, step)
             for name, value in terms.items():
                 total[name] += value
         step, since = step + 1, since + 1
         if step % recipe.validate_every == 0 or step == recipe.steps:
-            seconds = spent + time.monotonic() - begun
+            seconds = state.seconds
             for variant, average, total in zip(PAIR, averages, sums, strict=True):
                 assert isinstance(average, FreqDeblur)
                 row = {name: value / since for name, value in total.items()} | {"gain_db": gain(average, shown)}
                 name = "-".join(filter(None, ["freq-deblur", variant]))
-                train.Log(run / f"log-{name}-{recipe.seed}.csv").add(step=step, seconds=seconds, **row)
+                Log(run / f"log-{name}-{recipe.seed}.csv").add(step=step, seconds=seconds, **row)
                 say(f"{name} {step}/{recipe.steps} {seconds:.0f}s " + " ".join(f"{k} {v:.4f}" for k, v in row.items()))
                 total.update(dict.fromkeys(total, 0.0))
             since = 0
         if step % recipe.save_every == 0 or step == recipe.steps:
             save()
-        if time.monotonic() - begun > 60 * minutes and step < recipe.steps:
+        if state.over and step < recipe.steps:
             save()
             return False
     for variant, average in zip(PAIR, averages, strict=True):
         models.save("freq-deblur", average, recipe.seed, variant)
-    write_card(recipe, run, spent + time.monotonic() - begun, stills, clips)
+    write_card(recipe, run, state.seconds, stills, clips)
     return True
 
 
-def write_card(recipe: train.Recipe, run: Path, seconds: float, stills: data.Stills, clips: data.Clips) -> None:
+def write_card(recipe: Recipe, run: Path, seconds: float, stills: data.Stills, clips: data.Clips) -> None:
     """What the card tells of the training, of the twin too; scores come from the evaluation."""
     name = recipe.network
     budget = {
@@ -219,6 +215,6 @@ def write_card(recipe: train.Recipe, run: Path, seconds: float, stills: data.Sti
         budget=budget,
         seeds=[recipe.seed],
         command=f"python -m freqviz train {run.name}",
-        curve=train.curve(run, name),
-        twin={"variant": "spatial", "curve": train.curve(run / f"log-{name}-spatial-{recipe.seed}.csv", name)},
+        curve=curve(run, name),
+        twin={"variant": "spatial", "curve": curve(run / f"log-{name}-spatial-{recipe.seed}.csv", name)},
     )
