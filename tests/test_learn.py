@@ -308,7 +308,8 @@ def test_a_resumed_run_ends_with_the_same_parameters_as_an_uninterrupted_one(peo
     assert train.train_frames(recipe, people, whole, say=lambda *_: None)
     while not train.train_frames(recipe, people, parts, minutes=0, say=lambda *_: None):
         pass  # a step at a time
-    assert all(torch.equal(last(whole)[name], last(parts)[name]) for name in last(whole))
+    expected, found = last(whole), last(parts)
+    assert all(torch.equal(values, found[name]) for name, values in expected.items())
     rows = (whole / "log.csv").read_text().splitlines()
     assert rows[0].startswith("step,seconds,loss,pck05")
     assert [row.split(",")[0] for row in rows[1:]] == ["2", "4"]

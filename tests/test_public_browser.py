@@ -1,6 +1,7 @@
 """In public, with a real server: two browsers, one link, and what the server refuses."""
 
 import re
+import shutil
 import socket
 import urllib.error
 import urllib.request
@@ -17,9 +18,11 @@ window = test_browser.window
 
 
 @pytest.fixture(scope="module")
-def public(tmp_path_factory):
-    """A public server on an empty store."""
+def public(known_sample, tmp_path_factory):
+    """A public server, in whose store nobody has put anything yet."""
     runs, log = tmp_path_factory.mktemp("public"), tmp_path_factory.mktemp("server") / "log"
+    if (known_sample / "results").exists():
+        shutil.copytree(known_sample / "results", runs / "results")
     with test_browser.serve(runs, log, "freqviz.web", "--public") as address:
         yield address
 
