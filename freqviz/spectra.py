@@ -86,7 +86,7 @@ def power_spectrum(image: ArrayLike, window: str | None = "hann", mean_removed: 
 
 
 def half_power(image: ArrayLike, window: str | None = "hann", mean_removed: bool = True) -> np.ndarray:
-    """The half of `power_spectrum` that `rfft2` gives, which holds all of it: equal at f and -f, in half the time.
+    """The half of `power_spectrum` that `rfft2` gives, which holds all of it: power is equal at f and -f.
 
     Args:
         image, window, mean_removed: as in `power_spectrum`.
