@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import walking_frames
 
-from freqviz import sharpness
+from freqviz import sharpness, spectra
 from freqviz.sharpness import MEASURES, measures
 
 BLURS = (0, 3, 7, 15, 31)
@@ -233,3 +233,16 @@ def test_where_nothing_moves_any_seconds_are_as_blurred_as_others(count, span):
 def test_a_wrong_argument_is_told_what_was_expected_and_what_came(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.zeros((40, 40, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(40, 33), (33, 40), (31, 45)])
+def test_measures_of_the_spectrum_are_sums_over_the_whole_plane(size):
+    image = np.random.default_rng(3).random(size) + 3 * np.cos(2.1 * np.arange(size[0]))[:, None]  # much of it at u = 0
+    power, f = spectra.power_spectrum(image), spectra.radial_frequency(*size)
+    within = f <= 0.5
+    assert sharpness.high_frequency_ratio(image, 0.15) == pytest.approx(
+        power[within & (f > 0.15)].sum() / power[within].sum()
+    )
+    assert sharpness.spectral_centroid(image) == pytest.approx((f * power)[within].sum() / power[within].sum())
+    high, low = (power[(f > a) & (f < b)].mean() for a, b in (sharpness.HIGH_BAND, sharpness.LOW_BAND))
+    assert sharpness.spectral_index(image, guard=False) == pytest.approx(np.log(high / low))
