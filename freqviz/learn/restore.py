@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
@@ -27,9 +27,10 @@ from freqviz.learn.evaluate import Windows
 from freqviz.learn.flow import dis_flow
 from freqviz.learn.recipes import Recipe
 from freqviz.learn.record import Log, State, curve
-from freqviz.learn.steps import calm, learning_rate, optimiser, update_average
+from freqviz.learn.steps import calm, descend, optimiser, update_average
 from models.freq_deblur import FreqDeblur
 from models.probe import watch
+from models.spectral import counted
 from models.video import LUMA
 
 PAIR = ("", "spatial")  # variants of the network
@@ -77,11 +78,7 @@ def spectral_distance(found: Tensor, truth: Tensor) -> Tensor:
     """
     width = found.shape[-1]
     spectrum = torch.view_as_real(torch.fft.rfft2(found - truth, norm="ortho")).abs().sum(-1)
-    twice = torch.full((width // 2 + 1,), 2.0)  # columns that stand for two of the whole plane
-    twice[0] = 1
-    if width % 2 == 0:
-        twice[-1] = 1
-    return (spectrum * twice).mean((-2, -1)).mean() * (width // 2 + 1) / width
+    return (spectrum * counted(width)).mean((-2, -1)).mean() * (width // 2 + 1) / width
 
 
 def moved_distance(seen: dict[str, Tensor], flow: Tensor) -> Tensor:
@@ -158,14 +155,9 @@ def train_pair(recipe: Recipe, root: Path, run: Path, minutes: float = math.inf,
     sums, since = [dict.fromkeys(("picture", "spectrum", "moved"), 0.0) for _ in PAIR], 0
     for batch in loader:
         for (network, average, solver), total in zip(kept, sums, strict=True):
-            for group in solver.param_groups:
-                group["lr"] = learning_rate(recipe, step) * group["times"]
             assert isinstance(network, FreqDeblur)
             loss, terms = loss_of(network, batch)
-            solver.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            solver.step()
+            descend(loss, solver, network.parameters(), recipe, step)
             update_average(average, network, recipe.average, step)
             for name, value in terms.items():
                 total[name] += value

@@ -1,10 +1,10 @@
 """What a step of any training needs: its rate, its optimiser, the average of the parameters, and where they begin."""
 
 import math
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from freqviz.learn.recipes import Recipe
 
@@ -49,6 +49,23 @@ def optimiser(network: nn.Module, recipe: Recipe, known: Container[str] = ()) ->
         if (chosen := [p for name, p in named if (p.ndim > 1) == decays and times(name) == faster])
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
+
+
+def descend(
+    loss: Tensor,
+    solver: torch.optim.AdamW,
+    parameters: Iterable[Tensor],
+    recipe: Recipe,
+    step: int,
+    longest: float = 1.0,
+) -> None:
+    """Make step number `step` (from 0) of a recipe down a loss; the gradient of `parameters` is cut to `longest`."""
+    for group in solver.param_groups:
+        group["lr"] = learning_rate(recipe, step) * group["times"]
+    solver.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(parameters, longest)
+    solver.step()
 
 
 def begin_as(network: nn.Module, other: nn.Module, kept: tuple[str, ...] = ()) -> int:

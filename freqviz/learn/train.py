@@ -27,7 +27,7 @@ from freqviz.learn.flow import give_flow
 from freqviz.learn.losses import cross_entropy, enter, head_loss, targets
 from freqviz.learn.recipes import ALONE, HEADS, RECIPES, Recipe
 from freqviz.learn.record import Log, State, write_card
-from freqviz.learn.steps import begin_as, calm, cycle, learning_rate, optimiser, update_average
+from freqviz.learn.steps import begin_as, calm, cycle, descend, optimiser, update_average
 from models.dct_input import DctInput
 from models.freq_restored import FreqRestored
 from models.motion import TwoStreams
@@ -105,8 +105,6 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
             network.train()
             if isinstance(network, DctInput):
                 network.backbone.gate.closes = step >= OPEN * recipe.steps
-            for group in solver.param_groups:
-                group["lr"] = learning_rate(recipe, step) * group["times"]
             frames = (batch["frames"].float() / 255).to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 encoded = enter(network, start, frames) if isinstance(network, DctInput) else network.encode(frames)
@@ -115,10 +113,7 @@ def train_frames(recipe: Recipe, root: Path, run: Path, minutes: float = math.in
             loss = cross_entropy(logits, targets(batch["joints"], logits.shape[-2:], 4), batch["counts"])
             if "lesson" in encoded:
                 loss = loss + encoded["lesson"]
-            solver.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            solver.step()
+            descend(loss, solver, network.parameters(), recipe, step, longest=5.0)
             step += 1
             update_average(average, network, recipe.average, step)
             running, seen = running + loss.item(), seen + 1
@@ -180,12 +175,8 @@ class Head:
 
     def learn(self, loss: Tensor, recipe: Recipe, step: int) -> None:
         """Make step number `step` (from 0) of a recipe down a loss."""
-        for group in self.solver.param_groups:
-            group["lr"] = learning_rate(recipe, step) * group["times"]
-        self.solver.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_([p for group in self.solver.param_groups for p in group["params"]], 1.0)
-        self.solver.step()
+        every = [p for group in self.solver.param_groups for p in group["params"]]
+        descend(loss, self.solver, every, recipe, step)
         update_average(self.average, self.network, recipe.average, step)
 
 
