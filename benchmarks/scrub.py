@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from test_browser import ARGUMENTS, CHROMIUM, serve  # noqa: E402
+from browsing import ARGUMENTS, CHROMIUM, serve  # noqa: E402
 
 SWEEP = """timeline => new Promise(done => {
     const area = timeline.getBoundingClientRect(), count = Number(timeline.getAttribute('aria-valuemax')) + 1;

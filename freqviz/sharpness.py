@@ -1,8 +1,9 @@
 """How blurred a picture of a person looks, without a sharp reference.
 
 Convention: images are luma (H, W) in [0, 1] at native resolution (a resized crop has other frequencies);
-spectra as in `spectra`, Hann window, mean removed. Sharper means larger, except for edge width and cepstral
-length, which are pixels of blur. A flat image has none: its ratios and widths are NaN, its energies 0.
+spectra as in `spectra`, Hann window, mean removed, of the image without the outermost rows and columns where a side
+has a prime factor above 11. Sharper means larger, except for edge width and cepstral length, which are pixels of blur.
+A flat image has none: its ratios and widths are NaN, its energies 0.
 """
 
 import time
@@ -353,7 +354,13 @@ class _Half(NamedTuple):
 
 
 def _half(image: np.ndarray) -> _Half:
-    power, (height, width) = half_power(image), image.shape
+    """Of the largest middle part whose FFT is quick: that of 1,501 x 337 pixels takes three times as long as its.
+
+    It leaves out .7 % of a side in the mean (of 16 to 2,000 pixels) and 8 % at most, where the window is next to 0.
+    """
+    height, width = (fft.prev_fast_len(n) for n in image.shape)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    power = half_power(image[top : top + height, left : left + width])
     total = float(power.sum(0) @ half_plane_weights(width))
     return _Half(power, width, total < 1e-9 * height * width)  # a tenth of the quantisation noise of 8 bits is 1e-7
 

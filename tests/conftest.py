@@ -12,17 +12,13 @@ from freqviz.clip import Clip
 from models.network import Encoded, PoseNetwork, Skeleton, density
 from models.probe import Probe
 
+pytest_plugins = ["browsing"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _packages_looked_through_once():
     """For every AppTest Streamlit reads what all installed packages say of themselves, in search of components."""
     manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
-
-
-@pytest.fixture(scope="session")
-def known_sample(tmp_path_factory):
-    """Results of the sample clip that the first server of the browser tests has analysed, for the later ones."""
-    return tmp_path_factory.mktemp("known")
 
 
 class TinyNetwork(PoseNetwork):

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from browsing import ARGUMENTS, CHROMIUM, ROOT, serve
 from playwright.sync_api import Browser, expect, sync_playwright
-from test_browser import ARGUMENTS, CHROMIUM, ROOT, serve
 
 WIDTHS = {1280: 800, 390: 844}  # of the window, with its height
 SCHEMES = ("light", "dark")

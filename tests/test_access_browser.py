@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from browsing import ROOT, TALL
 from playwright.sync_api import Page, expect
-from test_browser import ROOT, TALL, address, runs, window  # noqa: F401 -- fixtures
 
+GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 27)"}  # of the pages: look.LIGHT.paper, look.DARK.paper
 PATHS = ["", *(path.stem for path in sorted((ROOT / "pages" / "inner").glob("*.py")))]
 FOCUSED = """() => {
     let one = document.activeElement
@@ -82,7 +83,7 @@ def tab_to(page: Page, role: str, name: str, key: str = "Tab") -> None:
     pytest.fail(f"no {role} '{name}' among {passed}")
 
 
-def test_the_keyboard_scrubs_chooses_changes_the_page_and_opens_what_stands_under_a_figure(address, window):  # noqa: F811
+def test_the_keyboard_scrubs_chooses_changes_the_page_and_opens_what_stands_under_a_figure(address, window):
     page = window.new_page()
     page.goto(f"{address}?frame=7")
     expect(page.locator(".picture")).to_have_attribute("data-frame", "7")
@@ -122,22 +123,21 @@ def test_the_keyboard_scrubs_chooses_changes_the_page_and_opens_what_stands_unde
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_can_be_read_and_nothing_sticks_out_of_a_phone(address, window, path, scheme):  # noqa: F811
-    page = window.browser.new_page(viewport={"width": 1280, "height": TALL}, color_scheme=scheme)
-    page.set_default_timeout(60_000)
+def test_words_can_be_read_in_both_themes_and_nothing_sticks_out_of_a_phone(page, address, path):
+    page.set_viewport_size({"width": 1280, "height": TALL})
     page.goto(f"{address}{path}?frame=41&network=freq-video&length=15")
-    rest(page)
-    found = page.evaluate(HARD_TO_READ)
-    for _ in range(10):  # colours fade in
-        if found:
-            page.wait_for_timeout(500)
-            found = page.evaluate(HARD_TO_READ)
-    assert found == []
-    if scheme == "light":  # as wide in both
-        page.set_viewport_size({"width": 390, "height": TALL})
-        page.wait_for_timeout(1000)
+    for scheme, ground in GROUNDS.items():
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator(".stApp")).to_have_css("background-color", ground)
         rest(page)
-        assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
-        assert page.evaluate(STICKING_OUT) == []
-    page.close()
+        found = page.evaluate(HARD_TO_READ)
+        for _ in range(10):  # colours fade in
+            if found:
+                page.wait_for_timeout(500)
+                found = page.evaluate(HARD_TO_READ)
+        assert found == [], scheme
+    page.set_viewport_size({"width": 390, "height": TALL})
+    page.wait_for_timeout(1000)
+    rest(page)
+    assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+    assert page.evaluate(STICKING_OUT) == []

@@ -1,132 +1,18 @@
-"""What only a browser shows: the drawn box, the scrubber, the first link, what travels, and where to."""
+"""What only a browser shows: the drawn box, the scrubber, what travels, and where to."""
 
 import json
-import os
 import random
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 import scrubber_app
+from browsing import LARGEST_STEP, PATIENCE, TALL, serve
 from conftest import walking_frames
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from scrubber_app import APART, BLURRIEST, COUNT, DAMAGED, LOST, SHARPEST
 
 from freqviz.video import write_video
-
-ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-START = 120  # seconds for a start that analyses the sample clip
-PATIENCE = 60_000  # milliseconds; idle machines need a few hundred
-TALL = 12000  # CSS pixels: more than any page has, on a phone too
-expect.set_options(timeout=PATIENCE)
-LARGEST_STEP = 300_000  # bytes that a moved cursor may cost
-
-if not Path(CHROMIUM).exists() and not os.environ.get("CI"):
-    pytest.skip("the browser tests need chromium: apt-get install chromium", allow_module_level=True)
-
-
-@contextmanager
-def serve(runs: Path, log: Path, *app: str) -> Iterator[str]:
-    """A server of our own, as `make app` starts it, or of another app; what it keeps lies in `runs`. Its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"FREQVIZ_RUNS": str(runs)}
-    command = [sys.executable, "-m", *(app or ["freqviz.web"]), "--server.port", str(port)]
-    with log.open("w") as out:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        try:
-            _wait(f"http://127.0.0.1:{port}/_stcore/health", server, log)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            server.send_signal(signal.SIGTERM)
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:  # a busy machine
-                server.kill()
-                server.wait()
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Where the server keeps uploads and results."""
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def address(runs, known_sample, tmp_path_factory):
-    """A server: the first one on an empty store, so that it analyses the sample clip, later ones with its result."""
-    known, results = known_sample / "results", runs / "results"
-    if known.exists():
-        shutil.copytree(known, results)
-    with serve(runs, tmp_path_factory.mktemp("server") / "log") as address:
-        if not known.exists():
-            shutil.copytree(results, known)
-        yield address
-
-
-def _wait(health, server, log):
-    until = time.monotonic() + START
-    while time.monotonic() < until:
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(health, timeout=2).close()
-        except OSError:
-            time.sleep(0.3)
-        else:
-            return
-    pytest.fail(f"the server did not answer within {START} s:\n{log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def window():
-    """A browser window as wide as a usual laptop, with a touch screen; its tabs share what they have loaded.
-
-    So tall that all figures of a page are in sight: those further down are not drawn.
-    """
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = chromium.new_context(viewport={"width": 1440, "height": TALL}, has_touch=True)
-        context.set_default_timeout(PATIENCE)
-        yield context
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def first_visit(address, window):
-    """The very first request of the server, by a link into the middle of the clip."""
-    page = window.new_page()
-    page.goto(f"{address}?frame=7&region=Whole+frame")
-    expect(page.get_by_text("Key frame 7.")).to_be_visible()
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def page(first_visit, window):
-    page = window.new_page()
-    yield page
-    page.close()
 
 
 def open_stage(page: Page, address: str) -> dict[str, float]:
@@ -159,12 +45,6 @@ def in_frame(area, *points):
     scale = 384 / area["width"]
     (ax, ay), (bx, by) = points
     return [(ax - area["x"]) * scale, (ay - area["y"]) * scale, (bx - ax) * scale, (by - ay) * scale]
-
-
-def test_the_first_link_shows_the_sidebar_and_its_own_choice(first_visit):
-    expect(first_visit.get_by_test_id("stSidebar").get_by_label("Clip", exact=False).first).to_be_visible()
-    expect(first_visit.get_by_role("slider", name="Frame")).to_have_attribute("aria-valuenow", "7")
-    expect(first_visit.get_by_role("radio", name="Whole frame").last).to_be_checked()
 
 
 def test_the_page_opens_with_the_scrubber_five_figures_and_asks_no_other_machine(page, address):
@@ -292,8 +172,8 @@ def test_the_scrubber_moves_the_frame_and_little_travels(page, address):
     assert parse_qs(urlparse(page.url).query)["frame"] == ["21"]
 
 
-def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_sticks_out(first_visit, address):
-    page = first_visit.context.browser.new_page(viewport={"width": 390, "height": TALL}, color_scheme="dark")
+def test_on_a_dark_phone_figures_lie_on_the_ground_of_the_page_and_nothing_sticks_out(window, address):
+    page = window.browser.new_page(viewport={"width": 390, "height": TALL}, color_scheme="dark")
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     charts = page.locator(".js-plotly-plot")

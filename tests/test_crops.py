@@ -56,21 +56,39 @@ def test_a_shrunk_person_stays_in_place_and_keeps_its_light(box):
     assert (crop[..., 0] / 255).sum() == pytest.approx(49 / crops.scale(box) ** 2, rel=0.05)
 
 
-@pytest.mark.parametrize("size", [(480, 640), (481, 639), (720, 405)])
+@pytest.mark.parametrize("size", [(480, 640), (481, 639), (600, 405)])
 def test_a_large_frame_is_shrunk_only_where_it_is_seen_and_to_the_same_bytes(rng, size):
     """Written out: the whole frame by averaging areas, then the affine map of what it became."""
     frame = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
     for turn in range(12):
-        low, high = rng.uniform(-0.1, 0.6, 2), rng.uniform(0.5, 0.9, 2)
+        low, high = rng.uniform(-0.1, 0.6, 2), rng.uniform((0.3, 0.5), (0.55, 0.8))
         to_crop = crops.matrix([*(low * size[::-1]), *(high * size[::-1])], rotation=0.3 * (turn % 3))
         step = 1 / np.sqrt(np.linalg.det(to_crop[:, :2]))
-        assert step > 1.6
+        assert 1.6 < step < 3.2
         rows, columns = (round(n / step) for n in size)
         whole = cv2.resize(frame, (columns, rows), interpolation=cv2.INTER_AREA)
         ratio = np.array([size[1] / columns, size[0] / rows])
         offset = to_crop[:, 2] + to_crop[:, :2] @ (ratio / 2 - 0.5)
         expected = cv2.warpAffine(whole, np.column_stack([to_crop[:, :2] * ratio, offset]), (144, 192))
         assert np.array_equal(crops.warp(frame, to_crop), expected)
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (1079, 1281), (2000, 901)])
+@pytest.mark.parametrize("halvings", [1, 2])
+def test_a_very_large_person_is_cut_from_the_frame_halved_first(rng, size, halvings):
+    """Written out: means of two by two pixels, again and again until fewer than 3.2 make one of the crop."""
+    frame = half = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    to_crop = crops.matrix([200, 90, 150, 4 * 154 * halvings], rotation=0.2)
+    step = 1 / np.sqrt(np.linalg.det(to_crop[:, :2]))
+    expected = to_crop
+    for _ in range(halvings):
+        half = half[: len(half) // 2 * 2, : half.shape[1] // 2 * 2].astype(int)
+        half = ((half[::2, ::2] + half[1::2, ::2] + half[::2, 1::2] + half[1::2, 1::2] + 2) // 4).astype(np.uint8)
+        expected = expected @ [[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]
+        assert step >= 3.2
+        step /= 2
+    assert step < 3.2
+    assert np.array_equal(crops.warp(frame, to_crop), crops.warp(half, expected))
 
 
 def test_a_single_pixel_stays_that_pixel_at_scale_one():

@@ -4,42 +4,10 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from browsing import LARGEST_STEP, choose, note, rest, settle
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
-from test_inside_browser import choose, settle
 
 PAGES = {"frame_weights": "Frame weights and influence", "blur_against_energy": "Blur against energy"}
-
-
-@pytest.fixture(scope="module")
-def first_visit(address, window):  # noqa: F811
-    """The very first request of the server, by a link to a page of the section."""
-    page = window.new_page()
-    page.goto(f"{address}frame_weights?frame=41&network=freq-video")
-    expect(page.get_by_text("Energy of each frame by band")).to_be_visible()
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def page(first_visit, window):  # noqa: F811
-    page = window.new_page()
-    yield page
-    page.close()
-
-
-def rest(page: Page) -> None:
-    """Wait until nothing is computed or stale, and every figure is drawn."""
-    page.wait_for_function("""() => {
-        const charts = Array.from(document.querySelectorAll('.figure'))
-        return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 0
-            && charts.every(chart => chart.dataset.stands === 'yes')
-    }""")
-
-
-def note(page: Page, title: str):
-    """Title and results above a figure."""
-    return page.get_by_test_id("stMarkdownContainer").filter(has=page.locator("strong", has_text=title)).first
 
 
 def series(page: Page, title: str, name: str, axis: str) -> list[float]:
@@ -52,13 +20,8 @@ def series(page: Page, title: str, name: str, axis: str) -> list[float]:
     return page.evaluate(script, [title, name, axis])
 
 
-def test_the_first_link_leads_to_its_page(first_visit):
-    expect(first_visit.get_by_role("heading", level=1)).to_have_text(PAGES["frame_weights"])
-    expect(first_visit.get_by_text("Page not found")).to_have_count(0)
-
-
 @pytest.mark.parametrize("path", PAGES)
-def test_the_cursor_moves_the_page_little_travels_and_nothing_complains(page, address, path):  # noqa: F811
+def test_the_cursor_moves_the_page_little_travels_and_nothing_complains(page, address, path):
     received, complaints = [], []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
@@ -76,7 +39,7 @@ def test_the_cursor_moves_the_page_little_travels_and_nothing_complains(page, ad
     assert complaints == []
 
 
-def test_weights_and_influence_belong_to_the_frame_and_network_in_the_address(page, address):  # noqa: F811
+def test_weights_and_influence_belong_to_the_frame_and_network_in_the_address(page, address):
     page.goto(f"{address}frame_weights?frame=41&network=freq-video")
     expect(page.locator(".js-plotly-plot")).to_have_count(10)
     rest(page)
@@ -97,7 +60,7 @@ def test_weights_and_influence_belong_to_the_frame_and_network_in_the_address(pa
     assert series(page, "Influence", "freq-video", "y") != influence
 
 
-def test_what_stands_under_a_figure_opens(page, address):  # noqa: F811
+def test_what_stands_under_a_figure_opens(page, address):
     page.goto(f"{address}frame_weights?frame=41&network=freq-video")
     row = page.locator(".st-key-recipe-of-Influence")
     row.get_by_role("button", name="Copy").click()
@@ -111,7 +74,7 @@ def test_what_stands_under_a_figure_opens(page, address):  # noqa: F811
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
 
 
-def test_a_click_on_a_point_moves_the_cursor_to_its_frame(page, address):  # noqa: F811
+def test_a_click_on_a_point_moves_the_cursor_to_its_frame(page, address):
     page.goto(f"{address}blur_against_energy?frame=41&network=freq-video&length=15")
     expect(note(page, "Pose before and after")).to_be_visible()
     rest(page)
@@ -130,9 +93,9 @@ def test_a_click_on_a_point_moves_the_cursor_to_its_frame(page, address):  # noq
 
 
 @pytest.fixture
-def laptop(first_visit):
+def laptop(window):
     """A tab of a window in which most figures of a page are out of sight."""
-    page = first_visit.context.browser.new_page(viewport={"width": 1280, "height": 800})
+    page = window.browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(60_000)
     yield page
     page.close()
@@ -143,7 +106,7 @@ def standing(page: Page) -> list[bool]:
     return page.locator(".figure").evaluate_all("all => all.map(one => one.dataset.stands === 'yes')")
 
 
-def test_figures_in_sight_are_drawn_before_those_further_down(laptop, address):  # noqa: F811
+def test_figures_in_sight_are_drawn_before_those_further_down(laptop, address):
     laptop.add_init_script("""{
         window.order = [];  // of how far down the figures lie, as they come to stand
         new MutationObserver(found => found.filter(one => one.target.dataset.stands === "yes")
@@ -158,7 +121,7 @@ def test_figures_in_sight_are_drawn_before_those_further_down(laptop, address): 
     assert order[: len(seen)] == seen
 
 
-def test_a_figure_is_drawn_when_it_comes_into_sight_and_shows_the_frame_of_that_time(laptop, address):  # noqa: F811
+def test_a_figure_is_drawn_when_it_comes_into_sight_and_shows_the_frame_of_that_time(laptop, address):
     laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
     expect(laptop.locator(".figure")).to_have_count(10)
     expect(laptop.locator(".figure").first).to_have_attribute("data-stands", "yes")
@@ -182,7 +145,7 @@ def test_a_figure_is_drawn_when_it_comes_into_sight_and_shows_the_frame_of_that_
     assert lowest.evaluate(energies) != before
 
 
-def test_a_control_used_before_the_answer_does_not_take_the_cursor_back(laptop, address):  # noqa: F811
+def test_a_control_used_before_the_answer_does_not_take_the_cursor_back(laptop, address):
     laptop.goto(f"{address}?frame=40")
     shown, timeline = laptop.locator(".readout"), laptop.locator(".timeline")
     expect(shown).to_contain_text("Frame 40 of 0–99")
@@ -211,7 +174,7 @@ def test_a_control_used_before_the_answer_does_not_take_the_cursor_back(laptop, 
     expect(shown).to_contain_text(f"Frame {told} of")
 
 
-def test_figures_are_as_wide_as_their_place(laptop, address):  # noqa: F811
+def test_figures_are_as_wide_as_their_place(laptop, address):
     laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
     strip = laptop.locator(".figure").first
     expect(strip).to_have_attribute("data-stands", "yes")
@@ -224,7 +187,7 @@ def test_figures_are_as_wide_as_their_place(laptop, address):  # noqa: F811
     )
 
 
-def test_a_figure_whose_place_becomes_narrower_while_it_is_drawn_fits_it(laptop, address):  # noqa: F811
+def test_a_figure_whose_place_becomes_narrower_while_it_is_drawn_fits_it(laptop, address):
     laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
     strip = laptop.locator(".figure").first
     expect(strip).to_have_attribute("data-stands", "yes")
@@ -242,7 +205,7 @@ def test_a_figure_whose_place_becomes_narrower_while_it_is_drawn_fits_it(laptop,
     laptop.wait_for_function("document.querySelector('.figure')._fullLayout.width === 300")
 
 
-def test_a_figure_that_cannot_be_drawn_says_so(laptop, address):  # noqa: F811
+def test_a_figure_that_cannot_be_drawn_says_so(laptop, address):
     laptop.route("**/plotly-*.js", lambda route: route.abort())
     laptop.goto(f"{address}frame_weights?frame=41&network=freq-video")
     expect(laptop.locator(".figure").first).to_contain_text("This figure cannot be drawn: Failed to fetch")
@@ -251,7 +214,7 @@ def test_a_figure_that_cannot_be_drawn_says_so(laptop, address):  # noqa: F811
     expect(laptop.locator(".figure").first).to_have_attribute("data-stands", "yes")
 
 
-def test_a_slider_changes_one_frame_and_weights_energy_and_words_follow(page, address):  # noqa: F811
+def test_a_slider_changes_one_frame_and_weights_energy_and_words_follow(page, address):
     page.goto(f"{address}blur_against_energy?frame=0&network=freq-video&length=0")
     expect(page.get_by_text("Frame 0 is as it was filmed: move a slider to change it.")).to_be_visible()
     page.goto(f"{address}blur_against_energy?frame=60&network=freq-video&length=15")
@@ -273,7 +236,7 @@ def test_a_slider_changes_one_frame_and_weights_energy_and_words_follow(page, ad
     expect(page.get_by_text("Frame 61 was blurred by 16 px at 0°")).to_be_visible()
 
 
-def test_the_cursor_goes_along_to_another_page(page, address):  # noqa: F811
+def test_the_cursor_goes_along_to_another_page(page, address):
     page.goto(f"{address}frame_weights?frame=41&network=freq-video")
     expect(note(page, "Frame weights")).to_contain_text("Key frame 41.")
     rest(page)

@@ -4,8 +4,8 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from browsing import LARGEST_STEP, PATIENCE, choose, note, settle
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, PATIENCE, address, runs, window  # noqa: F401 -- fixtures
 
 from freqviz.poses import JOINTS
 
@@ -18,38 +18,6 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def first_visit(address, window):  # noqa: F811
-    """The very first request of the server, by a link to a page of the section."""
-    page = window.new_page()
-    page.goto(f"{address}alignment?frame=41&network=freq-video")
-    expect(page.get_by_text("Where a point lands")).to_be_visible()
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def page(first_visit, window):  # noqa: F811
-    page = window.new_page()
-    yield page
-    page.close()
-
-
-def note(page: Page, title: str):
-    """Title and results above a figure."""
-    return page.get_by_test_id("stMarkdownContainer").filter(has_text=re.compile("^" + re.escape(title))).first
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Pick an option of a box to choose from; a page that still runs or scrolls would close it again."""
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
-    box = page.get_by_role("combobox", name=label, exact=True)
-    box.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
 def values(page: Page, figure: int, kind: str, name: str) -> list:
     """An array, or rows, of the first trace of a kind in a figure, as the browser has it."""
     script = """([figure, kind, name]) => {
@@ -60,23 +28,8 @@ def values(page: Page, figure: int, kind: str, name: str) -> list:
     return page.evaluate(script, [figure, kind, name])
 
 
-def test_the_first_link_leads_to_its_page(first_visit):
-    expect(first_visit.get_by_role("heading", level=1)).to_have_text("Alignment")
-    expect(first_visit.get_by_text("Page not found")).to_have_count(0)
-
-
-def settle(page: Page, received: list[int]) -> None:
-    """Wait until the server has answered, and nothing more comes."""
-    seen = 0
-    for _ in range(40):
-        page.wait_for_timeout(1500)
-        if received and len(received) == seen:
-            return
-        seen = len(received)
-
-
 @pytest.mark.parametrize("path", PAGES)
-def test_the_cursor_moves_every_figure_that_shows_a_frame_and_little_travels(page, address, path):  # noqa: F811
+def test_the_cursor_moves_every_figure_that_shows_a_frame_and_little_travels(page, address, path):
     received = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
     page.goto(f"{address}{path}?frame=40&network=freq-video")
@@ -93,7 +46,7 @@ def test_the_cursor_moves_every_figure_that_shows_a_frame_and_little_travels(pag
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_arrows_follow_scale_and_network_and_a_clicked_one_is_followed(page, address):  # noqa: F811
+def test_arrows_follow_scale_and_network_and_a_clicked_one_is_followed(page, address):
     page.goto(f"{address}alignment?frame=41&network=freq-video")
     arrows = note(page, "Alignment offsets")
     expect(page.locator(".js-plotly-plot")).to_have_count(8)
@@ -120,7 +73,7 @@ def test_arrows_follow_scale_and_network_and_a_clicked_one_is_followed(page, add
     expect(note(page, "Where a point lands")).to_contain_text("spatial-video, stride 16: (72.0, 88.0) of the key frame")
 
 
-def test_filters_follow_channel_and_network_and_the_twin_shows_its_kernel(page, address):  # noqa: F811
+def test_filters_follow_channel_and_network_and_the_twin_shows_its_kernel(page, address):
     page.goto(f"{address}learned_filters?frame=41&network=freq-video")
     expect(page.locator(".js-plotly-plot")).to_have_count(8)
     expect(note(page, "Gallery of filters")).to_contain_text("freq-video. Distance from the identity")
@@ -138,7 +91,7 @@ def test_filters_follow_channel_and_network_and_the_twin_shows_its_kernel(page, 
     expect(note(page, "Spatial kernel")).to_contain_text("15 × 15 cells, zeros outside the map")
 
 
-def test_the_spectrum_over_time_follows_the_length_of_the_window(page, address):  # noqa: F811
+def test_the_spectrum_over_time_follows_the_length_of_the_window(page, address):
     page.goto(f"{address}spectra?frame=41&network=freq-video")
     expect(page.locator(".js-plotly-plot")).to_have_count(8)
     expect(note(page, "Spectrum over time")).to_contain_text("5 frames.")
@@ -148,7 +101,7 @@ def test_the_spectrum_over_time_follows_the_length_of_the_window(page, address):
     assert parse_qs(urlparse(page.url).query)["window"] == ["15"]
 
 
-def test_heatmaps_follow_joint_cursor_network_and_a_clicked_point(page, address):  # noqa: F811
+def test_heatmaps_follow_joint_cursor_network_and_a_clicked_point(page, address):
     page.goto(f"{address}heatmaps?frame=41&network=freq-video&joint=left+wrist")
     place = note(page, "Heatmap on the frame")
     expect(place).to_contain_text("freq-video, left wrist: score")
@@ -185,7 +138,7 @@ def test_heatmaps_follow_joint_cursor_network_and_a_clicked_point(page, address)
     expect(place).to_contain_text(f"spatial-video, {JOINTS[joint]}: score")
 
 
-def test_claims_are_measured_once_and_follow_length_and_cursor(page, address):  # noqa: F811
+def test_claims_are_measured_once_and_follow_length_and_cursor(page, address):
     page.goto(f"{address}three_claims?frame=41")
     expect(page.get_by_role("heading", level=3)).to_have_count(3, timeout=4 * PATIENCE)
     expect(page.get_by_text("Blur is easier to model in frequency")).to_be_visible()
@@ -205,7 +158,7 @@ def test_claims_are_measured_once_and_follow_length_and_cursor(page, address):  
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_influence_and_intervention_follow_cursor_and_network(page, address):  # noqa: F811
+def test_influence_and_intervention_follow_cursor_and_network(page, address):
     page.goto(f"{address}frame_weights?frame=20")
     expect(note(page, "Influence")).to_contain_text("Key frame 20")
     expect(note(page, "Influence on each joint")).to_contain_text("spatial-video")
@@ -216,7 +169,7 @@ def test_influence_and_intervention_follow_cursor_and_network(page, address):  #
     expect(note(page, "The changed frame")).to_contain_text("Frame 41")
 
 
-def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measured(page, address):  # noqa: F811
+def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measured(page, address):
     page.goto(f"{address}restored_frame?frame=40&network=freq-video")
     expect(page.get_by_text("freq-video restores no frames; freq-deblur and freq-restored do")).to_be_visible()
     page.goto(f"{address}?part=38&part=43&networks=freq-deblur&frame=40")
@@ -238,7 +191,7 @@ def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measure
     expect(note(page, "Key frame restored")).not_to_contain_text(f"PSNR {scores[1]:.2f} dB")
 
 
-def test_a_link_brings_its_joint_whatever_was_seen_before_and_a_change_of_page_keeps_the_address(page, address):  # noqa: F811
+def test_a_link_brings_its_joint_whatever_was_seen_before_and_a_change_of_page_keeps_the_address(page, address):
     page.goto(f"{address}heatmaps?frame=41&network=freq-video&joint=left+wrist")
     expect(note(page, "Heatmap on the frame")).to_contain_text("freq-video, left wrist: score")
     page.goto(f"{address}heatmaps?frame=30&network=freq-video&joint=right+knee")

@@ -7,13 +7,12 @@ import zipfile
 import pytest
 from playwright.sync_api import Page, expect
 from pypdf import PdfReader
-from test_browser import address, runs, window  # noqa: F401 -- fixtures
 
 FORMS = {"PDF": b"%PDF", "SVG": b"<?xml", "PNG": b"\x89PNG", "Data": b"PK", "Bundle": b"PK"}
 
 
 @pytest.fixture
-def page(address, window):  # noqa: F811
+def page(address, window):
     page = window.new_page()
     page.goto(f"{address}frame_weights?frame=41&network=freq-video")
     expect(page.get_by_text("Key frame 41.").first).to_be_visible()
@@ -108,7 +107,7 @@ def test_an_annotated_clip_plays_in_the_browser(page):
     page.wait_for_function("document.querySelector('video').currentTime > 0.2")
 
 
-def test_a_long_export_is_cancelled_from_the_page(page, runs):  # noqa: F811
+def test_a_long_export_is_cancelled_from_the_page(page, runs):
     page.get_by_role("link", name="Paper figures").click()
     page.get_by_role("tab", name="Annotated clip").click()
     page.get_by_text("Truth", exact=True).click()  # another clip than that of the test above

@@ -8,13 +8,11 @@ import urllib.request
 from urllib.parse import urlparse
 
 import pytest
-import test_browser
+from browsing import serve
 from conftest import walking_frames
 from playwright.sync_api import expect
 
 from freqviz.video import write_video
-
-window = test_browser.window
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def public(known_sample, tmp_path_factory):
     runs, log = tmp_path_factory.mktemp("public"), tmp_path_factory.mktemp("server") / "log"
     if (known_sample / "results").exists():
         shutil.copytree(known_sample / "results", runs / "results")
-    with test_browser.serve(runs, log, "freqviz.web", "--public") as address:
+    with serve(runs, log, "freqviz.web", "--public") as address:
         yield address
 
 
@@ -36,6 +34,18 @@ def shake_hands(address, host, origin):
         )
         server.sendall(asked.encode())
         return server.recv(100).decode(errors="replace").partition("\r\n")[0]
+
+
+def test_the_very_first_request_may_be_a_link_to_a_page_with_its_own_choice(public, window):
+    first = window.new_page()
+    first.goto(f"{public}alignment?frame=7&network=freq-video")
+    expect(first.get_by_text("Where a point lands")).to_be_visible()
+    expect(first.get_by_role("heading", level=1)).to_have_text("Alignment")
+    expect(first.get_by_text("Page not found")).to_have_count(0)
+    expect(first.get_by_test_id("stSidebar").get_by_label("Clip", exact=False).first).to_be_visible()
+    expect(first.get_by_role("slider", name="Frame")).to_have_value("7")
+    expect(first.get_by_text("Neighbour +1, freq-video").first).to_be_visible()
+    first.close()
 
 
 def test_a_clip_is_there_for_who_uploaded_it_and_who_has_the_link(public, window, tmp_path):

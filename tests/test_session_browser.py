@@ -6,10 +6,9 @@ import zipfile
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from browsing import ROOT, note, serve
 from conftest import walking_frames
 from playwright.sync_api import Page, expect
-from test_browser import ROOT, address, runs, serve, window  # noqa: F401 -- fixtures
-from test_inside_browser import note
 
 from freqviz.video import write_video
 
@@ -17,8 +16,8 @@ from freqviz.video import write_video
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
     """A server that has analysed nothing."""
-    runs = tmp_path_factory.mktemp("elsewhere")  # noqa: F811
-    with serve(runs, tmp_path_factory.mktemp("log") / "log", "streamlit", "run", str(ROOT / "app.py")) as address:  # noqa: F811
+    runs = tmp_path_factory.mktemp("elsewhere")
+    with serve(runs, tmp_path_factory.mktemp("log") / "log", "streamlit", "run", str(ROOT / "app.py")) as address:
         yield address
 
 
@@ -27,7 +26,7 @@ def rest(page: Page) -> None:
     page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
 
 
-def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window, tmp_path):  # noqa: F811
+def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window, tmp_path):
     page = window.new_page()
     page.goto(f"{address}alignment?frame=41&network=freq-video&neighbour=%E2%88%922&tap=up+left&scale=stride+16")
     expect(note(page, "Where a point lands")).to_be_visible()
@@ -69,7 +68,7 @@ def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window
     page.close()
 
 
-def test_a_link_to_a_clip_that_is_not_here_opens_once_the_clip_is_uploaded(elsewhere, window, tmp_path):  # noqa: F811
+def test_a_link_to_a_clip_that_is_not_here_opens_once_the_clip_is_uploaded(elsewhere, window, tmp_path):
     page, clip = window.new_page(), write_video(tmp_path / "walk.mp4", walking_frames(12, size=(288, 384)), 25)
     digest = hashlib.sha256(clip.read_bytes()).hexdigest()[:8]
     page.goto(f"{elsewhere}?clip=theirs-{digest}.mp4&box=20,40,24,48&part=2&part=9")

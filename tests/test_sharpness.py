@@ -235,7 +235,15 @@ def test_a_wrong_argument_is_told_what_was_expected_and_what_came(call, message)
         call(np.zeros((40, 40, 3), np.uint8))
 
 
-@pytest.mark.parametrize("size", [(40, 33), (33, 40), (31, 45)])
+def test_sides_with_a_large_prime_factor_are_measured_without_their_outermost_pixels():
+    image = np.random.default_rng(4).random((37, 107))
+    middle = image[:36, 1:106]  # 36 = 2² 3², 105 = 3 · 5 · 7; 37 and 107 are primes
+    for measure in (sharpness.spectral_index, sharpness.high_frequency_ratio, sharpness.spectral_centroid):
+        assert measure(image) == measure(middle) != measure(image[1:, :105])
+    assert sharpness.cepstral_blur(image) == sharpness.cepstral_blur(middle)
+
+
+@pytest.mark.parametrize("size", [(40, 33), (33, 40), (35, 45)])
 def test_measures_of_the_spectrum_are_sums_over_the_whole_plane(size):
     image = np.random.default_rng(3).random(size) + 3 * np.cos(2.1 * np.arange(size[0]))[:, None]  # much of it at u = 0
     power, f = spectra.power_spectrum(image), spectra.radial_frequency(*size)

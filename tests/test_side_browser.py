@@ -3,26 +3,14 @@
 import re
 
 import pytest
+from browsing import LARGEST_STEP, choose, note, rest, settle
 from playwright.sync_api import Page, expect
-from test_browser import LARGEST_STEP, address, runs, window  # noqa: F401 -- fixtures
-from test_inner_browser import note, rest
-from test_inside_browser import choose, settle
 
 POSES, INSIDE = 0, 1  # the two comparisons of the page
 
 
-@pytest.fixture(scope="module")
-def first_visit(address, window):  # noqa: F811
-    """The very first request of the server, by a link to the page."""
-    page = window.new_page()
-    page.goto(f"{address}side_by_side?frame=41")
-    expect(page.get_by_text("Error by joint")).to_be_visible()
-    yield page
-    page.close()
-
-
 @pytest.fixture
-def page(first_visit, window, address):  # noqa: F811
+def page(window, address):
     page = window.new_page()
     page.goto(f"{address}side_by_side?frame=41")
     page.locator("canvas[data-mode]").nth(INSIDE).wait_for()
@@ -111,7 +99,7 @@ def test_the_divider_follows_the_pointer_and_the_server_hears_of_it_on_release(p
     assert len(sent) == 1
 
 
-def test_a_link_brings_the_divider_and_the_way_of_comparing_back(page, window):  # noqa: F811
+def test_a_link_brings_the_divider_and_the_way_of_comparing_back(page, window):
     press(page, POSES, "Home", *["Shift+ArrowRight"] * 3)
     page.wait_for_url(re.compile("poses_view=swipe.30"))
     press(page, INSIDE, "b", "Space")
@@ -240,7 +228,7 @@ def test_buttons_and_a_click_on_a_joint_move_the_cursor_to_its_worst_frame(page)
     expect(slider).to_have_value(where[2])
 
 
-def test_a_moved_cursor_costs_little(page, address):  # noqa: F811
+def test_a_moved_cursor_costs_little(page, address):
     received, complaints = [], []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))

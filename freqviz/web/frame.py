@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from freqviz import figures, jobs
-from freqviz.web import visitor, work
+from freqviz.web import theme, visitor, work
 from freqviz.web.cursors import go_to, slider
 from freqviz.web.page import show
 from freqviz.web.scrubber import scrub
@@ -39,9 +39,8 @@ def scrubber(view: View, region: str) -> int:
         with st.container(key="hidden_slider" if runs else "slider"):
             frame = slider(view.clip, st.container())
         if isinstance(copy, Path) and runs:
-            dark = st.context.theme.type == "dark"
             take, turn = partial(_take_frame, view.clip.first), state.get(TURN, 0)
-            scrub(view, copy, frame, turn, region, dark, SCRUBBER, take, _take_failure)
+            scrub(view, copy, frame, turn, region, theme.is_dark(), SCRUBBER, take, _take_failure)
             return frame
     _picture(view, frame, region)
     if not isinstance(copy, Path) and (not copy.over or copy.state == jobs.DONE):  # or while the picture was drawn

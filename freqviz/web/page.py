@@ -14,7 +14,7 @@ from freqviz import figures, jobs, reading, run
 from freqviz.analysis import Analysis
 from freqviz.panel import Limits, Panel
 from freqviz.to_plotly import described, sent
-from freqviz.web import choice, figure, library, session, truth, visitor, work
+from freqviz.web import choice, figure, library, session, theme, truth, visitor, work
 from freqviz.web.ahead import AHEAD
 from freqviz.web.box import draw_box
 from freqviz.web.cursors import slider
@@ -46,10 +46,7 @@ def open_page(title: str, caption: str) -> View:
         title: headline.
         caption: what the page shows, one sentence: its docstring.
     """
-    st.html(STYLE)
-    choice.keep(title)
-    st.title(title, anchor=False)
-    request = choice.sidebar()
+    request = _begin(title)
     with sentences():
         if folder := library.session(request.clip):
             library.hold(st.session_state, request.clip)
@@ -80,10 +77,7 @@ def open_shelf(title: str, caption: str) -> None:
     Args:
         title, caption: as in `open_page`.
     """
-    st.html(STYLE)
-    choice.keep(title)
-    st.title(title, anchor=False)
-    request = choice.sidebar()
+    request = _begin(title)
     st.caption(caption)
     if library.session(request.clip):
         return
@@ -115,12 +109,19 @@ def show(
     if limits is not None:
         panel = panel.within(*limits)
     st.markdown(f"**{panel.title}**  \n:small[{panel.note}]" if panel.note else f"**{panel.title}**")
-    dark = st.context.theme.type == "dark"
-    drawn, tall = (_kept_figure if still else _figure)(panel, height, dark)
+    drawn, tall = (_kept_figure if still else _figure)(panel, height, theme.is_dark())
     key = f"figure {panel.title}"
     clicked = None if on_click is None else partial(_clicked, key, on_click)
     figure.draw(drawn, tall, f"{panel.title}. {panel.note} {panel.guide}", key, clicked)
     st.caption(panel.guide)
+
+
+def _begin(title: str) -> Request:
+    st.html(STYLE)
+    theme.watch()
+    choice.keep(title)
+    st.title(title, anchor=False)
+    return choice.sidebar()
 
 
 def _figure(panel: Panel, height: int | None, dark: bool) -> tuple[str, int]:

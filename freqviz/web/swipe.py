@@ -13,6 +13,7 @@ import streamlit as st
 from freqviz import look
 from freqviz.panel import Heatmap, Image, Line, Mark, Panel, Points, Skeleton
 from freqviz.to_plotly import opacity
+from freqviz.web import theme
 from freqviz.web.images import jpeg
 
 HERE = Path(__file__).parent
@@ -71,8 +72,7 @@ def swipe(
         turn: of the last message that it heard, 0 before.
         on_view: called in a new script run.
     """
-    dark = st.context.theme.type == "dark"
-    data = told(panels, names, height, limits, dark) | {"shown": shown or DEFAULT, "turn": turn}
+    data = told(panels, names, height, limits, theme.is_dark()) | {"shown": shown or DEFAULT, "turn": turn}
     _component(key=key, data=data, on_view_change=on_view or (lambda: None))
 
 
