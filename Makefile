@@ -11,6 +11,7 @@ ENGINE ?= docker
 DEVICE ?= cpu
 VENV   := .venv
 PY     := $(VENV)/bin/python
+BROWSER := $(wildcard tests/*browser.py)
 
 .PHONY: app test check screenshots fuzz image bench
 .DELETE_ON_ERROR:
@@ -18,8 +19,10 @@ PY     := $(VENV)/bin/python
 app: $(VENV)/installed
 	@$(PY) -m freqviz.web --server.port $(PORT)
 
+# Side by side, one processor each; in the browser one after the other, since there moments count.
 test: $(VENV)/installed-dev
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(BROWSER:%=--ignore=%)
+	$(PY) -m pytest $(BROWSER)
 
 check: $(VENV)/installed-dev
 	$(PY) -m ruff check .
