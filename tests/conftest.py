@@ -1,5 +1,6 @@
 """Hand-made things that several tests share."""
 
+import os
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.network import Encoded, PoseNetwork, Skeleton, density
 from models.probe import Probe
 
 pytest_plugins = ["browsing"]
+os.environ["COLUMNS"] = "200"  # commands break no line that a test reads: rich asks when it is imported
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -166,13 +166,13 @@ def batch(seed):
 
 def test_a_training_goes_on_as_if_it_had_not_been_stopped(tmp_path):
     few = tuple(one for one in answers.ANSWERS if one.name in ("+ phase", "none"))
-    whole = ab.Training(ab.Bench(few), tmp_path / "whole.pt")
+    whole = ab.Training(ab.Bench(few), tmp_path / "whole")
     whole.learn(batch(0))
     whole.learn(batch(1))
-    first = ab.Training(ab.Bench(few), tmp_path / "state.pt")
+    first = ab.Training(ab.Bench(few), tmp_path / "begun")
     first.learn(batch(0))
     first.save()
-    second = ab.Training(ab.Bench(few), tmp_path / "state.pt")
+    second = ab.Training(ab.Bench(few), tmp_path / "begun")
     assert second.step == 1
     second.learn(batch(1))
     for one, other in zip(whole.averages, second.averages, strict=True):
@@ -183,9 +183,9 @@ def test_a_training_goes_on_as_if_it_had_not_been_stopped(tmp_path):
 
 def test_heads_of_other_questions_are_not_taken_up(tmp_path):
     one, other = ((answer,) for answer in answers.ANSWERS[:2])
-    ab.Training(ab.Bench(one), tmp_path / "state.pt").save()
+    ab.Training(ab.Bench(one), tmp_path / "begun").save()
     with pytest.raises(ValueError, match="holds other heads than there are now: remove it to train anew"):
-        ab.Training(ab.Bench(other), tmp_path / "state.pt")
+        ab.Training(ab.Bench(other), tmp_path / "begun")
 
 
 def test_what_is_measured_of_a_heatmap_is_zero_at_its_target():

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import models
 from freqviz import evidence, run, to_matplotlib
-from freqviz.__main__ import app, out
+from freqviz.__main__ import app
 from freqviz.analysis import load_analysis
 from freqviz.learn import ablations, evaluate, report, train
 from freqviz.learn import evidence as learn_evidence
@@ -190,7 +190,6 @@ def test_doctor_tells_versions_and_what_to_do_about_missing_things(monkeypatch):
         return version(name)
 
     monkeypatch.setattr(importlib.metadata, "version", without_decord)
-    monkeypatch.setattr(out, "width", 200)
     answer = call("doctor")
     assert answer.exit_code == 0, answer.output
     lines = {line.split("│")[1].strip(): line for line in answer.output.splitlines() if line.count("│") > 3}

@@ -11,7 +11,6 @@ assets/evaluation/ablations.csv.
 
 import json
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data, losses, recipes, report, steps, train
+from freqviz.learn import data, losses, recipes, record, report, steps, train
 from freqviz.learn import evaluate as ev
 from freqviz.learn.answers import ANSWERS, BASE, LOSSES, NORM, SAME, WEIGHTS, Answer, spectra
 from freqviz.learn.evidence import Frames
@@ -83,18 +82,18 @@ class Bench:
 class Training:
     """The state of all heads, and how much each further loss counts."""
 
-    def __init__(self, bench: Bench, path: Path):
-        self.bench, self.path, self.step = bench, path, 0
+    def __init__(self, bench: Bench, folder: Path, minutes: float = math.inf):
+        self.bench, self.state = bench, record.State(folder, minutes)
+        self.step = self.state.step
         self.heads = [train.Head(network, RECIPE) for network in bench.networks]
         self.shares = [math.nan] * len(bench.networks)  # of the further loss; set at the first step
         self.losses = [math.nan] * len(bench.networks)
-        if path.is_file():
-            saved = torch.load(path, weights_only=True)
+        if saved := self.state.take():
             if saved["rows"] != [answer.row for answer in bench.answers]:
-                raise ValueError(f"{path} holds other heads than there are now: remove it to train anew")
+                raise ValueError(f"{self.state.path} holds other heads than there are now: remove it to train anew")
             for head, held in zip(self.heads, saved["heads"], strict=True):
                 head.load(held)
-            self.step, self.shares = saved["step"], saved["shares"]
+            self.shares = saved["shares"]
 
     @property
     def averages(self) -> list[VideoNetwork]:
@@ -103,10 +102,8 @@ class Training:
 
     def save(self) -> None:
         """Put all of it in the file."""
-        heads = [head.state() for head in self.heads]
-        rows, part = [answer.row for answer in self.bench.answers], self.path.with_suffix(".part")
-        torch.save({"rows": rows, "heads": heads, "step": self.step, "shares": self.shares}, part)
-        part.rename(self.path)
+        rows, heads = [answer.row for answer in self.bench.answers], [head.state() for head in self.heads]
+        self.state.save(self.step, rows=rows, heads=heads, shares=self.shares)
 
     def learn(self, batch: dict[str, Tensor]) -> None:
         """One step of every head on a batch of windows."""
@@ -148,18 +145,16 @@ class Training:
 def run(root: Path, runs: Path = Path("runs"), minutes: float = math.inf, say: Callable = print) -> bool:
     """Train all heads in runs/ablations, from where it stopped; False when the minutes ran out."""
     cv2.setNumThreads(1)  # before workers are forked: in them, stopping inherited threads would wait for ever
-    folder = runs / RECIPE.network
-    folder.mkdir(parents=True, exist_ok=True)
     clips, stills = data.Clips(root / "jhmdb", "train", runs / "cache"), data.Stills.open(root / "lspet")
-    training, begun = Training(Bench(), folder / "state.pt"), time.monotonic()
+    training = Training(Bench(), runs / RECIPE.network, minutes)
     first, count = training.step * BATCH, (STEPS - training.step) * BATCH
     samples = data.WindowSamples(stills, clips, RECIPE.seed, first, count, still=0.0)
     for batch in DataLoader(samples, BATCH, num_workers=2, prefetch_factor=2, worker_init_fn=steps.calm):
         training.learn(batch)
-        out_of_time = time.monotonic() - begun > 60 * minutes
+        out_of_time = training.state.over
         if training.step % RECIPE.save_every == 0 or training.step == STEPS or out_of_time:
             training.save()
-            say(f"ablations {training.step}/{STEPS} {time.monotonic() - begun:.0f}s, loss {training.losses[0]:.3f}")
+            say(f"ablations {training.step}/{STEPS} {training.state.seconds:.0f}s, loss {training.losses[0]:.3f}")
         if out_of_time and training.step < STEPS:
             return False
     return True
@@ -247,9 +242,9 @@ def evaluate(root: Path, runs: Path = Path("runs"), say: Callable = print) -> di
     Raises:
         FileNotFoundError: the heads are not trained to the end.
     """
-    state = runs / RECIPE.network / "state.pt"
     bench = Bench()
-    training = Training(bench, state)
+    training = Training(bench, runs / RECIPE.network)
+    state = training.state.path
     if training.step < STEPS:
         raise FileNotFoundError(f"{state} has {training.step} of {STEPS} steps: train them first")
     made = models.file_hash(state)
