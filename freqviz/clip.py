@@ -22,7 +22,7 @@ from freqviz.video import ClipError, Limits, Video, check_frame, positive
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-_CHUNK = 32  # frames decoded together; fewer where frames are large
+_CHUNK, _CHUNK_BYTES = 32, 32 << 20  # most frames decoded together, and their bytes
 
 
 class _Source(Protocol):
@@ -106,7 +106,7 @@ class Clip:
         self._source = source
         self._cache_bytes = cache_bytes
         frame_bytes = 3 * source.size[0] * source.size[1]
-        self._chunk_frames = int(np.clip(cache_bytes // (2 * frame_bytes), 1, _CHUNK))
+        self._chunk_frames = int(np.clip(min(cache_bytes // 2, _CHUNK_BYTES) // frame_bytes, 1, _CHUNK))
         self._hash: str | None = None
         self._wake()
 

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freqviz import clip as clips
 from freqviz.clip import Clip
 from freqviz.video import OPTIONS, ClipError, Limits, Video, write_video
 
@@ -232,6 +233,18 @@ def test_the_cache_stays_within_its_budget(tmp_path):
     clip.close()
     assert clip.held_bytes == 0
     assert number(clip[7]) == 7  # opens its file again
+
+
+def test_a_clip_that_may_hold_more_reads_no_more_at_once(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4")
+    frame = Clip(path)[0].nbytes
+    monkeypatch.setattr(clips, "_CHUNK_BYTES", 4 * frame)
+    clip = Clip(path, cache_bytes=12 * frame)
+    held = []
+    for i in range(0, 20, 4):
+        clip[i]
+        held.append(clip.held_bytes // frame)
+    assert held == [4, 8, 12, 12, 12]
 
 
 def test_writing_into_a_frame_does_not_change_the_clip(tmp_path):
@@ -654,6 +667,7 @@ ABSURD = {  # file, what its header claims, what is said or how many frames come
 }
 OPEN = """
 import json, resource, sys
+from freqviz import clip as clips
 from freqviz.clip import Clip
 from freqviz.video import ClipError
 def peak():

@@ -32,6 +32,7 @@ PERSON = "Person"  # what a spectrum can be of, beside the WHOLE_FRAME
 SPECTRA = 64  # frames, evenly spread, that the dB range of a clip is taken from
 MANY = 1000  # jobs that may wait beside those of the devices: one a clip
 TICKETS = 256  # of jobs that are over: what a page says of a failed or cancelled one
+HELD = 256 << 20  # bytes of decoded frames that a clip keeps: 41 of 1080 x 1920; in public a quarter
 DEEP = 12  # deep traces kept, about 6 MB each
 THREADS = devices.threads()  # that share the sums of a run
 _tickets: dict[str, jobs.Ticket] = {}  # the last job of each run key, shared by all visitors
@@ -96,7 +97,7 @@ class Request:
 @lru_cache(maxsize=8)
 def _opened(path: Path, modified: float) -> Clip:
     ours = path == library.SAMPLE_FILE
-    clip = Clip(path, apart=not ours)
+    clip = Clip(path, apart=not ours, cache_bytes=HELD // 4 if visitor.PUBLIC else HELD)
     if not (visitor.PUBLIC or ours or path.stem.endswith(clip.hash[:8])):
         raise ClipError(f"{path.name} is damaged on this machine; upload it again")
     return clip
