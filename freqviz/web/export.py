@@ -207,7 +207,7 @@ def arrange() -> Figure | None:
         )
         return None
     for number, entry in enumerate(picked):
-        name, up, down, away = st.columns([6, 2, 2, 2], vertical_alignment="center")
+        name, up, down, away = st.columns([8, 4, 4, 5], vertical_alignment="center")
         name.markdown(f"({to_matplotlib.letters(number)}) {entry.title}")
         for place, icon, move, off, what in (
             (up, "arrow_upward", -1, number == 0, "Earlier"),
