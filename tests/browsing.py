@@ -119,6 +119,11 @@ def page(window):
     page.close()
 
 
+def idle(page: Page) -> None:
+    """Wait until nothing is computed or stale."""
+    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+
+
 def rest(page: Page) -> None:
     """Wait until nothing is computed or stale, and every figure is drawn."""
     page.wait_for_function("""() => {
@@ -136,7 +141,7 @@ def note(page: Page, title: str):
 
 def choose(page: Page, label: str, option: str) -> None:
     """Pick an option of a box to choose from; a page that still runs or scrolls would close it again."""
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    idle(page)
     box = page.get_by_role("combobox", name=label, exact=True)
     box.scroll_into_view_if_needed()
     page.wait_for_timeout(1000)

@@ -109,8 +109,9 @@ def test_a_run_outlives_its_tab_and_its_result_the_server(page, window, address,
     done = {file: file.stat().st_mtime_ns for file in runs.glob("results/*/run.json")}
     with serve(runs, tmp_path / "log") as other:
         later = window.new_page()
-        later.goto(link.replace(address, other))
+        later.goto(f"{link.replace(address, other)}&region=Whole+frame")  # the very first request of that server
         expect(later.locator(".js-plotly-plot")).to_have_count(5)
+        expect(later.get_by_role("radio", name="Whole frame").last).to_be_checked()
         expect(later.get_by_role("button", name="Analysed")).to_be_visible()
         later.close()
     assert {file: file.stat().st_mtime_ns for file in runs.glob("results/*/run.json")} == done

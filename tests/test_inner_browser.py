@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from browsing import LARGEST_STEP, choose, note, rest, settle
+from browsing import LARGEST_STEP, choose, idle, note, rest, settle
 from playwright.sync_api import Page, expect
 
 PAGES = {"frame_weights": "Frame weights and influence", "blur_against_energy": "Blur against energy"}
@@ -164,7 +164,7 @@ def test_a_control_used_before_the_answer_does_not_take_the_cursor_back(laptop, 
         told = re.match(r"Frame (\d+) of", shown.inner_text())[1]
         expect(looks[number % 2]).to_have_attribute("aria-checked", "true")
         laptop.wait_for_timeout(1000)
-        laptop.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+        idle(laptop)
         assert shown.inner_text().startswith(f"Frame {told} of"), f"after {gap} ms"
         assert parse_qs(urlparse(laptop.url).query)["frame"] == [told]
         assert looks[number % 2].get_attribute("aria-checked") == "true"

@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from browsing import LARGEST_STEP, PATIENCE, choose, note, settle
+from browsing import LARGEST_STEP, PATIENCE, choose, idle, note, settle
 from playwright.sync_api import Page, expect
 
 from freqviz.poses import JOINTS
@@ -122,7 +122,7 @@ def test_heatmaps_follow_joint_cursor_network_and_a_clicked_point(page, address)
     page.get_by_role("slider", name="Frame").press("ArrowRight")
     page.wait_for_url(re.compile("frame=42"))
     expect(place).not_to_have_text(before)
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    idle(page)
     page.wait_for_timeout(1000)
     joint, *where = page.evaluate("""() => {
         const plot = document.querySelectorAll('.js-plotly-plot')[6]

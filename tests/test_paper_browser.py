@@ -5,6 +5,7 @@ import re
 import zipfile
 
 import pytest
+from browsing import idle
 from playwright.sync_api import Page, expect
 from pypdf import PdfReader
 
@@ -22,7 +23,7 @@ def page(address, window):
 
 
 def still(page: Page) -> None:
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
+    idle(page)
     page.wait_for_timeout(1000)
 
 

@@ -6,9 +6,9 @@ import zipfile
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from browsing import ROOT, note, serve
+from browsing import ROOT, idle, note, serve
 from conftest import walking_frames
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from freqviz.video import write_video
 
@@ -21,16 +21,11 @@ def elsewhere(tmp_path_factory):
         yield address
 
 
-def rest(page: Page) -> None:
-    """Wait until nothing is computed or stale."""
-    page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
-
-
 def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window, tmp_path):
     page = window.new_page()
     page.goto(f"{address}alignment?frame=41&network=freq-video&neighbour=%E2%88%922&tap=up+left&scale=stride+16")
     expect(note(page, "Where a point lands")).to_be_visible()
-    rest(page)
+    idle(page)
     page.get_by_role("button", name="Save session").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
@@ -44,7 +39,7 @@ def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window
     page.locator("input[type=file]").first.set_input_files(file)
     expect(page.get_by_text("From a session file.")).to_be_visible()
     expect(page.locator(".picture")).to_have_attribute("data-frame", "41")
-    rest(page)
+    idle(page)
     with window.expect_page() as other:
         page.get_by_role("link", name="The view that was saved").click()
     view = other.value
@@ -59,7 +54,7 @@ def test_a_session_saved_here_opens_there_at_its_view(address, elsewhere, window
     view.close()
     page.goto(f"{address}spectra?frame=7&network=spatial-video")  # where every choice is bound to the address
     expect(page.get_by_text("Frame and features on one axis")).to_be_visible()
-    rest(page)
+    idle(page)
     page.locator("input[type=file]").first.set_input_files(file)
     expect(page.get_by_text("From a session file.")).to_be_visible()
     page.wait_for_url(re.compile("clip=sample.*session"))
@@ -73,7 +68,7 @@ def test_a_link_to_a_clip_that_is_not_here_opens_once_the_clip_is_uploaded(elsew
     digest = hashlib.sha256(clip.read_bytes()).hexdigest()[:8]
     page.goto(f"{elsewhere}?clip=theirs-{digest}.mp4&box=20,40,24,48&part=2&part=9")
     expect(page.get_by_text(f"The clip theirs-{digest}.mp4 is not on this machine")).to_be_visible()
-    rest(page)
+    idle(page)
     assert parse_qs(urlparse(page.url).query)["box"] == ["20,40,24,48"]
     page.locator("input[type=file]").first.set_input_files(clip)
     for _ in range(2):
