@@ -93,6 +93,26 @@ def test_an_open_export_makes_files_tells_their_sizes_and_adds_to_the_sheet_once
     assert app.button(key="add Curve, of blur").disabled
 
 
+def polled_row():
+    import streamlit as st
+
+    from freqviz.web import exporting
+
+    def make(path, progress, cancelled):
+        path.write_bytes(b"x")
+
+    waits = st.session_state.pop("a poll that finds its jobs over", False)
+    exporting._row([exporting.File("MP4", "a.mp4", "video/mp4", b"", make, asked=True)], "it", waits)
+
+
+def test_a_click_is_kept_where_the_page_begins_anew_just_then(exports):
+    app = AppTest.from_function(polled_row, default_timeout=60).run()  # noqa: F811
+    app.session_state["a poll that finds its jobs over"] = True
+    app.button(key="make MP4 of it").click().run()
+    until_made(app)
+    assert [label.partition(" · ")[0] for label in downloads(app)] == ["MP4"]
+
+
 def test_data_hold_the_numbers_under_a_plain_name():
     assert export._plain("Curve, of blur – σ") == "curve-of-blur"
     archive = zipfile.ZipFile(io.BytesIO(export._data(CURVE, "curve")))

@@ -83,12 +83,9 @@ def test_a_figure_leaves_as_files_and_by_way_of_the_sheet(page):
     (sheet,) = PdfReader(io.BytesIO(data)).pages
     assert float(sheet.mediabox.width) == pytest.approx(6.875 * 72, abs=0.7)
     assert "(b) Effective number of frames" in sheet.extract_text()
-    former = str(preview.get_attribute("src"))
     page.locator(".st-key-Later-0 button").first.click()
     expect(page.get_by_text("(a) Effective number of frames")).to_be_visible()
-    expect(preview).not_to_have_attribute("src", former)  # the buttons below give the former sheet until then
-    still(page)
-    with zipfile.ZipFile(io.BytesIO(download(page, "Bundle"))) as bundle:
+    with zipfile.ZipFile(io.BytesIO(download(page, "Bundle"))) as bundle:  # asked for while the sheet is drawn anew
         assert bundle.read("caption.txt").decode().startswith("(a) Effective number of frames.")
         assert {"figure-a.csv", "figure-b.csv", "figure.html", "figure.json"} <= set(bundle.namelist())
     page.locator(".st-key-Remove-1 button").first.click()

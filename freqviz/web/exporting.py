@@ -143,8 +143,12 @@ def offer(files: Sequence[File], of: str) -> None:
 
 
 def _row(files: Sequence[File], of: str, waiting: bool) -> None:
-    if waiting and not any(file.coming for file in files):
-        st.rerun()  # nothing is to be polled any more
+    state: Any = st.session_state
+    for file in files:
+        if state.pop(_asked(file, of), False):
+            file.start()
+    if waiting != any(file.coming for file in files):
+        st.rerun()  # polling begins or ends with the page
     with st.container(horizontal=True, gap="small", key=f"files {of}"):
         for file in files:
             _button(file, of)
@@ -171,9 +175,20 @@ def _button(file: File, of: str) -> None:
         )  # fmt: skip
     elif file.coming:
         st.button(f"{file.label} …", key=f"{key}, coming", disabled=True)
-    elif st.button(f"Make {file.label}", key=f"make {key}", help=file.help):
-        file.start()
-        st.rerun()
+    else:
+        st.button(
+            f"Make {file.label}", key=f"make {key}", help=file.help, on_click=_ask, args=(_asked(file, of),)
+        )  # fmt: skip
+
+
+def _asked(file: File, of: str) -> str:
+    return f"asked {file.label} of {of}"
+
+
+def _ask(key: str) -> None:
+    """Note a click until the row is drawn: a run of the page in between would swallow it, and may change the file."""
+    state: Any = st.session_state
+    state[key] = True
 
 
 def _progress(file: File, ticket: jobs.Ticket, of: str) -> None:
