@@ -194,15 +194,18 @@ class Clip:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}")
         for start in range(0, len(self), count):
-            stop = min(start + count, len(self))
-            frames = np.empty((stop - start, *self.size, 3), np.uint8)
-            i = start
-            while i < stop:
-                number, offset = divmod(i, self._chunk_frames)
-                part = self._chunk(number)[offset : offset + stop - i]
-                frames[i - start : i - start + len(part)] = part
-                i += len(part)
-            yield start, frames
+            yield start, self._span(start, min(start + count, len(self)))
+
+    def _span(self, start: int, stop: int) -> np.ndarray:
+        """Frames start ... stop - 1, a copy."""
+        frames = np.empty((stop - start, *self.size, 3), np.uint8)
+        i = start
+        while i < stop:
+            number, offset = divmod(i, self._chunk_frames)
+            part = self._chunk(number)[offset : offset + stop - i]
+            frames[i - start : i - start + len(part)] = part
+            i += len(part)
+        return frames
 
     def _chunk(self, number: int) -> np.ndarray:
         with self._lock:
@@ -268,7 +271,7 @@ class _Part:
         return {i - self._start for i in self._whole.damaged if self._start <= i < self._stop}
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        return np.stack([self._whole[self._start + i] for i in range(start, stop)])
+        return self._whole._span(self._start + start, self._start + stop)
 
     def digest(self) -> str:
         return hashlib.sha256(f"{self._whole.hash} {self._start}:{self._stop}".encode()).hexdigest()

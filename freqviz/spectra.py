@@ -494,19 +494,20 @@ def _prepared(values: ArrayLike, window: str | None, mean_removed: bool) -> np.n
         return image - image.mean(axis=(-2, -1), keepdims=True) if mean_removed else image
     if window != "hann":
         raise ValueError(f'window must be "hann" or None, got {window!r}')
-    taper = _hann(*image.shape[-2:]).astype(image.dtype)
-    if mean_removed:
-        image = image - (image * taper).sum(axis=(-2, -1), keepdims=True) / taper.sum()
+    taper, total = _hann(*image.shape[-2:], str(image.dtype))
+    if mean_removed:  # before the window, lest what is small beside the mean is rounded away
+        image = image - (image * taper).sum(axis=(-2, -1), keepdims=True) / total
     return image * taper
 
 
 @lru_cache(maxsize=16)
-def _hann(height: int, width: int) -> np.ndarray:
-    """(H, W) symmetric Hann window of mean square 1."""
+def _hann(height: int, width: int, dtype: str) -> tuple[np.ndarray, np.floating]:
+    """(H, W) symmetric Hann window of mean square 1, and its sum."""
     if min(height, width) < 3:
         raise ValueError(f"a Hann window needs sides of at least 3, got {height} x {width}; use window=None")
     window = np.hanning(height)[:, None] * np.hanning(width)[None, :]
-    return window / np.sqrt((window**2).mean())
+    window = (window / np.sqrt((window**2).mean())).astype(dtype)
+    return window, window.sum()
 
 
 def _ring_edges(rings: int, stride: float) -> np.ndarray:
