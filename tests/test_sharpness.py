@@ -61,6 +61,11 @@ def test_the_width_of_an_edge_is_the_length_of_the_motion_across_it(length):
     assert sharpness.edge_width(np.tile(row, (20, 1)).T) == length
 
 
+def test_an_edge_that_begins_at_the_first_pixel_is_as_wide_as_any():
+    row = np.concatenate([[0, 0.5], np.ones(22)])
+    assert sharpness.edge_width(np.tile(row, (20, 1))) == 2
+
+
 @pytest.mark.parametrize("levels", [3, 1000])
 def test_the_width_of_edges_is_that_of_runs_counted_one_by_one(rng, levels):
     """Few levels make flat steps, which end a run."""

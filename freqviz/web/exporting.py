@@ -176,9 +176,8 @@ def _button(file: File, of: str) -> None:
     elif file.coming:
         st.button(f"{file.label} …", key=f"{key}, coming", disabled=True)
     else:
-        st.button(
-            f"Make {file.label}", key=f"make {key}", help=file.help, on_click=_ask, args=(_asked(file, of),)
-        )  # fmt: skip
+        asked = _asked(file, of)
+        st.button(f"Make {file.label}", key=f"make {key}", help=file.help, on_click=_ask, args=(asked,))
 
 
 def _asked(file: File, of: str) -> str:
