@@ -39,6 +39,7 @@ from models.network import PoseNetwork
 
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
+LARGE = 100_000  # pixels of a person's region from which on two threads measure faster than one
 LAST = 3  # poses whose median tells where the person is now
 DEFAULT_MODELS = ("spatial-video", "freq-video")
 FOLLOWING = ("drawn", "motion", "corrected")  # rungs of the ladder from which the box follows the poses
@@ -304,7 +305,7 @@ class Run:
             start = time.perf_counter()
             for backbone in backbones:
                 backbone.estimate(keys, total, cut, box, self.device, light=True)
-            list(windows.BESIDE.map(_measures, repeat(frame, len(keys)), cut(keys, box, crops.SIZE), repeat(box)))
+            list(_measuring([frame] * len(keys), cut(keys, box, crops.SIZE), box))
         return (time.perf_counter() - start) / LOOK, devices.memory(self.device)
 
     @property
@@ -477,7 +478,7 @@ class Run:
         seen: Iterable[dict[str, float]] = repeat({}, len(part.keys))
         if light:
             cuts = part.in_hand.cut(part.keys, part.box, crops.SIZE)
-            seen = windows.BESIDE.map(_measures, [part.frames[key] for key in part.keys], cuts, repeat(part.box))
+            seen = _measuring([part.frames[key] for key in part.keys], cuts, part.box)
             part.in_hand.read_on(len(part.keys))  # decoding leaves a processor idle, and no network computes now
         return [{"frame": self.clip.first + key, **shared, **of} for key, of in zip(part.keys, seen, strict=True)]
 
@@ -673,6 +674,18 @@ class _Step:
         last = self.keys[-1]
         poses = {name: Pose(row["keypoints"][-1], row["scores"][-1]) for name, row in self.rows.items()}
         return Newest(self.first + last, self.frames[last].copy(), self.box, poses)
+
+
+def _measuring(
+    frames: Sequence[NDArray[np.uint8]], cuts: Iterable[NDArray[np.uint8]], box: ladder.Box
+) -> Iterable[dict[str, float]]:
+    """`_measures` of frames of one size, which go on beside the caller.
+
+    In small regions each operation is so short that two threads take longer than one: Python's lock changes hands.
+    """
+    rows, columns = sharpness.region(frames[0].shape[:2], box)
+    large = (rows.stop - rows.start) * (columns.stop - columns.start) > LARGE
+    return (windows.BESIDE if large else windows.ALONE).map(_measures, frames, cuts, repeat(box))
 
 
 def _measures(frame: NDArray[np.uint8], cut: NDArray[np.uint8], box: ladder.Box) -> dict[str, float]:

@@ -73,6 +73,7 @@ class Video:
         self._spoilt: list[int] = []  # packets since the last seek that are damaged, in the order of decoding
         self._concealed = -1  # the last of them whose frame the decoder has mended
         self._kept: dict[int, Any] = {}  # frames decoded on opening, until they are read
+        self._first: tuple[int | None, ...] = ()  # what the first packet is known by
         look_at(self.path, limits)
         self._bytes = self.path.stat().st_size
         self._broken = False  # cut off, or given up by the container
@@ -80,7 +81,7 @@ class Video:
         self._torn: list[range] = []  # bytes of the file whose packets may be cut off or changed
         self._open()
         table = self._demux()
-        decoded = self._decoded()
+        decoded = self._from_start()
         first = next(decoded, None)
         if first is not None:
             self._describe(first)
@@ -92,7 +93,10 @@ class Video:
             promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
             self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
-        self._let_go()
+        if len(self._kept) == len(self._pts):
+            self._let_go()
+        else:
+            self._leave_place()
 
     # -- opening
 
@@ -138,9 +142,16 @@ class Video:
         """Close the file; what opening has decoded stays for the first reading."""
         if self._container is not None:
             self._container.close()
-        self._container = self._stream = self._pending = None
-        self._coming = iter(())
-        self._position = -1
+        self._container = self._stream = None
+        self._leave_place()
+
+    def _was_written(self) -> bool:
+        """Whether the file that is open was written anew; one that was removed is still there for who has it open."""
+        return self.path.is_file() and self.path.stat().st_size != self._bytes
+
+    def _leave_place(self) -> None:
+        """Let the next reading seek."""
+        self._coming, self._pending, self._position = iter(()), None, -1
 
     def __getstate__(self) -> dict[str, Any]:
         gone = dict.fromkeys(("_container", "_stream", "_pending"))
@@ -156,12 +167,42 @@ class Video:
         except av.FFmpegError:
             self._broken = True
 
-    def _decoded(self) -> Iterator[Any]:
-        """Decoded frames in the order of presentation; packets that the decoder refuses are passed over."""
+    def _from_start(self) -> Iterator[Any]:
+        """Stand before the first packet; what is decoded from there.
+
+        Opening anew takes up to 30 ms, as FFmpeg decodes frames to see what there is: where an index leads back to the
+        first packet, it is followed.
+        """
+        packets = self._packets_again()
+        if packets is None:
+            self._open()
+        decoded = self._decoded(packets)
+        self._coming, self._pending, self._position = self._flagged(decoded), None, 0
+        return decoded
+
+    def _packets_again(self) -> Iterator[Any] | None:
+        """All packets of the file that is open; None where they might be others than at first."""
+        start = self._first[1] if self._first else None
+        if start is None or self._broken or self._container is None or "mov" not in self._container.format.name:
+            return None
+        try:
+            self._container.seek(start, stream=self._stream)
+        except av.FFmpegError:
+            return None
+        packets = self._packets()
+        first = next(packets, None)
+        return chain([first], packets) if first is not None and _identity(first) == self._first else None
+
+    def _decoded(self, packets: Iterable[Any] | None = None) -> Iterator[Any]:
+        """Decoded frames in the order of presentation; packets that the decoder refuses are passed over.
+
+        Args:
+            packets: all from where the file stands; None where none of them was taken yet.
+        """
         self._spoilt, self._concealed = [], -1
         context = self._stream.codec_context
         last = 0
-        for position, packet in enumerate(self._packets()):
+        for position, packet in enumerate(self._packets() if packets is None else packets):
             packet.opaque = (position, packet.is_keyframe)  # a new object each: PyAV tells them by identity
             last = last if packet.dts is None else packet.dts
             if packet.size and self._is_spoilt(packet):
@@ -203,6 +244,8 @@ class Video:
         for packet in self._packets():
             if packet.size == 0:
                 continue
+            if not total:
+                self._first = _identity(packet)
             total += 1
             ticks = 0
             last = packet.pos
@@ -238,7 +281,6 @@ class Video:
                 self._broken, self._sure = True, there.index(False) - self._unsure
         self._broken |= total < self._promised or bool(half)
         self._torn = [half, *containers.changed_clusters(self.path)]
-        self._open()
         known = [pts for pts in stamps if pts is not None]
         if self._broken or not known or len(set(known)) != len(stamps):
             return None
@@ -406,7 +448,7 @@ class Video:
             if landing is not None and (_stamp(landing) or 0) <= target:
                 self._coming, self._pending = self._flagged(chain([landing], frames)), None
                 return
-        self._open()
+        self._from_start()
 
     def read(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
         frames = np.empty((stop - start, *self.size, 3), np.uint8) if out is None else out
@@ -414,7 +456,7 @@ class Video:
             for i in range(start, stop):
                 frames[i - start] = self._upright(self._kept.pop(i))
             return frames
-        if self._container is None:
+        if self._container is None or self._was_written():
             self._open()
         if self._position != start:
             self._seek(start)
@@ -483,6 +525,11 @@ def serving(frames: Callable[[int, tuple[int, int]], np.ndarray]) -> Answer:
 
 def _stamp(frame: Any) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts
+
+
+def _identity(packet: Any) -> tuple[int | None, ...]:
+    """What tells a packet from the others of its file: where it lies, when it is decoded, how long it is."""
+    return packet.pos, packet.dts, packet.size
 
 
 def look_at(path: Path, limits: Limits) -> None:

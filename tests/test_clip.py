@@ -49,12 +49,12 @@ def number(frame):
 
 
 def encode(path, codec="libx264", n=50, pix_fmt="yuv420p", size=(HEIGHT, WIDTH), b_frames=2, **more):
-    """A clip of frames numbered from `start`; `stamps` in ms for a variable rate, `sar`, `faststart`, `options`.
+    """A clip of frames numbered from `start`; `stamps` in ms for a variable rate, `sar`, `movflags`, `options`.
 
     `threads` of x264 cut a frame into as many slices: one, so that a file is the same on every machine.
     """
     stamps, sar, start = more.get("stamps"), more.get("sar"), more.get("start", 0)
-    flags = {"movflags": "faststart"} if more.get("faststart") else {}
+    flags = {"movflags": more["movflags"]} if "movflags" in more else {}
     with av.open(str(path), "w", container_options=flags) as container:
         stream = container.add_stream(codec, rate=25, options=more.get("options", {}))
         stream.height, stream.width, stream.pix_fmt = *size, pix_fmt
@@ -288,7 +288,7 @@ def test_ten_bits_are_reported(tmp_path):
 
 
 def test_a_cut_off_file_gives_what_is_there_and_says_so(tmp_path):
-    path = encode(tmp_path / "a.mp4", faststart=True, options={"crf": "1"})
+    path = encode(tmp_path / "a.mp4", movflags="faststart", options={"crf": "1"})
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
     clip = Clip(path)
     assert 20 < len(clip) < 45
@@ -310,7 +310,7 @@ CUT = {  # cut off anywhere, how many frames may be flagged
     "HEVC transport stream": ("a.ts", X265, 1),
     "MPEG-2 transport stream": ("a.ts", MPEG2, 1),
     "H.264 mkv with B frames": ("a.mkv", B_FRAMES, 0),
-    "H.264 mp4 with B frames": ("a.mp4", B_FRAMES | {"faststart": True}, 1),
+    "H.264 mp4 with B frames": ("a.mp4", B_FRAMES | {"movflags": "faststart"}, 1),
     "VP9": ("a.webm", VP9, 0),
     "H.264 avi with B frames": ("a.avi", B_FRAMES, 3),  # where B frames are missing, the last have no sure number
     "MPEG-4 avi": ("a.avi", {"codec": "mpeg4"}, 2),
@@ -428,7 +428,7 @@ def test_packets_lost_from_a_transport_stream_leave_a_gap_in_time(tmp_path):
 
 
 def test_damaged_frames_are_flagged_and_the_others_are_right(tmp_path):
-    path = encode(tmp_path / "a.mp4", faststart=True, options={"crf": "1"})
+    path = encode(tmp_path / "a.mp4", movflags="faststart", options={"crf": "1"})
     damage(path)
     clip = Clip(path)
     frames = [number(frame) for frame in clip]
@@ -450,7 +450,7 @@ DENSE = {"H.264": B_FRAMES, "H.264 with slices": SLICES, "HEVC": X265, "VP9": VP
 
 @pytest.mark.parametrize("name", DENSE)
 def test_holes_of_zeros_are_noticed_though_the_decoder_takes_them(name, tmp_path, rng):
-    path = encode(tmp_path / "a.mp4", **DENSE[name], faststart=True)
+    path = encode(tmp_path / "a.mp4", **DENSE[name], movflags="faststart")
     data, at = path.read_bytes(), ends(path)
     sound = [frame.copy() for frame in Clip(path)]
     for n in rng.integers(13, 35, 12):
@@ -716,6 +716,37 @@ def test_a_file_that_changed_is_not_read_as_the_old_one(tmp_path):
     encode(path, n=20)
     with pytest.raises(ClipError, match="changed"):
         clip[40]
+
+
+def test_a_file_that_changed_while_it_is_read_is_not_read_on_and_one_that_was_removed_is(tmp_path):
+    path = encode(tmp_path / "a.mp4")
+    clip, other = (Clip(path, cache_bytes=100_000) for _ in range(2))
+    assert number(clip[0]) == number(other[0]) == 0
+    path.rename(tmp_path / "b.mp4")
+    assert number(clip[40]) == 40
+    encode(path, n=20)
+    with pytest.raises(ClipError, match="changed"):
+        other[40]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "times"),
+    [
+        ("a.mp4", {}, 1),
+        ("a.mov", {"movflags": "faststart"}, 1),
+        ("fragments.mp4", {"movflags": "frag_keyframe+empty_moov"}, 1),
+        ("h.mp4", X265, 1),
+        ("a.mkv", {}, 4),  # its first packets are found by opening only
+    ],
+)
+def test_a_file_with_an_index_is_opened_once(name, options, times, tmp_path, monkeypatch):
+    path, opened = encode(tmp_path / name, **options), []
+    real = av.open
+    monkeypatch.setattr("freqviz.video.av.open", lambda *given, **more: opened.append(given) or real(*given, **more))
+    clip = Clip(path, cache_bytes=100_000)
+    read = [number(clip[i]) for i in (0, 30, 1, 49, 2, 13)]
+    assert read == [0, 30, 1, 49, 2, 13]
+    assert len(opened) == times
 
 
 def test_the_hash_is_that_of_the_file(tmp_path):
