@@ -30,6 +30,7 @@ REGIMES = {
     "jitter": "sharp, boxes off by up to 10 %",
 }
 ALPHAS = ("0.05", "0.1", "0.2")  # of PCK, as the tables have them
+HEADS = "heads "  # begins the part of a card that is about other heads of the same network
 COUNTED = ("steps", "windows", "crops", "minutes")  # words of a budget that a number stands before
 SOURCES = re.compile(r"\b(?:Ideas?|Sources?|References?): ")
 
@@ -100,7 +101,7 @@ def _read(file: Path, _time: int, _size: int) -> pd.DataFrame:
 
 
 def words(name: str) -> dict[str, str]:
-    """The card of a network in words: what, then the sentence; scores in tables and curves left out."""
+    """The card of a network in words: what, then the sentence; what stands in tables and curves left out."""
     what, idea = about(name)
     known = dict(models.card(name))
     text = {"What it is": what, "Whose idea": idea}
@@ -111,11 +112,30 @@ def words(name: str) -> dict[str, str]:
         known["scores"] = {regime: found for regime, found in listed.items() if not isinstance(found, list)}
     titles = {"data": "Trained on", "seeds": "Seeds", "command": "Made by", "scores": "Scores"}
     for key, value in known.items():
-        key = f"other {key}" if key.startswith("heads ") else key
+        if key.startswith(HEADS):
+            continue
         text[titles.get(key) or key[:1].upper() + key[1:].replace("_", " ")] = _told(value)
     if not known:
         text["Training"] = f"It has no card yet: `python -m freqviz train {name}` makes one"
     return {key: f"{value.rstrip('.')}." for key, value in text.items() if value}
+
+
+def other_heads(name: str) -> pd.DataFrame:
+    """Heads of a network that were trained besides its own, a row each.
+
+    Returns:
+        heads (their name), seeds, budget (in words), differs (what of their training is not as the network's own, in
+        words), command.
+    """
+    card = models.card(name)
+    rows = []
+    for key, told in card.items():
+        if key.startswith(HEADS):
+            own, budget = card.get("budget", {}), told.get("budget", {})
+            changed = {part: value for part, value in budget.items() if part not in COUNTED and own.get(part) != value}
+            row = {"heads": key.removeprefix(HEADS), "seeds": len(told.get("seeds", ())), "budget": _budget(budget)}
+            rows.append(row | {"differs": _told(changed), "command": told.get("command", "")})
+    return pd.DataFrame(rows, columns=["heads", "seeds", "budget", "differs", "command"])
 
 
 def curve(name: str) -> pd.DataFrame:

@@ -66,6 +66,7 @@ class Session:
     link: str  # page and query of the view that was saved, "" where none was
     small: bool  # the clip was encoded anew, and only the frames that were analysed
     apart: bool = False  # the clip is decoded in a process of its own
+    cache_bytes: int = 64 << 20  # of decoded frames that the clip keeps
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -75,7 +76,7 @@ class Session:
     @cached_property
     def clip(self) -> Clip:
         """The clip; where it is `small` its frames keep their numbers by `first`."""
-        clip = Clip(_clip_file(self.folder), apart=self.apart)
+        clip = Clip(_clip_file(self.folder), apart=self.apart, cache_bytes=self.cache_bytes)
         if self.small:
             clip.first = int(self.analysis.frames["frame"][0])
         return clip
@@ -143,31 +144,33 @@ def save_session(
     return path
 
 
-def open_session(path: Path | str, folder: Path | str | None = None, apart: bool = False) -> Session:
+def open_session(
+    path: Path | str, folder: Path | str | None = None, apart: bool = False, cache_bytes: int = 64 << 20
+) -> Session:
     """Open a session: a file, which is unpacked into a new folder, or such a folder.
 
     Args:
         path: the file, or the folder that it was unpacked into.
         folder: where to unpack to; a session or a run that lies there is replaced.
-        apart: decode its clip in a process of its own, as `Clip` does: for files from anybody.
+        apart, cache_bytes: of its clip, as `Clip` takes them.
     Raises:
         SessionError: no session, one of another version, or one whose parts do not fit; nothing is written.
         FileExistsError: `folder` holds something else than a run.
     """
     path = Path(path)
     if path.is_dir():
-        return _opened(path, apart)
+        return _opened(path, apart, cache_bytes)
     if folder is None:
         raise SessionError(f"{path.name} has to be unpacked: say into which folder")
 
     def unpack(aside: Path) -> None:
         _unpack(path, aside)
-        _check(_opened(aside, apart))
+        _check(_opened(aside, apart, cache_bytes))
 
-    return _opened(write_folder(Path(folder), unpack), apart)
+    return _opened(write_folder(Path(folder), unpack), apart, cache_bytes)
 
 
-def _opened(folder: Path, apart: bool = False) -> Session:
+def _opened(folder: Path, apart: bool, cache_bytes: int) -> Session:
     header = _json(folder, HEADER)
     if header.get("format") != FORMAT:
         raise SessionError(f"{folder.name} holds no {FORMAT}")
@@ -178,7 +181,7 @@ def _opened(folder: Path, apart: bool = False) -> Session:
         raise SessionError(f"{HEADER} must hold name, link and small, got {', '.join(map(repr, header))[:80]}")
     if not re.fullmatch(r"[a-z_]*(\?[^#\s]*)?", link):
         raise SessionError(f"the link of a session is a page and a query, got {link[:80]!r}")
-    return Session(folder, re.sub(r"[^\w.() -]+", "_", name)[-80:], link, small, apart)
+    return Session(folder, re.sub(r"[^\w.() -]+", "_", name)[-80:], link, small, apart, cache_bytes)
 
 
 def link_parts(link: str) -> tuple[str, dict[str, list[str]]]:

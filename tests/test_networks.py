@@ -66,6 +66,18 @@ def test_a_card_alone_gives_scores_and_words(weights, monkeypatch, tmp_path):
     assert (row["R2"], row["seeds"], row["budget"]) == (0.2, 2, "4,000 steps, 2.5 minutes")
 
 
+def test_other_heads_stand_in_a_table_by_what_differs(weights):
+    own = {"steps": 400, "device": "cpu", "start": "here"}
+    other = {"budget": own | {"steps": 1200, "minutes": 3.5, "start": "there"}, "seeds": [0, 1], "command": "a b"}
+    models.write_card("freq-video", **{"budget": own, "heads 15px": other, "heads same": {"budget": own}})
+    assert cards.other_heads("freq-video").to_numpy().tolist() == [
+        ["15px", 2, "1,200 steps, 3.5 minutes", "start there", "a b"],
+        ["same", 0, "400 steps", "", ""],
+    ]
+    assert not any("eads" in title for title in cards.words("freq-video"))
+    assert len(cards.other_heads("spatial-video")) == 0
+
+
 # ---- learning curves
 
 

@@ -92,6 +92,16 @@ def test_every_page_shows_what_needs_no_network_and_says_what_does(app, elsewher
     assert whole or "Its clip was encoded anew" in words(elsewhere)
 
 
+def test_the_clip_of_a_session_keeps_as_many_frames_as_one_of_the_library(file, monkeypatch):
+    monkeypatch.setattr(work, "HELD", 10 * 160 * 120 * 3)
+    work._session.cache_clear()
+    clip = work.open_clip(library.add("walk.zip", file))
+    for i in range(20):
+        clip[i]
+    assert clip.held_bytes == work.HELD
+    work._session.cache_clear()
+
+
 def test_a_session_shows_the_numbers_of_the_page_that_saved_it(known, elsewhere, file):
     name = library.add("walk.zip", file)
     elsewhere.query_params["clip"], elsewhere.query_params["frame"] = name, "11"

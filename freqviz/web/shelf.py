@@ -62,6 +62,7 @@ def card(table: pd.DataFrame, name: str) -> None:
     st.link_button("Open the present clip with it", link, disabled=bool(why), help=why or None)
     for title, text in cards.words(name).items():
         st.markdown(f"**{title}.** {_plain(text)}")
+    _heads(name)
     scores = cards.scores(name).reset_index()
     if not len(scores):
         st.info(f"{name} has not been evaluated yet.")
@@ -79,6 +80,18 @@ def card(table: pd.DataFrame, name: str) -> None:
         "joints": "Joints",
     }
     st.dataframe(scores.dropna(axis=1, how="all"), hide_index=True, column_config=shown, alt=f"Scores of {name}")
+
+
+def _heads(name: str) -> None:
+    heads = cards.other_heads(name)
+    if not len(heads):
+        return
+    st.markdown("**Other heads**, trained to compare with:")
+    if not heads["differs"].any():
+        heads = heads.drop(columns="differs")
+    names = {"heads": "Heads", "seeds": "Seeds", "budget": "Training", "differs": "Otherwise", "command": "Made by"}
+    known = {column: title for column, title in names.items() if column in heads}
+    st.dataframe(heads, hide_index=True, column_config=known, alt=f"Other heads of {name}: {', '.join(heads['heads'])}")
 
 
 def _plain(text: str) -> str:

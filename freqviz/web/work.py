@@ -97,7 +97,7 @@ class Request:
 @lru_cache(maxsize=8)
 def _opened(path: Path, modified: float) -> Clip:
     ours = path == library.SAMPLE_FILE
-    clip = Clip(path, apart=not ours, cache_bytes=HELD // 4 if visitor.PUBLIC else HELD)
+    clip = Clip(path, apart=not ours, cache_bytes=_held())
     if not (visitor.PUBLIC or ours or path.stem.endswith(clip.hash[:8])):
         raise ClipError(f"{path.name} is damaged on this machine; upload it again")
     return clip
@@ -118,7 +118,11 @@ def open_clip(name: str) -> Clip:
 
 @lru_cache(maxsize=8)
 def _session(folder: Path) -> Session:
-    return open_session(folder, apart=True)
+    return open_session(folder, apart=True, cache_bytes=_held())
+
+
+def _held() -> int:
+    return HELD // 4 if visitor.PUBLIC else HELD
 
 
 def session(name: str) -> Session | None:
