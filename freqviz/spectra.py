@@ -454,18 +454,24 @@ def phase_correlation(a: ArrayLike, b: ArrayLike, limit: float = 0.5) -> tuple[n
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return np.zeros(2), 0.0
     height, width = a.shape
-    radius = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None, :])
-    gain = np.exp(-2 * (radius / limit) ** 2) * (radius <= limit)  # (H, W//2+1)
+    gain, inside, area = _low_pass(height, width, limit)
     cross = np.conj(fft.rfft2(_prepared(a, "hann", True))) * fft.rfft2(_prepared(b, "hann", True))
     magnitude = np.abs(cross)
-    cross = cross * gain / (magnitude + 1e-2 * np.median(magnitude[gain > 0]))
-    area = (gain * half_plane_weights(width)).sum() / (height * width)
+    cross = cross * gain / (magnitude + 1e-2 * np.median(magnitude.take(inside)))
     surface = fft.irfft2(cross, s=(height, width)) / area
     y, x = np.unravel_index(np.argmax(surface), surface.shape)
     step = max(1, round(0.3 / limit))  # about one standard deviation of the peak
     shift_x, gain_x = _gaussian_peak(surface[y], int(x), step)
     shift_y, gain_y = _gaussian_peak(surface[:, x], int(y), step)
     return np.array([shift_x, shift_y]), float(min(surface[y, x] * gain_x * gain_y, 1.0))
+
+
+@lru_cache(maxsize=16)
+def _low_pass(height: int, width: int, limit: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """(H, W // 2 + 1) Gaussian up to `limit` cycles/pixel, the places where it is not 0, its mean over the plane."""
+    radius = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None, :])
+    gain = np.exp(-2 * (radius / limit) ** 2) * (radius <= limit)
+    return gain, np.flatnonzero(gain), float((gain * half_plane_weights(width)).sum() / (height * width))
 
 
 def _gaussian_peak(line: np.ndarray, top: int, step: int) -> tuple[float, float]:
