@@ -22,6 +22,7 @@ from freqviz.video import ClipError, Limits, Video, check_frame, positive
 
 READERS = ("pyav", "decord")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+HELD = 64 << 20  # bytes of decoded frames that a clip holds, where nothing else is asked for
 _CHUNK, _CHUNK_BYTES = 32, 32 << 20  # most frames decoded together, and their bytes
 
 
@@ -67,7 +68,7 @@ class Clip:
         path: str | Path,
         reader: str = "pyav",
         limits: Limits | None = None,
-        cache_bytes: int = 64 << 20,
+        cache_bytes: int = HELD,
         fps: float = 30.0,
         apart: bool = False,
     ) -> None:
@@ -98,7 +99,7 @@ class Clip:
         if isinstance(frames, str | Path):
             return cls(frames, fps=fps)
         clip = cls.__new__(cls)
-        clip._adopt(_Frames(frames, fps), None, 64 << 20)
+        clip._adopt(_Frames(frames, fps), None, HELD)
         return clip
 
     def _adopt(self, source: _Source, path: Path | None, cache_bytes: int) -> None:

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from freqviz import sharpness
 from freqviz.analysis import BOX, Analysis, load_analysis
-from freqviz.clip import Clip
+from freqviz.clip import HELD, Clip
 from freqviz.jobs import Progress, silent
 from freqviz.store import write_folder
 from freqviz.trace import BYTES_PER_FRAME
@@ -66,7 +66,7 @@ class Session:
     link: str  # page and query of the view that was saved, "" where none was
     small: bool  # the clip was encoded anew, and only the frames that were analysed
     apart: bool = False  # the clip is decoded in a process of its own
-    cache_bytes: int = 64 << 20  # of decoded frames that the clip keeps
+    cache_bytes: int = HELD  # of decoded frames that the clip keeps
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -145,7 +145,7 @@ def save_session(
 
 
 def open_session(
-    path: Path | str, folder: Path | str | None = None, apart: bool = False, cache_bytes: int = 64 << 20
+    path: Path | str, folder: Path | str | None = None, apart: bool = False, cache_bytes: int = HELD
 ) -> Session:
     """Open a session: a file, which is unpacked into a new folder, or such a folder.
 

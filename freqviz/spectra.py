@@ -469,7 +469,7 @@ def phase_correlation(a: ArrayLike, b: ArrayLike, limit: float = 0.5) -> tuple[n
 @lru_cache(maxsize=16)
 def _low_pass(height: int, width: int, limit: float) -> tuple[np.ndarray, np.ndarray, float]:
     """(H, W // 2 + 1) Gaussian up to `limit` cycles/pixel, the places where it is not 0, its mean over the plane."""
-    radius = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None, :])
+    radius = half_frequency(height, width)
     gain = np.exp(-2 * (radius / limit) ** 2) * (radius <= limit)
     return gain, np.flatnonzero(gain), float((gain * half_plane_weights(width)).sum() / (height * width))
 

@@ -93,16 +93,16 @@ class Video:
             promised = f" of {self._promised} promised" if self._promised > len(self._pts) else ""
             self.report.insert(0, f"the file is cut off or damaged: {len(self._pts)} frames{promised} are there")
         self._measure_times()
-        if len(self._kept) == len(self._pts):
+        self._leave_place()
+        if len(self._kept) == len(self._pts):  # the first reading needs no file
             self._let_go()
-        else:
-            self._leave_place()
 
     # -- opening
 
-    def _open(self) -> None:
+    def _open(self) -> Iterator[Any]:
+        """Open the file, anew if it is open, and stand before its first packet; what is decoded from there."""
         self._let_go()
-        if not self.path.is_file() or self.path.stat().st_size != self._bytes:
+        if not self.path.is_file() or self._was_written():
             raise ClipError(f"{self.path.name} has gone or changed since it was opened")
         try:
             container = av.open(str(self.path), options=OPTIONS)
@@ -125,9 +125,13 @@ class Video:
         context.copy_opaque = True  # a frame brings the number of its packet
         # an avi states no times of presentation, and those that FFmpeg guesses are wrong for these
         self._timeless = container.format.name == "avi" and context.name in ("h264", "hevc")
-        self._coming = self._flagged(self._decoded())
-        self._pending = None
-        self._position = 0
+        return self._begin(self._packets())
+
+    def _begin(self, packets: Iterable[Any]) -> Iterator[Any]:
+        """Stand before the first of all packets; what is decoded from there."""
+        decoded = self._decoded(packets)
+        self._coming, self._pending, self._position = self._flagged(decoded), None, 0
+        return decoded
 
     def _check_pixels(self, height: int, width: int) -> None:
         if height * width > self._limits.pixels:
@@ -146,7 +150,7 @@ class Video:
         self._leave_place()
 
     def _was_written(self) -> bool:
-        """Whether the file that is open was written anew; one that was removed is still there for who has it open."""
+        """Whether the file was written anew; one that was removed is still there for who has it open."""
         return self.path.is_file() and self.path.stat().st_size != self._bytes
 
     def _leave_place(self) -> None:
@@ -174,11 +178,7 @@ class Video:
         first packet, it is followed.
         """
         packets = self._packets_again()
-        if packets is None:
-            self._open()
-        decoded = self._decoded(packets)
-        self._coming, self._pending, self._position = self._flagged(decoded), None, 0
-        return decoded
+        return self._open() if packets is None else self._begin(packets)
 
     def _packets_again(self) -> Iterator[Any] | None:
         """All packets of the file that is open; None where they might be others than at first."""
@@ -193,16 +193,12 @@ class Video:
         first = next(packets, None)
         return chain([first], packets) if first is not None and _identity(first) == self._first else None
 
-    def _decoded(self, packets: Iterable[Any] | None = None) -> Iterator[Any]:
-        """Decoded frames in the order of presentation; packets that the decoder refuses are passed over.
-
-        Args:
-            packets: all from where the file stands; None where none of them was taken yet.
-        """
+    def _decoded(self, packets: Iterable[Any]) -> Iterator[Any]:
+        """Decoded frames of packets in the order of presentation; packets that the decoder refuses are passed over."""
         self._spoilt, self._concealed = [], -1
         context = self._stream.codec_context
         last = 0
-        for position, packet in enumerate(self._packets() if packets is None else packets):
+        for position, packet in enumerate(packets):
             packet.opaque = (position, packet.is_keyframe)  # a new object each: PyAV tells them by identity
             last = last if packet.dts is None else packet.dts
             if packet.size and self._is_spoilt(packet):
@@ -312,11 +308,10 @@ class Video:
         """The table by decoding everything once: for damaged files and packets without time stamps."""
         self.damaged.clear()
         self._kept.clear()
-        self._open()
         stamps: list[int] = []
         keys: list[int] = []
         displaced = 0  # pictures without a place in time: repeated or damaged
-        for frame in self._decoded():
+        for frame in self._open():
             if not hasattr(self, "_shape"):
                 self._describe(frame)
             stamp = _stamp(frame)
@@ -443,7 +438,7 @@ class Video:
                 self._container.seek(key, stream=self._stream)
             except av.FFmpegError:
                 break
-            frames = self._decoded()
+            frames = self._decoded(self._packets())
             landing = next((f for f in frames if f.key_frame), None)
             if landing is not None and (_stamp(landing) or 0) <= target:
                 self._coming, self._pending = self._flagged(chain([landing], frames)), None

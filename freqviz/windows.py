@@ -21,7 +21,7 @@ from freqviz.trace import Window, light_frames, light_rows
 from models.network import PoseNetwork
 
 BESIDE = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "beside")  # busy only while no network computes
-ALONE = ThreadPoolExecutor(1, "alone")
+ALONE = ThreadPoolExecutor(1, "alone")  # as `BESIDE`, one after the other
 Cut = Callable[[Sequence[int], Box, tuple[int, int]], NDArray[np.uint8]]  # as `InHand.cut`
 
 

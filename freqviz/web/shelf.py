@@ -90,8 +90,7 @@ def _heads(name: str) -> None:
     if not heads["differs"].any():
         heads = heads.drop(columns="differs")
     names = {"heads": "Heads", "seeds": "Seeds", "budget": "Training", "differs": "Otherwise", "command": "Made by"}
-    known = {column: title for column, title in names.items() if column in heads}
-    st.dataframe(heads, hide_index=True, column_config=known, alt=f"Other heads of {name}: {', '.join(heads['heads'])}")
+    st.dataframe(heads, hide_index=True, column_config=names, alt=f"Other heads of {name}: {', '.join(heads['heads'])}")
 
 
 def _plain(text: str) -> str:
