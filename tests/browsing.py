@@ -124,13 +124,20 @@ def idle(page: Page) -> None:
     page.wait_for_function("document.querySelector('.stStatusWidget, [data-stale=true]') === null")
 
 
-def rest(page: Page) -> None:
-    """Wait until nothing is computed or stale, and every figure is drawn."""
-    page.wait_for_function("""() => {
-        const charts = Array.from(document.querySelectorAll('.figure'))
-        return document.querySelector('.stStatusWidget, [data-stale=true]') === null && charts.length > 0
-            && charts.every(chart => chart.dataset.stands === 'yes')
-    }""")
+def rest(page: Page, figures: int = 1) -> None:
+    """Wait until nothing is computed or stale, and so many figures or a sentence in their place are there, all drawn.
+
+    The place of a figure is there before its component, and components come in any order.
+    """
+    page.wait_for_function(
+        """(least) => {
+            const figures = Array.from(document.querySelectorAll('[class*=st-key-figure-]'))
+            return document.querySelector('.stStatusWidget, [data-stale=true]') === null
+                && (figures.length >= least || document.querySelector('.st-key-figures [data-testid=stAlert]'))
+                && figures.every(one => one.querySelector('.figure[data-stands=yes]'))
+        }""",
+        arg=figures,
+    )
 
 
 def note(page: Page, title: str):

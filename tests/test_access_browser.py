@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import ROOT, TALL
+from browsing import ROOT, TALL, rest
 from playwright.sync_api import Page, expect
 
 GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 27)"}  # of the pages: look.LIGHT.paper, look.DARK.paper
@@ -62,16 +62,6 @@ STICKING_OUT = """() => [...document.querySelectorAll('.stMain *')].filter(one =
 }).map(one => `${one.tagName}.${one.className}`)"""
 
 
-def rest(page: Page) -> None:
-    """Wait until nothing is computed or stale, and every figure is drawn, or a sentence stands in their place."""
-    page.wait_for_function("""() => {
-        const charts = Array.from(document.querySelectorAll('.figure'))
-        return document.querySelector('.stStatusWidget, [data-stale=true]') === null
-            && (charts.length > 3 || document.querySelector('.st-key-figures [data-testid=stAlert]'))
-            && charts.every(chart => chart.dataset.stands === 'yes')
-    }""")
-
-
 def tab_to(page: Page, role: str, name: str, key: str = "Tab") -> None:
     """Press Tab until something of a role, whose name begins so, has the focus."""
     passed = []
@@ -87,33 +77,33 @@ def test_the_keyboard_scrubs_chooses_changes_the_page_and_opens_what_stands_unde
     page = window.new_page()
     page.goto(f"{address}?frame=7")
     expect(page.locator(".picture")).to_have_attribute("data-frame", "7")
-    rest(page)
+    rest(page, 4)
     tab_to(page, "slider", "Frame")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("Key frame 8.")).to_be_visible()
     page.keyboard.press("Shift+ArrowRight")
     expect(page.get_by_text("Key frame 18.")).to_be_visible()
-    rest(page)
+    rest(page, 4)
     tab_to(page, "combobox", "Network")
     page.keyboard.press("ArrowDown")
     page.keyboard.type("freq")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("network=freq-video"))
-    rest(page)
+    rest(page, 4)
     tab_to(page, "a", "Alignment", "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Alignment")
     expect(page.get_by_text("Neighbour +1, freq-video").first).to_be_visible()
-    rest(page)
+    rest(page, 4)
     tab_to(page, "slider", "Frame")
     page.keyboard.press("ArrowRight")
     page.wait_for_url(re.compile("frame=19"))
-    rest(page)
+    rest(page, 4)
     tab_to(page, "radio", "−2")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Neighbour −1, freq-video").first).to_be_visible()
-    rest(page)
+    rest(page, 4)
     tab_to(page, "button", "functionFormula")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Deformable ConvNets v2").first).to_be_visible()
@@ -129,7 +119,7 @@ def test_words_can_be_read_in_both_themes_and_nothing_sticks_out_of_a_phone(page
     for scheme, ground in GROUNDS.items():
         page.emulate_media(color_scheme=scheme)
         expect(page.locator(".stApp")).to_have_css("background-color", ground)
-        rest(page)
+        rest(page, 4)
         found = page.evaluate(HARD_TO_READ)
         for _ in range(10):  # colours fade in
             if found:
@@ -138,6 +128,6 @@ def test_words_can_be_read_in_both_themes_and_nothing_sticks_out_of_a_phone(page
         assert found == [], scheme
     page.set_viewport_size({"width": 390, "height": TALL})
     page.wait_for_timeout(1000)
-    rest(page)
+    rest(page, 4)
     assert page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
     assert page.evaluate(STICKING_OUT) == []
