@@ -170,16 +170,15 @@ def test_influence_and_intervention_follow_cursor_and_network(page, address):
 
 
 def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measured(page, address):
-    page.goto(f"{address}restored_frame?frame=40&network=freq-video")
-    expect(page.get_by_text("freq-video restores no frames; freq-deblur and freq-restored do")).to_be_visible()
-    page.goto(f"{address}?part=38&part=43&networks=freq-deblur&frame=40")
+    page.goto(f"{address}restored_frame?part=38&part=43&frame=40&network=freq-video")
     page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_role("button", name="Analysed").wait_for()
-    page.goto(f"{address}restored_frame?part=38&part=43&networks=freq-deblur&frame=40")
+    expect(page.get_by_text("freq-video restores no frames; freq-deblur and freq-restored do")).to_be_visible()
+    page.get_by_role("button", name="Run freq-deblur too").click()
     expect(note(page, "Key frame restored")).to_contain_text("freq-deblur. Power from .12 to .35 cycles/pixel")
     expect(page.locator(".js-plotly-plot")).to_have_count(5)
     expect(note(page, "Restored less given")).to_be_visible()
-    page.goto(f"{address}restored_frame?part=38&part=43&networks=freq-deblur&frame=40&added=24")
+    expect(page.get_by_role("combobox", name="Network", exact=True)).to_have_value("freq-deblur")
+    page.goto(f"{page.url}&added=24")
     expect(note(page, "Key frame as it truly is")).to_be_visible()
     scores = [
         float(re.search(r"PSNR ([\d.]+) dB", note(page, title).inner_text())[1])
@@ -189,6 +188,17 @@ def test_a_restored_frame_is_shown_after_a_run_and_blur_that_is_added_is_measure
     page.get_by_role("slider", name="Frame").press("ArrowRight")
     page.wait_for_url(re.compile("frame=41"))
     expect(note(page, "Key frame restored")).not_to_contain_text(f"PSNR {scores[1]:.2f} dB")
+
+
+def test_after_a_run_boxes_say_which_networks_are_shown(page, address):
+    page.goto(f"{address}side_by_side?part=38&part=42&frame=40&networks=spatial-video")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("button", name="Run freq-video too").click()
+    expect(page.get_by_text("Disagreement along the clip")).to_be_visible()
+    for label, network in (("A", "spatial-video"), ("B", "freq-video")):
+        expect(page.get_by_role("combobox", name=label, exact=True)).to_have_value(network)
+    expect(page.get_by_role("combobox", name="Networks")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("too$"))).to_have_count(0)
 
 
 def test_a_link_brings_its_joint_whatever_was_seen_before_and_a_change_of_page_keeps_the_address(page, address):

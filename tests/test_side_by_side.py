@@ -99,6 +99,8 @@ def test_a_run_of_one_network_says_that_a_comparison_needs_two(app):
     at(app, PAGE)
     (said,) = [one.value for one in app.info]
     assert said.startswith("a comparison needs two networks, and freq-video alone was run")
+    app.button(key="offer spatial-video").click().run()
+    assert app.multiselect(key="networks").value == ["freq-video", "spatial-video"]
 
 
 def test_without_truth_the_page_says_what_is_not_known_and_shows_no_error(app, monkeypatch):

@@ -5,7 +5,7 @@ from freqviz.web.export import arrange, choose_paper, drawn, exports, offer_shee
 from freqviz.web.first import First
 from freqviz.web.frame import scrubber
 from freqviz.web.inside import Inside, choose_joint, choose_point, median_offsets
-from freqviz.web.page import open_page, open_shelf, sentences, show
+from freqviz.web.page import offer, open_page, open_shelf, sentences, show
 from freqviz.web.paperwork import Paperwork
 from freqviz.web.recipe import copies, explain, formula, table
 from freqviz.web.sides import Sides
@@ -33,6 +33,7 @@ __all__ = [
     "exports",
     "formula",
     "median_offsets",
+    "offer",
     "offer_sheet",
     "open_page",
     "open_shelf",

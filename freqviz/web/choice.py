@@ -134,6 +134,30 @@ def parse_corrections(text: str) -> tuple[tuple[int, tuple[float, float, float, 
     return tuple(sorted(found.items()))
 
 
+def forget_defaults() -> None:
+    """What the address does not name is at its default, and takes the default of the next result, as a browser will.
+
+    Call it while there is no result; the script that stops there would keep the default of the last one.
+    """
+    for key in ("network", "a", "b", "quantity"):
+        if key not in st.query_params:
+            st.session_state.pop(key, None)
+
+
+def want(network: str) -> None:
+    """A network to look at as soon as it has been run."""
+    st.session_state["wanted"] = network
+
+
+def take_wanted(networks: Sequence[str]) -> None:
+    """Look at the network that is wanted, if it is among these; call it before pages ask which one to look at."""
+    state: Any = st.session_state
+    if state.get("wanted") in networks:
+        state["network"] = name = state.pop("wanted")
+        with suppress(StreamlitAPIException):  # while the widget stands it holds its place in the address
+            st.query_params["network"] = name
+
+
 def drawing() -> bool:
     """Whether the visitor wants to draw another box."""
     return bool(st.session_state.get("draw"))

@@ -1,6 +1,6 @@
 """What every page begins with, and how it shows a figure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -62,11 +62,13 @@ def open_page(title: str, caption: str) -> View:
         library.hold(st.session_state, request.clip, *([folder] if folder else []))
         _run_button(request, planned, ticket, analysis)
         if planned and analysis and folder and not choice.drawing():
-            view = View(request.clip, planned.clip, analysis, folder)
+            view = View(request.clip, planned.clip, analysis, folder, request)
+            choice.take_wanted(view.networks)
             session.offer(view)
             truth.ask(request.clip, planned.whole, view.truth_is_far)
             st.caption(caption)
             return view
+        choice.forget_defaults()
         _stage(request, planned, ticket, analysis)
     st.stop()
 
@@ -145,13 +147,38 @@ def _clicked(key: str, call: Callable[[float, float], None]) -> None:
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """What cannot be done or shown is said in one sentence, where it would have stood; quietly where nothing is."""
+def sentences(instead: Callable[[], None] | None = None) -> Iterator[None]:
+    """What cannot be done or shown is said in one sentence, where it would have stood; quietly where nothing is.
+
+    Args:
+        instead: draws a way out below the sentence, where nothing is.
+    """
     try:
         yield
-    except (LookupError, ValueError, OSError) as error:
-        say = st.info if isinstance(error, LookupError) else st.error
-        say(visitor.said(error))
+    except LookupError as nothing:
+        st.info(visitor.said(nothing))
+        if instead is not None:
+            instead()
+    except (ValueError, OSError) as error:
+        st.error(visitor.said(error))
+
+
+def offer(view: View, networks: Sequence[str]) -> None:
+    """A button for each of these networks that shows it or, if it was not run, runs it too; none for a session file."""
+    if view.request is None:
+        return
+    with st.container(horizontal=True):
+        for name in networks:
+            say = f"Show {name}" if name in view.networks else f"Run {name} too"
+            if st.button(say, key=f"offer {name}", on_click=_take_up, args=(view.request, name)):
+                st.rerun()  # the sidebar too, where a fragment has drawn the button
+
+
+def _take_up(request: Request, network: str) -> None:
+    choice.want(network)
+    if network not in request.networks:
+        st.session_state["networks"] = [*request.networks, network]
+        _start(replace(request, networks=(*request.networks, network)))
 
 
 def _run_button(

@@ -27,6 +27,7 @@ def overview() -> pd.DataFrame:
     st.dataframe(
         known[list(SHOWN)],
         hide_index=True,
+        height="content",
         alt="The networks: frames, what they are, size, cost, scores, training",
         column_config={
             "network": st.column_config.TextColumn("Network", pinned=True),
@@ -54,7 +55,7 @@ def choose(table: pd.DataFrame) -> str:
 
 
 def card(table: pd.DataFrame, name: str) -> None:
-    """A network in words, its scores, and the way to the present clip with it."""
+    """A network in words, and the way to the present clip with it."""
     network = table.set_index("network").loc[name]
     why = "" if network["trained"] else f"{name} has no checkpoint: python -m freqviz train {shlex.quote(name)}"
     kept = {key: st.query_params.get_all(key) for key in st.query_params if key not in ("card", "regime")}
@@ -62,14 +63,19 @@ def card(table: pd.DataFrame, name: str) -> None:
     st.link_button("Open the present clip with it", link, disabled=bool(why), help=why or None)
     for title, text in cards.words(name).items():
         st.markdown(f"**{title}.** {_plain(text)}")
-    _heads(name)
-    scores = cards.scores(name).reset_index()
-    if not len(scores):
+
+
+def scores(name: str) -> None:
+    """How a network scores in each regime."""
+    found = cards.scores(name).reset_index()
+    if not len(found):
         st.info(f"{name} has not been evaluated yet.")
         return
-    scores["regime"] = [f"{one} {cards.REGIMES.get(one, '')}".strip() for one in scores["regime"]]
+    st.markdown("**Scores** in every regime:")
+    found["joints"] = found["joints"].where(found["joints"] > 0)  # not counted in older evaluations
+    found["regime"] = [f"{one} {cards.REGIMES.get(one, '')}".strip() for one in found["regime"]]
     shares = [*(f"PCK@{alpha}" for alpha in cards.ALPHAS), "low", "high"]
-    scores[shares] *= 100
+    found[shares] *= 100
     interval = "95 % interval of PCK@0.1, drawn over source videos."
     shown: dict[str, Any] = {
         **{one: st.column_config.NumberColumn(f"{one}, %", format="%.1f") for one in shares[:3]},
@@ -79,18 +85,19 @@ def card(table: pd.DataFrame, name: str) -> None:
         "frames": "Key frames",
         "joints": "Joints",
     }
-    st.dataframe(scores.dropna(axis=1, how="all"), hide_index=True, column_config=shown, alt=f"Scores of {name}")
+    st.dataframe(found.dropna(axis=1, how="all"), hide_index=True, column_config=shown, alt=f"Scores of {name}")
 
 
-def _heads(name: str) -> None:
-    heads = cards.other_heads(name)
-    if not len(heads):
+def heads(name: str) -> None:
+    """Other heads of a network, where it has any."""
+    found = cards.other_heads(name)
+    if not len(found):
         return
     st.markdown("**Other heads**, trained to compare with:")
-    if not heads["differs"].any():
-        heads = heads.drop(columns="differs")
+    if not found["differs"].any():
+        found = found.drop(columns="differs")
     names = {"heads": "Heads", "seeds": "Seeds", "budget": "Training", "differs": "Otherwise", "command": "Made by"}
-    st.dataframe(heads, hide_index=True, column_config=names, alt=f"Other heads of {name}: {', '.join(heads['heads'])}")
+    st.dataframe(found, hide_index=True, column_config=names, alt=f"Other heads of {name}: {', '.join(found['heads'])}")
 
 
 def _plain(text: str) -> str:

@@ -50,6 +50,7 @@ class View:
     clip: Clip  # what was analysed: the whole clip, or a part
     analysis: Analysis
     folder: Path  # of the analysis; caches know it by this
+    request: work.Request | None = None  # that it answers; None: it came in a session file
 
     @property
     def traces(self) -> list[LightTrace]:

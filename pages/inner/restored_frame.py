@@ -1,5 +1,7 @@
 """The key frame beside what a deblurring network makes of it, and from which frames each frequency was taken."""
 
+from functools import partial
+
 import streamlit as st
 
 from freqviz import figures_restored as figures
@@ -16,7 +18,8 @@ def under_the_cursor() -> None:
     first = next((n for n, name in enumerate(names) if name in restoring.RESTORE), 0)
     network = which.selectbox("Network", names, first, key="network", bind="query-params")
     length = blur.slider("Blur added on purpose (input px)", 0, 40, 0, key="added", bind="query-params")
-    with st.container(key="figures"), st.container(key="thirds"), web.sentences():
+    instead = partial(web.offer, view, restoring.RESTORE)
+    with st.container(key="figures"), st.container(key="thirds"), web.sentences(instead):
         window = web.Inside(view, frame, network)
         found = (
             window.take("found", restoring.after_blur, network, window.cuts, length)

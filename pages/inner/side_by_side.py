@@ -1,8 +1,10 @@
 """Two networks under one cursor: where they differ, which is nearer the truth, and what each costs."""
 
+from functools import partial
+
 import streamlit as st
 
-from freqviz import web
+from freqviz import run, web
 
 view = web.open_page("Side by side", __doc__)
 
@@ -13,7 +15,8 @@ def under_the_cursor() -> None:
     frame = web.cursor(view, slider)
     a = left.selectbox("A", view.networks, key="a", bind="query-params")
     b = right.selectbox("B", view.networks, min(1, len(view.networks) - 1), key="b", bind="query-params")
-    with st.container(key="figures"), web.sentences():
+    others = [one for one in run.DEFAULT_MODELS if [one] != view.networks] if len(view.networks) < 2 else []
+    with st.container(key="figures"), web.sentences(partial(web.offer, view, others)):
         sides = web.Sides(view, frame, a, b)
         view.begin(frame, (a, b))
         left, maps = st.columns(2)

@@ -15,3 +15,5 @@ with web.sentences():
     with right:
         shelf.cost(table)
         shelf.training(name)
+    shelf.scores(name)
+    shelf.heads(name)
