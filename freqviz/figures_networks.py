@@ -140,9 +140,10 @@ def cost(table: pd.DataFrame, kind: str = "Time", device: str = "") -> Panel:
         "alone every frame is encoded.",
         formula="time: the least of the rounds, in each of which every network has its turn; frames/s: one by the time "
         "of a frame of a running clip; share of the ceiling: multiply-adds per second by those of a large matrix "
-        "product or convolution, the faster, on the same device with the same threads; memory: the most that a "
-        "process of its own takes above its imports, on a graphics card the most allocated there; multiply-adds: one "
-        "per weight and output place, a real FFT of N points 2.5 N log2 N, a bilinear sample 4 per tap and channel",
+        "product or convolution, the faster, on the same device with the same threads; memory: the most that one of "
+        "five processes of its own takes above its imports, on a graphics card the most allocated there; "
+        "multiply-adds: one per weight and output place, a real FFT of N points 2.5 N log2 N, a bilinear sample 4 per "
+        "tap and channel",
         source="share of the ceiling: Williams, Waterman and Patterson, Roofline, Communications of the ACM 2009",
     )
 

@@ -1,5 +1,7 @@
 """Does the table of costs follow from what was counted and timed, and do the figure and the README say the same?"""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import torch
@@ -93,9 +95,16 @@ def test_the_memory_of_a_process_is_its_own_not_that_of_its_parent(monkeypatch):
     class Method:
         row = "spatial-frame"
 
-    taken = cost.in_a_process(Method, "cpu")
+    monkeypatch.setattr(cost, "PROCESSES", 1)
+    taken = cost.in_processes(Method, "cpu")
     assert 20e6 < taken < 500e6
     assert held[-1] == 0
+
+
+def test_the_process_that_takes_most_counts(monkeypatch):
+    told = iter(["4\n", "noise\n9\n", "5\n", "1\n", "2\n", "99\n"])
+    monkeypatch.setattr(cost.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=next(told)))
+    assert cost.in_processes(cost.Method("spatial-frame"), "cpu") == 9
 
 
 def test_the_readme_shows_a_table_of_each_device(known):
