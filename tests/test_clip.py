@@ -176,9 +176,8 @@ def test_open_groups_of_pictures_are_known(name, expected, tmp_path):
 def hevc_avi(path, n):
     """FFmpeg writes none, but cameras do: packets of a transport stream under the name of HEVC."""
     with av.open(str(encode(path.with_suffix(".ts"), **X265, n=n))) as old, av.open(str(path), "w") as new:
-        stream = new.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
-        new.start_encoding()
+        stream = new.add_mux_stream("h264", rate=25, width=WIDTH, height=HEIGHT)
+        stream.time_base = Fraction(1, 25)
         for i, packet in enumerate(packet for packet in old.demux(video=0) if packet.size):
             packet.stream, packet.pts, packet.dts, packet.time_base = stream, i, i, Fraction(1, 25)
             new.mux(packet)
