@@ -168,7 +168,7 @@ def offer(view: View, networks: Sequence[str]) -> None:
     if view.request is None:
         return
     with st.container(horizontal=True):
-        for name in networks:
+        for name in (one for one in networks if one in work.trained()):
             say = f"Show {name}" if name in view.networks else f"Run {name} too"
             if st.button(say, key=f"offer {name}", on_click=_take_up, args=(view.request, name)):
                 st.rerun()  # the sidebar too, where a fragment has drawn the button
