@@ -492,7 +492,7 @@ def evaluate(
         if evidence or ablations:
             _evidence(data_root(data)) if evidence else _ablations(data_root(data))
             return
-        chosen = names or models.names()
+        chosen = names or [name for name in models.names() if name not in models.brought()]
         for name in chosen:
             models.load(name)  # says what is missing before hours are spent
         if restored.NAME in chosen:
@@ -515,7 +515,10 @@ def evaluate(
                 report.write(folder, report.README)
         if every or set(chosen) - {"spatial-frame", *learn.TWINS}:
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
-            if part == "test":
+            others = [name for name in chosen if name in models.brought()]
+            if part == "test" and others:
+                report.write_brought(folder, others)
+            if part == "test" and (every or set(chosen) - {"spatial-frame", *learn.TWINS, *others}):
                 report.write_methods(folder, report.README)
             if every and part == "test":
                 _ablations(data_root(data))

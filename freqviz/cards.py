@@ -6,7 +6,6 @@ left empty. Scores are shares of joints in [0, 1].
 
 import json
 import re
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ SOURCES = re.compile(r"\b(?:Ideas?|Sources?|References?): ")
 
 def about(name: str) -> tuple[str, str]:
     """What a network is, one sentence, and who had the idea; from the words at the head of its file."""
-    text = " ".join(str(sys.modules[models.NETWORKS[name].__module__].__doc__).split())
+    text = " ".join(models.foreign.told(models.NETWORKS[name]).split())
     text, *sources = SOURCES.split(text, maxsplit=1)
     first, *more = re.split(r"(?<=[.;]) ", text.removeprefix(f"`{name}`: "))
     what = (f"{first} {more[0]}" if more and len(first.split()) < 4 else first).rstrip(".; ")
@@ -63,7 +62,7 @@ def table() -> pd.DataFrame:
             row[regime] = held.loc[regime, "PCK@0.1"] if regime in held.index else float("nan")
         row["n"] = int(held["frames"].get("R2", 0))
         row |= {"seeds": len(card.get("seeds", ())), "budget": _budget(card.get("budget", {}))}
-        rows.append(row | {"trained": models.checkpoint(name).is_file()})
+        rows.append(row | {"trained": models.is_trained(name)})
     return pd.DataFrame(rows)
 
 
@@ -116,7 +115,13 @@ def words(name: str) -> dict[str, str]:
             continue
         text[titles.get(key) or key[:1].upper() + key[1:].replace("_", " ")] = _told(value)
     if not known:
-        text["Training"] = f"It has no card yet: `python -m freqviz train {name}` makes one"
+        file = models.checkpoint(name).with_suffix(".json").name
+        makes = (
+            f"a file {file} beside the one that brings it"
+            if name in models.brought()
+            else f"`python -m freqviz train {name}`"
+        )
+        text["Training"] = f"It has no card yet: {makes} makes one"
     return {key: f"{value.rstrip('.')}." for key, value in text.items() if value}
 
 
@@ -146,7 +151,7 @@ def curve(name: str) -> pd.DataFrame:
     """
     held = models.card(name).get("curve")
     if not held:
-        raise LookupError(f"the card of {name} has no learning curve; trainings keep one from now on")
+        raise LookupError(f"the card of {name} has no learning curve")
     return pd.DataFrame(held)
 
 

@@ -276,19 +276,17 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
     roles = look.network_roles([trace.network for trace in with_weights])
     width = 0.8 / len(with_weights)
     clip_length = len(with_weights[0].frame_weights)
-    slots = _slots(with_weights[0].frame_weights)
+    slots = max((_slots(trace.frame_weights) for trace in with_weights), key=len)
     marks: list[Mark] = [Span(-0.5, 0.5, name="key frame", role="key")]
     for place, trace in enumerate(with_weights):
         shift = (place - (len(with_weights) - 1) / 2) * width
-        weights = trace.frame_weights[key_frame]
-        if len(weights) != len(slots):
-            raise ValueError(f"networks must share one window, got {len(slots)} and {len(weights)} slots")
-        bars = Bars(slots + shift, weights, width * 0.92, name=trace.network, role=roles[trace.network])
+        own, weights = _slots(trace.frame_weights), trace.frame_weights[key_frame]
+        bars = Bars(own + shift, weights, width * 0.92, name=trace.network, role=roles[trace.network])
         marks.append(bars)
-    marks.append(Rule(1 / len(slots), "y", name="equal weights", role="reference"))
-    effective = ", ".join(f"{trace.network} {trace.effective_frames[key_frame]:.1f}" for trace in with_weights)
+    marks += [Rule(1 / count, "y", name=name, role="reference") for count, name in equal_weights(with_weights).items()]
+    counted = {trace.network: f"{trace.effective_frames[key_frame]:.1f}" for trace in with_weights}
     number = reading.first_number(with_weights[0]) + key_frame
-    note = f"Key frame {number}. Effective number of frames: {effective} of {len(slots)}."
+    note = f"Key frame {number}. Effective number of frames: {of_windows(with_weights, counted)}."
     alike = [trace.network for trace in with_weights if reading.flat(trace.frame_weights[key_frame])]
     if alike:
         note += f" Flat, all within 10 % of an equal share: {', '.join(alike)}."
@@ -544,6 +542,20 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _frames(table: pd.DataFrame) -> NDArray[np.float64]:
     return _column(table, "frame") if "frame" in table else np.arange(len(table), dtype=np.float64)
+
+
+def equal_weights(traces: Sequence[Weighted]) -> dict[int, str]:
+    """Lengths of the windows of networks, and what the line is called at which their frames count alike."""
+    counts = sorted({trace.frame_weights.shape[1] for trace in traces}, reverse=True)
+    return {count: "equal weights" + (f" of {count}" if len(counts) > 1 else "") for count in counts}
+
+
+def of_windows(traces: Sequence[Weighted], told: Mapping[str, str]) -> str:
+    """Numbers of frames, told by network, and of how many each is: "a 4.6, b 3.9 of 5" or "a 4.6 of 5, b 2.9 of 3"."""
+    counts = {trace.network: trace.frame_weights.shape[1] for trace in traces}
+    if len(set(counts.values())) > 1:
+        return ", ".join(f"{name} {number} of {counts[name]}" for name, number in told.items())
+    return ", ".join(f"{name} {number}" for name, number in told.items()) + f" of {next(iter(counts.values()))}"
 
 
 def _slots(weights: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from freqviz import look, offsets, pairs
 from freqviz import poses as joints_of
 from freqviz.figures import MASS_DB
+from freqviz.heatmaps import in_cells
 from freqviz.pairs import QUANTITIES, Pair, signed
 from freqviz.panel import Axis, Band, Bars, Heatmap, Image, Line, Mark, Panel, Points, Rule, Skeleton
 
@@ -114,10 +115,15 @@ def inner(a: "Trace", b: "Trace", quantity: str, part: str = DIFFERENCE, joint: 
             raise LookupError(
                 f"the {quantity} is compared where both networks have it; {one.network} has no {NEEDED[quantity]}"
             )
-    fields, stride = [_field(one, quantity, joint, slot) for one in (a, b)], a.get(NEEDED[quantity]).stride
-    if fields[0].shape != fields[1].shape:
-        raise ValueError(f"A and B must have maps of one size, got {fields[0].shape} and {fields[1].shape}")
-    label, unit, limits, palette = _colours(quantity, a, b, joint)
+    if quantity == HEATMAP:
+        densities, stride = _densities(a, b, joint)
+        fields = list(10 * np.log10(np.maximum(densities, 10 ** (MASS_DB[0] / 10))))
+    else:
+        fields, stride = [_field(one, quantity, slot) for one in (a, b)], a.get(NEEDED[quantity]).stride
+        if fields[0].shape != fields[1].shape:
+            sizes = " and ".join(" × ".join(map(str, one.shape)) for one in fields)
+            raise LookupError(f"the {quantity} is compared between maps of one size, got {sizes} cells")
+    label, unit, limits, palette = _colours(quantity, a, b)
     values, width = fields[PARTS.index(part)] if part != DIFFERENCE else fields[0] - fields[1], limits[1] - limits[0]
     if part == DIFFERENCE:
         apart = MASS_APART if quantity == HEATMAP else (-width / 2, width / 2)
@@ -128,13 +134,21 @@ def inner(a: "Trace", b: "Trace", quantity: str, part: str = DIFFERENCE, joint: 
     x, y = (np.arange(n) * stride + (stride - 1) / 2 for n in values.shape[::-1])
     marks: list[Mark] = [Heatmap(values, x, y, colour, palette)]
     roles = look.network_roles([a.network, b.network])
-    for one, name in ((a, A), (b, B)):
-        if quantity == HEATMAP and part in (name, DIFFERENCE):
-            point = joints_of.decode(one.get("heatmap").values[joint : joint + 1], stride)[0]
-            marks.append(Points(*point.T, name=f"{name}: {one.network}", role=roles[one.network]))
+    if quantity == HEATMAP:
+        points, scores = joints_of.decode(densities, stride)
+        for one, name, point in zip((a, b), (A, B), points, strict=True):
+            if part in (name, DIFFERENCE):
+                marks.append(Points(*point[:, None], name=f"{name}: {one.network}", role=roles[one.network]))
     shown = {A: a.network, B: b.network, DIFFERENCE: f"{a.network} − {b.network}"}[part]
     if quantity == HEATMAP:
-        note = f"{joints_of.JOINTS[joint]}; {shown}: {_mass(a, b, joint, part)}"
+        place = PARTS.index(part)
+        told = (
+            f"{100 * np.minimum(*densities).sum():.0f} % of the mass is common, the points lie "
+            f"{np.linalg.norm(points[0] - points[1]):.1f} px apart."
+            if part == DIFFERENCE
+            else f"score {scores[place]:.2f}, largest cell {100 * densities[place].max():.1f} %."
+        )
+        note = f"{joints_of.JOINTS[joint]}; {shown}: {told}"
     else:
         note = f"frame {offsets.signed([slot])}; {shown}: {_spread(values, unit)}"
     return Panel(
@@ -159,11 +173,16 @@ FORMULAS = {
 }
 
 
-def _field(trace: "Trace", quantity: str, joint: int, slot: int) -> NDArray[np.float64]:
-    """(h, w) what is compared."""
-    if quantity == HEATMAP:
-        density = trace.get("heatmap").values[joint].astype(np.float64)
-        return np.asarray(10 * np.log10(np.maximum(density, 10 ** (MASS_DB[0] / 10))))
+def _densities(a: "Trace", b: "Trace", joint: int) -> tuple[NDArray[np.float64], int]:
+    """(2, h, w) heatmaps of a joint, the finer one in the cells of the coarser, and the stride of these."""
+    records = [one.get("heatmap") for one in (a, b)]
+    maps = [record.values[joint].astype(np.float64) for record in records]
+    coarser = min(range(2), key=lambda n: maps[n].size)
+    return np.stack([in_cells(one, maps[coarser].shape) for one in maps]), records[coarser].stride
+
+
+def _field(trace: "Trace", quantity: str, slot: int) -> NDArray[np.float64]:
+    """(h, w) what is compared, but for heatmaps."""
     if quantity == OFFSETS:
         stage = list(offsets.scales(trace).values())[-1]  # the finest
         moved, _ = offsets.offsets(trace, stage).of(slot)
@@ -180,7 +199,7 @@ def _energy(features: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(10 * np.log10(np.maximum((features**2).mean(-3), 1e-12)))
 
 
-def _colours(quantity: str, a: "Trace", b: "Trace", joint: int) -> tuple[str, str, tuple[float, float], str]:
+def _colours(quantity: str, a: "Trace", b: "Trace") -> tuple[str, str, tuple[float, float], str]:
     """Label, unit, limits and palette that A and B share, the same for every joint and neighbour of the window."""
     if quantity == HEATMAP:
         return "Mass of a cell", "dB", MASS_DB, "magnitude"
@@ -191,20 +210,8 @@ def _colours(quantity: str, a: "Trace", b: "Trace", joint: int) -> tuple[str, st
         low, high = min(float(e.min()) for e in every), max(float(e.max()) for e in every)
         return "Energy", "dB", (low, high if high > low else low + 1), "magnitude"
     slots = a.get("alignment_offset").slots
-    longest = max(float(_field(one, quantity, joint, int(s)).max()) for one in (a, b) for s in slots if s)
+    longest = max(float(_field(one, quantity, int(s)).max()) for one in (a, b) for s in slots if s)
     return "Length", "input px", (0.0, longest or 1.0), "magnitude"
-
-
-def _mass(a: "Trace", b: "Trace", joint: int, part: str) -> str:
-    """How certain a network is of a joint, or what two have in common."""
-    densities = [one.get("heatmap").values[joint].astype(np.float64) for one in (a, b)]
-    stride = a.get("heatmap").stride
-    points, scores = joints_of.decode(np.stack(densities), stride)
-    if part != DIFFERENCE:
-        place = PARTS.index(part)
-        return f"score {scores[place]:.2f}, largest cell {100 * densities[place].max():.1f} %."
-    shared = 100 * np.minimum(*densities).sum()
-    return f"{shared:.0f} % of the mass is common, the points lie {np.linalg.norm(points[0] - points[1]):.1f} px apart."
 
 
 def _spread(values: NDArray[np.float64], unit: str) -> str:

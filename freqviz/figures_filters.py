@@ -94,8 +94,8 @@ def learned(trace: "Trace", size: tuple[int, int] = crops.SIZE, kind: str | None
     held = kinds(trace)
     if not held:
         raise LookupError(
-            f"{trace.network} has no learned filter: it sees one frame, and nothing that it learned is as wide as the "
-            "map; choose a network that sees a window"
+            f"{trace.network} has no learned filter: it sees one frame, or shows nothing as wide as the map that it "
+            "learned; choose a network that does"
         )
     record = trace.get(kind or held[0])
     height, width = (-(-n // record.stride) for n in size)

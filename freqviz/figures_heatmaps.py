@@ -235,17 +235,21 @@ def radial(each: Sequence[Heatmaps], joint: str) -> Panel:
     if not each:
         raise ValueError("a radial amplitude needs the heatmaps of a network, got none")
     roles = look.network_roles([maps.network for maps in each])
-    curves = [(maps.network, roles[maps.network], maps.densities[maps.joint(joint)], maps.stride) for maps in each]
-    curves.append(("target", "reference", _target(each[0]), each[0].stride))
+    first = each[0]  # whose input pixels are meant
+    curves: list[tuple[str, str, NDArray[np.float64], float]] = []
+    for maps in each:
+        stride = maps.stride * first.size[0] / maps.size[0]
+        curves.append((maps.network, roles[maps.network], maps.densities[maps.joint(joint)], stride))
+    curves.append(("target", "reference", _target(first), first.stride))
     marks, told = list[Mark](), list[str]()
     for name, role, density, stride in curves:
         frequency, values = heatmaps.radial_amplitude(density, stride)
         marks.append(Line(frequency, 20 * np.log10(np.maximum(values, 1e-9)), name=name, role=role))
         told.append(f"{name} {_cycles(heatmaps.half_width(frequency, values), '')}".rstrip())
-    width = SIGMA * each[0].stride
+    width = SIGMA * first.stride
     return Panel(
         "Amplitude by frequency",
-        Axis("Spatial frequency", "cycles/input px", (0, 0.5 / each[0].stride)),
+        Axis("Spatial frequency", "cycles/input px", (0, 0.5 / first.stride)),
         Axis("Amplitude", "dB", AMPLITUDE_DB),
         tuple(marks),
         note=f"{joint}: half the amplitude at {', '.join(told)} cycles/input px.",

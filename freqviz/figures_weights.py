@@ -73,21 +73,21 @@ def effective_frames(traces: Sequence[Weighing], cursor: int | None = None) -> P
     if not weighing:
         raise LookupError("an effective number of frames needs a network that weighs frames")
     roles = look.network_roles([trace.network for trace in weighing])
-    slots = weighing[0].frame_weights.shape[1]
+    equal = figures.equal_weights(weighing)
     first = reading.first_number(weighing[0])
     marks: list[Mark] = []
     for trace in weighing:
         count = np.asarray(trace.effective_frames, float)
         marks.append(Line(first + np.arange(len(count)), count, name=trace.network, role=roles[trace.network]))
-    marks.append(Rule(slots, "y", name="equal weights", role="reference"))
+    marks += [Rule(count, "y", name=name, role="reference") for count, name in equal.items()]
     marks += [] if cursor is None else [Rule(first + cursor, "x", role="cursor")]
-    medians = ", ".join(f"{trace.network} {np.nanmedian(trace.effective_frames):.2f}" for trace in weighing)
+    medians = {trace.network: f"{np.nanmedian(trace.effective_frames):.2f}" for trace in weighing}
     return Panel(
         "Effective number of frames",
         Axis("Key frame", "", (first - 0.5, first + len(weighing[0].effective_frames) - 0.5)),
-        Axis("Frames", "", (1, slots + 0.2)),
+        Axis("Frames", "", (1, max(equal) + 0.2)),
         tuple(marks),
-        note=f"Median: {medians} of {slots}.",
+        note=f"Median: {figures.of_windows(weighing, medians)}.",
         guide="At the dotted line all frames weigh alike, at 1 a single frame is all; dips are windows in which the "
         "network chose.",
         formula="mean over the person of 1 / Σ weight²",
@@ -184,12 +184,13 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
     if not weighing:
         raise LookupError("weights against blur need a network that weighs frames")
     roles = look.network_roles([trace.network for trace in weighing])
-    windows = np.stack([weighing[0].window(key) for key in range(len(values))])  # (N, S)
-    whole = np.array([len(set(window)) == len(window) for window in windows.tolist()])
-    relative = values[windows] - values[windows].mean(1, keepdims=True)
     marks: list[Mark] = []
     notes = []
+    here: list[NDArray[np.float64]] = []  # blur and weights of the marked window, by network
     for trace in weighing:
+        windows = np.stack([trace.window(frame) for frame in range(len(values))])  # (N, S)
+        whole = np.array([len(set(window)) == len(window) for window in windows.tolist()])
+        relative = values[windows] - values[windows].mean(1, keepdims=True)
         role, weights = roles[trace.network], np.asarray(trace.frame_weights, np.float64)
         marks.append(Points(relative[whole].ravel(), weights[whole].ravel(), name=trace.network, role=role))
         try:
@@ -197,22 +198,20 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
             notes.append(f"{trace.network}: {found}".replace("Spearman ρ", "ρ within windows"))
         except ValueError as reason:
             notes.append(f"{trace.network}: no correlation, {reason}")
-    if key is not None and whole[key]:
-        here = np.concatenate([np.asarray(trace.frame_weights[key], float) for trace in weighing])
-        marks.append(
-            Points(
-                np.tile(relative[key], len(weighing)),
-                here,
-                name=f"window of {reading.first_number(weighing[0]) + key}",
-                role="cursor",
-            )
-        )
+        if key is not None and whole[key]:
+            here.append(np.stack([relative[key], weights[key]]))
+    if key is not None and here:
+        name = f"window of {reading.first_number(weighing[0]) + key}"
+        marks.append(Points(*np.concatenate(here, 1), name=name, role="cursor"))
     most = max(float(np.nanmax(trace.frame_weights)) for trace in weighing)
     return Panel(
         "Frame weight against blur",
         Axis(f"{measure.label} − mean of the window", measure.unit),
         Axis("Weight", "", (0, 1) if most > 0.5 else (0, 0.5)),
-        (*marks, Rule(1 / windows.shape[1], "y", name="equal weights", role="reference")),
+        (
+            *marks,
+            *(Rule(1 / n, "y", name=name, role="reference") for n, name in figures.equal_weights(weighing).items()),
+        ),
         note="; ".join(notes) + ".",
         guide="If weights follow blur, the points fall to the right where larger means blurrier (edge width, lengths) "
         "and rise where larger means sharper; a level cloud is weights that ignore blur.",
@@ -230,16 +229,16 @@ def influence_bars(found: Sequence["Influence"]) -> Panel:
     if not found:
         raise LookupError("influence needs a network that sees several frames")
     roles = look.network_roles([one.network for one in found])
-    width, slots = 0.8 / len(found), found[0].slots
+    width, slots = 0.8 / len(found), max((one.slots for one in found), key=len)
     marks: list[Mark] = [Span(-0.5, 0.5, name="key frame", role="key")]
     for place, one in enumerate(found):
         shift = (place - (len(found) - 1) / 2) * width
-        marks.append(Bars(slots + shift, one.mean, width * 0.92, name=one.network, role=roles[one.network]))
+        marks.append(Bars(one.slots + shift, one.mean, width * 0.92, name=one.network, role=roles[one.network]))
     notes = []
     for one in found:
         best = int(one.mean.argmax())
         notes.append(
-            f"{one.network}: most by {_signed(int(slots[best]))}, {one.mean[best]:.2f} px "
+            f"{one.network}: most by {_signed(int(one.slots[best]))}, {one.mean[best]:.2f} px "
             f"({100 * one.mean[best] / one.side:.2f} % of the box side)"
         )
     top = max(float(one.mean.max()) for one in found)

@@ -93,6 +93,26 @@ def heatmaps(trace: "Trace", joints: Sequence[str] = poses.JOINTS) -> Heatmaps:
     return Heatmaps(trace.network, record.values.astype(np.float64), record.stride, tuple(joints))
 
 
+def in_cells(density: ArrayLike, cells: tuple[int, ...]) -> NDArray[np.float64]:
+    """The mass of a density in the cells of a coarser map of the same picture: a cell has what lies under it.
+
+    Args:
+        density: (h, w).
+        cells: height and width of the coarser map, at most h and w.
+    Returns:
+        (*cells), with the same sum.
+    """
+    found = np.asarray(density, np.float64)
+    for axis, count in enumerate(cells):
+        whole = found.shape[axis]
+        edges = np.arange(count + 1) * whole / count
+        before = np.insert(np.cumsum(found, axis), 0, 0, axis).swapaxes(axis, 0)  # mass below each edge of a cell
+        low = np.minimum(edges.astype(int), whole - 1)
+        part = (edges - low)[:, None]
+        found = np.diff((1 - part) * before[low] + part * before[low + 1], axis=0).swapaxes(axis, 0)
+    return found
+
+
 def target(place: ArrayLike, cells: tuple[int, ...], stride: int, sigma: float = SIGMA) -> NDArray[np.float64]:
     """What a network is trained to give for a joint: a Gaussian that is not rounded to a cell.
 
@@ -127,7 +147,7 @@ def amplitude(densities: ArrayLike) -> NDArray[np.float64]:
     return np.abs(np.fft.fftshift(np.fft.fft2(np.asarray(densities, np.float64)), axes=(-2, -1)))
 
 
-def radial_amplitude(density: ArrayLike, stride: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def radial_amplitude(density: ArrayLike, stride: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Root mean square of `amplitude` over rings of equal frequency.
 
     Args:

@@ -116,7 +116,7 @@ def matches(trace: "Trace") -> Matches:
     held = [trace.get("feature", stage) for stage in trace.stages("feature")]
     windows = [record for record in held if record.axes == ("frame", "channel", "y", "x") and len(record.values) > 1]
     if not windows:
-        raise LookupError(f"{trace.network} compares no frames: it sees one at a time")
+        raise LookupError(f"{trace.network} compares no frames: it sees one at a time, or shows no features of each")
     record = min(windows, key=lambda one: abs(one.stride - STRIDE))
     values = record.values.astype(np.float64)
     length = np.linalg.norm(values, axis=1, keepdims=True)

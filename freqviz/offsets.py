@@ -89,7 +89,7 @@ def scales(trace: "Trace") -> dict[str, str]:
     """
     stages = trace.stages("alignment_offset")
     if not stages:
-        raise LookupError(f"{trace.network} aligns nothing: it sees one frame at a time")
+        raise LookupError(f"{trace.network} aligns nothing: it sees one frame at a time, or shows no offsets")
     strides = {stage: trace.get("alignment_offset", stage).stride for stage in stages}
     return {f"stride {strides[stage]}": stage for stage in sorted(stages, key=lambda stage: -strides[stage])}
 

@@ -163,22 +163,25 @@ def window_frames(clip: Clip, key: int, count: int) -> list[int]:
     return windows.shown(key, count, len(clip))
 
 
-def window_cuts(clip: Clip, key: int, box: ArrayLike, count: int = SLOTS) -> NDArray[np.uint8]:
+def window_cuts(
+    clip: Clip, key: int, box: ArrayLike, count: int = SLOTS, size: tuple[int, int] = crops.SIZE
+) -> NDArray[np.uint8]:
     """The frames of a window as the networks see them; a missing neighbour is the key frame.
 
     Args:
         key: the key frame, the middle of the window.
         box: (4,) as in `deep_trace`.
         count: frames of the window, odd.
+        size: height and width that the network sees, see `models.input_size`; the usual one of the project.
     Returns:
-        (count, 192, 144, 3) uint8.
+        (count, *size, 3) uint8.
     Raises:
         ValueError: no such frame, or an even count.
     """
     if count < 1 or count % 2 == 0:
         raise ValueError(f"a window has an odd number of frames, got {count}")
     frames = {i: clip[i] for i in set(window_frames(clip, key, count))}
-    return _cuts(key, len(clip), frames, ladder.checked(box), count)
+    return _cuts(key, len(clip), frames, ladder.checked(box), count, size)
 
 
 def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFrame:
@@ -201,9 +204,14 @@ def costs(analysis: Analysis, models: Sequence[str] | None = None) -> pd.DataFra
     return pd.DataFrame(rows, columns=["network", "parameters", "multiply_adds", "seconds_per_frame", "device"])
 
 
-@lru_cache(maxsize=16)
 def counted(name: str) -> tuple[int, float]:
     """Parameters and multiply-adds of a window of a network: see `models.cost`; they need no checkpoint."""
+    return _counted(name, networks.brought().get(name))
+
+
+@lru_cache(maxsize=32)
+def _counted(name: str, _brought: object) -> tuple[int, float]:
+    """Of a network that a file brings, which may bring another by this name later."""
     network = networks.build(name)
     return parameters(network), multiply_adds(network)
 
@@ -590,6 +598,11 @@ class Run:
                 for name, known in networks.added().items()
                 if name in self.networks
             },
+            "own networks": {
+                name: {"file": known.file.name, "sha256": known.hash}
+                for name, known in networks.brought().items()
+                if name in self.networks
+            },
             "clip": {
                 "name": Path(self.clip.path).name if self.clip.path else "",
                 "hash": self.whole.hash,
@@ -727,7 +740,7 @@ def _light_trace(
     first: int,
 ) -> LightTrace:
     n = len(boxes)
-    slots = max(network.frames, SLOTS)
+    slots = network.frames if network.frames > 1 else SLOTS
     return LightTrace(
         network=name,
         keypoints=found["keypoints"],

@@ -3,11 +3,13 @@
 A checkpoint is `weights/<name>.safetensors` (fp16), those of further seeds `<name>-<seed>.safetensors`, those of heads
 that were trained otherwise `<name>-<variant>.safetensors`; what a network shares with `spatial-frame`, its frozen
 backbone, is stored once, there. A card is `weights/<name>.json`. Parameters of your own stand beside them under a name
-like `freq-video (my.safetensors)`, which `add` gives and everything that takes a name understands.
+like `freq-video (my.safetensors)`, which `add` gives and everything that takes a name understands. Networks of your own
+are classes in a Python file that `register` runs, as are all files that FREQVIZ_NETWORKS names.
 """
 
 import hashlib
 import json
+import os
 import re
 from contextlib import suppress
 from functools import lru_cache
@@ -17,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 
-from models import own
+from models import foreign, own
 from models.dct_input import DctInput
 from models.freq_4d import Freq4D
 from models.freq_deblur import FreqDeblur
@@ -61,12 +63,25 @@ class Own(NamedTuple):
     whole: bool  # with those of the backbone, where the network has one that is shared
 
 
+class Brought(NamedTuple):
+    """Where a network of your own comes from: see `register`."""
+
+    file: Path
+    hash: str  # SHA-256 over the file and the parameters that its class begins with
+
+
 _own: dict[str, Own] = {}  # by name
+_brought: dict[str, Brought] = {}  # by name; their classes are in NETWORKS
 
 
 def names() -> list[str]:
-    """Every network, in the order of the tables."""
+    """Every network, in the order of the tables; those of your own last."""
     return list(NETWORKS)
+
+
+def is_trained(name: str) -> bool:
+    """Whether a network can run: it has a checkpoint, or brings its parameters itself."""
+    return name in _brought or checkpoint(name).is_file()
 
 
 def build(name: str, variant: str = "") -> PoseNetwork:
@@ -80,6 +95,12 @@ def build(name: str, variant: str = "") -> PoseNetwork:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
     kind = NETWORKS[known]
     return kind(variant) if variant in kind.variants else kind()
+
+
+def input_size(name: str) -> tuple[int, int]:
+    """Height and width in pixels that a network sees; what the project's see, where there is none of the name."""
+    known = _own[name].network if name in _own else name
+    return NETWORKS.get(known, PoseNetwork).input_size
 
 
 def shares_backbone(name: str) -> bool:
@@ -108,6 +129,34 @@ def add(network: str, file: Path | str) -> str:
         name = f"{network} ({plain}-{file_hash(file)[:8]}.safetensors)"
     _own[name] = held
     return name
+
+
+def register(file: Path | str) -> list[str]:
+    """Run a Python file that brings networks of your own, which everything that takes a name understands from now on.
+
+    The file has `NETWORKS`, a dictionary of names to classes. A class is a `PoseNetwork`, best an `Adapter`
+    (models/adapter.py), and its constructor, which takes nothing, gives the trained network. The first words of the
+    file are what pages say of it. Nothing else than this file and the parameters tells one version from another.
+
+    Returns:
+        The names.
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it cannot be run, or a network is not what this project needs; one sentence.
+    """
+    file = Path(file).resolve()
+    found = foreign.read(file)
+    for name in found:
+        if name in NETWORKS and (name not in _brought or _brought[name].file != file):
+            raise ValueError(f"{file.name}: there is a network named '{name}' already")
+    for name, (kind, digest) in found.items():
+        NETWORKS[name], _brought[name] = kind, Brought(file, digest)
+    return list(found)
+
+
+def brought() -> dict[str, Brought]:
+    """What `register` has taken in, by name."""
+    return dict(_brought)
 
 
 def check(network: str, file: Path) -> bool:
@@ -161,7 +210,8 @@ def checkpoint(name: str, seed: int = 0, variant: str = "") -> Path:
     """
     if name not in NETWORKS:
         raise LookupError(f"no network named '{name}'; known networks: {', '.join(NETWORKS)}")
-    return WEIGHTS / ("-".join([name, *([str(seed)] if seed else []), *filter(None, [variant])]) + ".safetensors")
+    folder = _brought[name].file.parent if name in _brought else WEIGHTS  # beside it lies the card of a brought one
+    return folder / ("-".join([name, *([str(seed)] if seed else []), *filter(None, [variant])]) + ".safetensors")
 
 
 def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: str = "") -> PoseNetwork:
@@ -175,6 +225,8 @@ def load(name: str, device: str | torch.device = "cpu", seed: int = 0, variant: 
     """
     if name in _own:
         return _load_own(name).to(device)
+    if name in _brought:
+        return build(name).eval().to(device)
     network, file = build(name, variant), checkpoint(name, seed, variant)
     network.load_state_dict(_lent(name) | _floats(_read(file, name)))
     return network.eval().to(device)
@@ -249,6 +301,8 @@ def checkpoint_hash(name: str, seed: int = 0, variant: str = "") -> str:
     if name in _own:
         mine = _own[name]
         return file_hash(mine.file, *([] if mine.whole else map(checkpoint, lenders(mine.network))))
+    if name in _brought:
+        return _brought[name].hash
     return file_hash(checkpoint(name, seed, variant), *map(checkpoint, lenders(name)))
 
 
@@ -264,3 +318,10 @@ def _hash(*files: tuple[Path, int, int]) -> str:
     for file, _, _ in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+for _file in filter(None, os.environ.get("FREQVIZ_NETWORKS", "").split(os.pathsep)):
+    try:
+        register(_file)
+    except (ValueError, FileNotFoundError) as _error:
+        raise ValueError(f"FREQVIZ_NETWORKS: {_error}") from _error

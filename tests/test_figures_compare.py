@@ -318,3 +318,21 @@ def test_only_what_a_canvas_can_draw_is_taken():
     panel = Panel("m", Axis("x"), Axis("y"), (Image(FRAME), Rule(3.0)))
     with pytest.raises(TypeError, match="shows pictures, heatmaps, lines, points and skeletons, got Rule"):
         swipe.told([panel] * 3, ("alpha", "beta"), 300, None, False)
+
+
+def test_heatmaps_of_other_cells_are_compared_in_the_coarser_and_other_maps_are_not():
+    fine = np.zeros((J, 96, 72))
+    fine[2, 6:8, 10:12] = [[0.1, 0.2], [0.3, 0.4]]  # all in the cell (3, 5) of half as many
+    records = (Record("heatmap", "heatmap", ("joint", "y", "x"), 4, fine), *B.records[1:])
+    for a, b in ((A, Trace("lab", records)), (Trace("lab", records), A)):
+        panel = figures_compare.inner(a, b, HEATMAP, "B" if b.network == "lab" else "A", 2)
+        (drawn,) = marks(panel, Heatmap)
+        assert drawn.values.shape == (48, 36)
+        assert np.unravel_index(drawn.values.argmax(), (48, 36)) == (3, 5)
+        assert drawn.values.max() == pytest.approx(0)  # 10 log10 of all of it
+        assert panel.x.limits == (-0.5, 143.5)
+        (point,) = marks(panel, Points)
+        np.testing.assert_allclose([point.x[0], point.y[0]], [21.5, 13.5], atol=1e-6)
+    smaller = Record("frame_weights", "weights", ("frame", "y", "x"), 16, A.get("frame_weights").values[:, ::2, ::2])
+    with pytest.raises(LookupError, match=r"between maps of one size, got 24 × 18 and 12 × 9 cells"):
+        figures_compare.inner(A, Trace("lab", (smaller,)), WEIGHTS)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from test_trace import light_trace
 
-from freqviz import compare, figures_weights, reading
+from freqviz import compare, figures, figures_weights, reading
 from freqviz.figures_weights import share_formula
 from freqviz.influence import Change, Influence, Intervention, Seen
 from freqviz.panel import Axis, Bars, Heatmap, Image, Line, Panel, Points, Rule, Skeleton
@@ -360,3 +360,40 @@ def test_a_part_of_a_clip_is_drawn_with_the_numbers_of_the_whole():
     assert (mark(panel, Line).x[0], mark(panel, Rule, 1).value, panel.x.limits) == (30, 37, (29.5, 41.5))
     panel = figures_weights.weight_against_blur(held, np.arange(12.0), Axis("Blur", "px"), key=5)
     assert mark(panel, Points, 2).name == "window of 35"
+
+
+def test_networks_with_windows_of_other_lengths_keep_their_own_slots_shares_and_neighbours():
+    five, _, _ = traces()
+    shares = np.array([0.25, 0.5, 0.25])
+    three = light_trace(
+        12, network="lab", frame_weights=np.tile(shares, (12, 1)), effective_frames=np.full(12, 2.5),
+        median_offset=np.zeros((12, 3, 2)),
+    )  # fmt: skip
+    blur = np.arange(12.0) ** 2
+    bars = figures.frame_weights([five, three], 5)
+    assert np.round(mark(bars, Bars, 1).x - 0.2).tolist() == [-1, 0, 1]
+    assert "Effective number of frames: freq-video" in bars.note
+    assert "of 5, lab 2.5 of 3." in bars.note
+    effective = figures_weights.effective_frames([three, five], 5)
+    assert effective.note.endswith("of 5.")
+    assert "lab 2.50 of 3, freq-video" in effective.note
+    scatter = figures_weights.weight_against_blur([five, three], blur, Axis("Blur"), 5)
+    points = mark(scatter, Points, 1)
+    assert len(points.x) == 3 * 10  # windows of three that are whole
+    np.testing.assert_allclose(points.x[:3], blur[:3] - blur[:3].mean())
+    marked = mark(scatter, Points, 2)
+    here = [blur[5 - reach : 6 + reach] - blur[5 - reach : 6 + reach].mean() for reach in (2, 1)]
+    np.testing.assert_allclose(marked.x, np.concatenate(here))
+    np.testing.assert_allclose(marked.y, [*STEEP, *shares])
+    for panel, values in ((bars, (1 / 5, 1 / 3)), (effective, (5, 3)), (scatter, (1 / 5, 1 / 3))):
+        rules = {one.name: one.value for one in panel.marks if isinstance(one, Rule) and one.role == "reference"}
+        assert rules == {"equal weights of 5": values[0], "equal weights of 3": values[1]}
+    inner = slice(1, 4)
+    lab = an_influence(
+        "lab", slots=np.arange(-1, 2), frames=np.arange(39, 42), weights=shares,
+        keypoints=an_influence().keypoints[inner], joint_weights=np.tile(shares[:, None], (1, 14)),
+    )  # fmt: skip
+    panel = figures_weights.influence_bars([lab, an_influence()])
+    assert np.round(mark(panel, Bars, 0).x + 0.2).tolist() == [-1, 0, 1]
+    assert panel.x.limits == (-2.6, 2.6)
+    assert "lab: most by +1" in panel.note

@@ -226,3 +226,26 @@ def test_both_renderers_draw_every_figure(maps):
         assert panel.source
         assert to_plotly(panel).data
         assert render(panel, "png")
+
+
+@pytest.mark.parametrize("cells", [(4, 3), (5, 4), (12, 9), (1, 1)])
+def test_a_coarser_cell_has_the_mass_that_lies_under_it(cells, rng):
+    fine = rng.random((12, 9))
+    found = heatmaps.in_cells(fine, cells)
+    rows, columns = (
+        np.array([[max(0, min(i + 1, (j + 1) * n / m) - max(i, j * n / m)) for i in range(n)] for j in range(m)])
+        for n, m in zip(fine.shape, cells, strict=True)
+    )  # share of each fine cell that lies in a coarse one
+    np.testing.assert_allclose(found, rows @ fine @ columns.T)
+    assert found.sum() == pytest.approx(fine.sum())
+
+
+def test_amplitudes_of_a_network_with_other_pixels_are_those_of_the_first_ones_pixels(maps):
+    y, x = np.mgrid[:96, :72]
+    spots = np.exp(-((x - 35.5) ** 2 + (y - 47.5) ** 2) / (2 * 4.0**2))  # 16 px of its own, 8 px of the first
+    finer = Heatmaps("lab", np.stack([spots / spots.sum()] * len(maps.joints)), 4, maps.joints)
+    panel = figures.radial([maps, finer], maps.joints[0])
+    line = next(one for one in panel.marks if isinstance(one, Line) and one.name == "lab")
+    half = heatmaps.half_width(line.x, 10 ** (line.y / 20))
+    assert half == pytest.approx(np.sqrt(np.log(2) / 2) / (np.pi * 8), rel=0.06)  # of its own pixels half of that
+    assert line.x[-1] > 0.2

@@ -25,6 +25,39 @@ def own(app, monkeypatch, tmp_path):  # noqa: F811
     return app.run()
 
 
+def test_a_network_that_a_file_brings_runs_has_a_card_and_is_brought_by_the_lines_to_copy(
+    app,  # noqa: F811
+    monkeypatch,
+    tmp_path,
+):
+    file, tiny = tmp_path / "lab.py", models.load
+    file.write_text(
+        '"""`lab-net`: five frames, and nobody knows why."""\nfrom conftest import TinyNetwork\n\n\n'
+        'class Lab(TinyNetwork):\n    pass\n\n\nNETWORKS = {"lab-net": Lab}\n'
+    )
+    monkeypatch.setattr(models, "NETWORKS", dict(models.NETWORKS))
+    monkeypatch.setattr(models, "_brought", {})
+    models.register(file)
+    monkeypatch.setattr(models, "names", lambda: ["spatial-video", "freq-video", "lab-net"])
+    build = models.NETWORKS["lab-net"]
+    monkeypatch.setattr(models, "load", lambda name, device: build() if name == "lab-net" else tiny(name, device))
+    app.run()
+    app.multiselect(key="networks").set_value(["freq-video", "lab-net"]).run()
+    finish(app)
+    assert not app.exception
+    lines = next(one.value for one in app.code if one.language == "python" and "lab-net" in one.value)
+    assert lines.splitlines()[1] == f"freqviz.models.register({str(file)!r})"
+    command = next(one.value for one in app.code if one.language == "bash" and "lab-net" in one.value)
+    assert command.startswith(f"FREQVIZ_NETWORKS={file} python -m freqviz ")
+    for start in ("", "held = "):
+        with pytest.raises(ValueError, match="lines of a figure may"):
+            again.panel(f"import freqviz\n{start}freqviz.models.register({str(file)!r})\n")
+    app.switch_page(PAGE).run()
+    app.selectbox(key="card").set_value("lab-net").run()
+    assert not app.exception
+    assert "Five frames, and nobody knows why." in words(app)
+
+
 def give(app, name, data):  # noqa: F811
     uploader = next(one for one in app.file_uploader if one.label == "Parameters")
     uploader.set_value((name, data, "application/octet-stream")).run()

@@ -499,7 +499,7 @@ def test_costs_are_counted_and_those_that_a_run_did_not_measure_are_unknown(tiny
     monkeypatch.setattr(run.networks, "checkpoint_hash", lambda name: f"tiny {name}")
     monkeypatch.setattr(run, "_load", lambda name, checkpoint, device: tiny)
     monkeypatch.setattr(run.networks, "build", lambda name: tiny)
-    run.counted.cache_clear()
+    run._counted.cache_clear()
     held = analyse(walk, ["freq-video", "spatial-video"], whole_frame=True, device="cpu")
     table = run.costs(held, ["spatial-video", "freq-video"])
     assert table["network"].tolist() == ["spatial-video", "freq-video"]
@@ -509,7 +509,7 @@ def test_costs_are_counted_and_those_that_a_run_did_not_measure_are_unknown(tiny
     ]
     del held.provenance["cost"]["networks"]
     assert run.costs(held)["seconds_per_frame"].isna().all()
-    run.counted.cache_clear()
+    run._counted.cache_clear()
 
 
 def test_threads_that_begin_share_sums_among_as_many_as_was_said():

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 import models
@@ -302,10 +303,28 @@ class Windows(Dataset[dict[str, NDArray]]):
         return blur.degrade(frame, length, math.atan2(moved[1], moved[0]), rng=rng, mask=mask)
 
 
-def placed(heat: Tensor, boxes: Tensor) -> NDArray[np.float64]:
-    """Poses (N, J, 2) in frame pixels from heatmaps (N, J, h, w) of crops by boxes (N, 4)."""
-    keypoints, _ = poses.decode(heat.numpy())
-    return np.stack([crops.to_frame(k, b) for k, b in zip(keypoints, boxes.numpy(), strict=True)])
+def placed(heat: Tensor, boxes: Tensor, network: PoseNetwork | None = None) -> NDArray[np.float64]:
+    """Poses (N, J, 2) in frame pixels from heatmaps (N, J, h, w) of crops by boxes (N, 4); None: of crops as usual."""
+    stride, size = (network.stride, network.input_size) if network else (PoseNetwork.stride, crops.SIZE)
+    keypoints, _ = poses.decode(heat.numpy(), stride)
+    return np.stack([crops.to_frame(k, b, size) for k, b in zip(keypoints, boxes.numpy(), strict=True)])
+
+
+def resized(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Windows (B, T, 3, H, W) in another height and width, bicubic; of another aspect they would show too little.
+
+    Raises:
+        ValueError: another aspect.
+    """
+    height, width = frames.shape[-2:]
+    if (height, width) == size:
+        return frames
+    if height * size[1] != width * size[0]:
+        raise ValueError(
+            f"crops of {height} x {width} are evaluated, and what has their aspect, got {size[0]} x {size[1]}"
+        )
+    flat = functional.interpolate(frames.flatten(0, 1), size, mode="bicubic", antialias=True)
+    return flat.clamp(0, 1).unflatten(0, frames.shape[:2])
 
 
 def predict(
@@ -368,21 +387,26 @@ def predict(
 
 
 def predict_others(networks: dict[str, PoseNetwork], windows: Windows, say: Callable = print) -> dict[str, NDArray]:
-    """Keypoints of networks that share no backbone with others, of one frame or of five.
+    """Keypoints of networks that share no backbone with others, of five frames or fewer.
 
     Args:
-        networks: by row.
+        networks: by row. Whose input has another size sees the same pixels as the others, enlarged.
     Returns:
         "pose/<row>" (N, 14, 2) frame pixels, key (N, 2), in the order of `predict`.
+    Raises:
+        ValueError: one sees more frames, or an input of another aspect.
     """
+    if longer := [row for row, network in networks.items() if network.frames > 5]:
+        raise ValueError(f"windows of five frames at most are evaluated, {', '.join(longer)} sees more")
     found: dict[str, list[NDArray]] = {}
     loader = DataLoader(windows, 16, num_workers=2, prefetch_factor=2)
     with torch.inference_mode():
         for number, batch in enumerate(loader):
             frames = batch["frames"].float() / 255
             for row, network in networks.items():
-                seen = frames if network.frames > 1 else frames[:, 2:3]
-                found.setdefault(f"pose/{row}", []).append(placed(network(seen), batch["box"]))
+                reach = network.frames // 2
+                seen = resized(frames[:, 2 - reach : 3 + reach], network.input_size)
+                found.setdefault(f"pose/{row}", []).append(placed(network(seen), batch["box"], network))
             found.setdefault("key", []).append(batch["key"].numpy())
             if number % 10 == 0:
                 say(f"{windows.regime}: {min(len(windows), 16 * (number + 1))}/{len(windows)} frames")
@@ -731,13 +755,17 @@ class Method:
 
 
 def methods(names: list[str] | None = None) -> list[Method]:
-    """Every network that has a checkpoint, and its other forms; one seed each.
+    """Every network of the project that has a checkpoint, and its other forms; one seed each.
 
     Args:
-        names: only these; `spatial-frame` and the twin, which the others are compared with, are always among them.
+        names: only these, those of your own too (`models.register`); `spatial-frame` and the twin, which the others are
+            compared with, are always among them.
     """
     found = []
     for name, kind in models.NETWORKS.items():
+        if name in models.brought():
+            found += [Method(name)] if name in (names or ()) else []
+            continue
         if not (names is None or name in (*names, "spatial-frame", "spatial-video")):
             continue
         for variant in ("", *kind.variants, *TRAINED_ON.get(name, ())):
@@ -772,7 +800,8 @@ def run_methods(
         frame = channels_last(chosen["spatial-frame"].load())
         assert isinstance(frame, SpatialFrame)
         networks = {row: chosen[row].load() for row in rows}
-        video = {row: network for row, network in networks.items() if isinstance(network, VideoNetwork)}
+        ours = {row: network for row, network in networks.items() if chosen[row].name not in models.brought()}
+        video = {row: network for row, network in ours.items() if isinstance(network, VideoNetwork)}
         heads = {row: network for row, network in video.items() if network.frames == VideoNetwork.frames}
         longer = {row: network for row, network in video.items() if row not in heads}
         others = {row: network for row, network in networks.items() if row not in video}

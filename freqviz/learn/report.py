@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -269,14 +270,16 @@ def write_references(root: Path, runs: Path = Path("runs"), assets: Path | None 
     references_table(channels_last(frame), clips).to_csv(assets / "references.csv", index=False, float_format="%.5g")
 
 
-def methods_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
+def methods_table(
+    found: dict[str, dict[str, NDArray]], sources: NDArray, names: list[str] | None = None
+) -> pd.DataFrame:
     """Every network once: PCK by regime, differences with 95 % intervals, cost.
 
     `R0 gain` is PCK@0.1 against `spatial-frame` on sharp frames, `R2 gain` PCK@0.05 against the spatial twin where one
     neighbour is sharp; both paired. Rows of fewer channels have no cost of their own.
     """
     lines = []
-    for method in ev.methods():
+    for method in ev.methods(names):
         if f"pose/{method.row}" not in found["R0"]:
             continue
         line: dict[str, object] = {"row": method.row, "frames": models.build(method.name, method.variant).frames}
@@ -329,11 +332,7 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
     for _, line in predicted.iterrows():
         name, _, rest = str(line["row"]).partition(" ")
         if name.rstrip(",") in models.NETWORKS and name not in readme.NETWORKS and not rest:
-            measure = MEASURE.replace("mean of the seeds", "one seed")
-            scores: dict[str, object] = {"measure": measure, "key frames": len(found["R0"]["key"])}
-            for regime in ev.METHODS:
-                scores[regime] = [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
-            models.write_card(name, scores=scores)
+            models.write_card(name, scores=_one_seed(line, len(found["R0"]["key"])))
     if f"pose/{RESTORED}" in found["R0"]:
         models.write_card(RESTORED, against=restored_against(found, sources))
     few = predicted[predicted["row"].str.fullmatch(r"dct-input(, \d+ channels)?")]
@@ -351,6 +350,30 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
     if page is not None:
         put(page, "methods", readme.methods(table))
     say(f"table written to {assets / 'methods.csv'}")
+
+
+def write_brought(folder: Path, names: list[str], say: Callable = print) -> None:
+    """Networks of your own beside those that they are compared with: the table said, scores in their cards.
+
+    Args:
+        folder: as `run_methods` gives it, of these networks.
+        names: of `models.brought`.
+    """
+    found, sources = load(folder)
+    table = methods_table(found, sources, names)
+    for name in names:
+        line = table[table["row"] == name].iloc[0]
+        path = models.write_card(name, scores=_one_seed(line, len(found["R0"]["key"])))
+        say(f"{name}: scores written to {path}")
+    say(readme.methods(table))
+
+
+def _one_seed(line: "pd.Series[Any]", frames: int) -> dict[str, object]:
+    """Scores for a card from a line of the table of all methods."""
+    scores: dict[str, object] = {"measure": MEASURE.replace("mean of the seeds", "one seed"), "key frames": frames}
+    for regime in ev.METHODS:
+        scores[regime] = [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
+    return scores
 
 
 def put(page: Path, part: str, text: str) -> None:

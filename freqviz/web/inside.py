@@ -16,6 +16,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+import models
 from freqviz import crops, run
 from freqviz.heatmaps import Heatmaps
 from freqviz.panel import Panel
@@ -45,9 +46,14 @@ class Inside:
     @cached_property
     def cuts(self) -> NDArray[np.uint8]:
         """(T, H, W, 3) the frames of the window as the network sees them."""
-        cuts = run.window_cuts(self.view.clip, self.frame, self.box)
-        self._keep("cuts", cuts, f"cuts = run.window_cuts(clip, {self.frame}, box)")
+        cuts = run.window_cuts(self.view.clip, self.frame, self.box, size=self.size)
+        self._keep("cuts", cuts, f"cuts = run.window_cuts(clip, {self.frame}, box{self._size})")
         return cuts
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the cuts; pixels."""
+        return models.input_size(self.network)
 
     @cached_property
     def key(self) -> NDArray[np.uint8]:
@@ -80,8 +86,8 @@ class Inside:
 
     def frames(self, count: int) -> NDArray[np.uint8]:
         """Cuts of a window of so many frames around the key frame, by its box."""
-        cuts = run.window_cuts(self.view.clip, self.frame, self.box, count)
-        self._keep("frames", cuts, f"frames = run.window_cuts(clip, {self.frame}, box, {count})")
+        cuts = run.window_cuts(self.view.clip, self.frame, self.box, count, self.size)
+        self._keep("frames", cuts, f"frames = run.window_cuts(clip, {self.frame}, box, {count}{self._size})")
         return cuts
 
     def sharpest(self) -> tuple[NDArray[np.uint8], str]:
@@ -90,15 +96,15 @@ class Inside:
         if best is None:
             return self.key, f"frame {self.view.number(self.frame)}, for want of a sharpest one"
         box = [round(float(value), 2) for value in self.view.analysis.traces[self.network].boxes[best]]
-        cut = run.window_cuts(self.view.clip, best, box, 1)[0]
-        self._keep("sharpest", cut, f"sharpest = run.window_cuts(clip, {best}, {box}, 1)[0]")
+        cut = run.window_cuts(self.view.clip, best, box, 1, self.size)[0]
+        self._keep("sharpest", cut, f"sharpest = run.window_cuts(clip, {best}, {box}, 1{self._size})[0]")
         return cut, f"frame {self.view.number(best)}, the sharpest"
 
     @property
     def joints(self) -> list[list[float]]:
         """(J, 2) x, y of the joints in the cut, as the network found them."""
         light = self.view.analysis.traces[self.network]
-        return crops.to_crop(light.keypoints[self.frame], light.boxes[self.frame]).round(1).tolist()
+        return crops.to_crop(light.keypoints[self.frame], light.boxes[self.frame], self.size).round(1).tolist()
 
     @property
     def truth(self) -> list[list[float | None]] | None:
@@ -106,7 +112,7 @@ class Inside:
         real = self.view.truth(self.frame)
         if real is None:
             return None
-        places = crops.to_crop(real.keypoints, self.box).round(2)
+        places = crops.to_crop(real.keypoints, self.box, self.size).round(2)
         return [[float(x), float(y)] if np.isfinite([x, y]).all() else [None, None] for x, y in places]
 
     def deep(self, network: str) -> Trace:
@@ -176,6 +182,11 @@ class Inside:
                 f'save_pdf(panel, "{function.__name__}.pdf")',
             ]
         )
+
+    @property
+    def _size(self) -> str:
+        """A further argument of `window_cuts`, where it is not the usual one."""
+        return "" if self.size == crops.SIZE else f", size={self.size}"
 
     def _keep(self, name: str, value: Any, line: str) -> None:
         self._made[id(value)] = (name, line, value)

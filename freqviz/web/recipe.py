@@ -3,7 +3,9 @@
 A page calls `explain(panel, command, python)` right after `show(panel)`; the parts can be had one by one.
 """
 
+import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -70,6 +72,7 @@ def copies(command: str, python: str) -> None:
         command: one line, run in the folder of the project, e.g. `python -m freqviz analyse clip.mp4 --out runs/clip`.
         python: the lines that give the same numbers, imports included.
     """
+    command, python = _with_brought(command, python)
     with st.popover("Copy", type="tertiary", icon=":material/content_copy:"):
         st.caption("As command")
         st.code(command, language="bash", wrap_lines=True)
@@ -86,6 +89,17 @@ def with_own(command: str, python: str) -> tuple[str, str]:
             first, _, rest = python.partition("\n")
             python = f"{first}\nown = freqviz.models.add({known.network!r}, {file!r})\n{rest}"
     return command, python
+
+
+def _with_brought(command: str, python: str) -> tuple[str, str]:
+    """The lines to copy with the files that bring networks of one's own, where they name such."""
+    named = [known.file for name, known in models.brought().items() if name in command or name in python]
+    if not named:
+        return command, python
+    files = [library.relative(file) for file in dict.fromkeys(named)]
+    first, _, rest = python.strip().partition("\n")
+    lines = [first, *(f"freqviz.models.register({file!r})" for file in files), rest]
+    return f"FREQVIZ_NETWORKS={shlex.quote(os.pathsep.join(files))} {command}", "\n".join(lines)
 
 
 def in_python(start: str, given: Sequence[str], call: str) -> str:

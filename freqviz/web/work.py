@@ -132,8 +132,8 @@ def session(name: str) -> Session | None:
 
 
 def trained() -> list[str]:
-    """The networks that can run: those with a checkpoint, in the order of the tables, and uploaded parameters."""
-    return [name for name in models.names() if models.checkpoint(name).is_file()] + library.own_networks()
+    """The networks that can run, in the order of the tables, then uploaded parameters."""
+    return [name for name in models.names() if models.is_trained(name)] + library.own_networks()
 
 
 def defaults() -> list[str]:

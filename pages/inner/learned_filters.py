@@ -27,7 +27,8 @@ def under_the_cursor() -> None:
                 "Filter", kinds, format_func=lambda one: one.replace("_", " "), default=kinds[0], required=True,
                 key="filter", bind="query-params",
             )  # fmt: skip
-        learnt = window.take("learnt", filters.learned, window.trace, *([crops.SIZE, kind] if kind else []))
+        size = [] if window.size == crops.SIZE else [window.size]
+        learnt = window.take("learnt", filters.learned, window.trace, *([window.size, kind] if kind else size))
         ranked = {f"{channel} (rank {rank})": channel for rank, channel in enumerate(learnt.order, start=1)}
         channel = ranked[channels.selectbox("Channel", ranked, key="channel", bind="query-params")]
         window.show(filters.gallery, learnt, height=430)
@@ -47,10 +48,10 @@ def under_the_cursor() -> None:
             )
             for column, part in zip(st.columns(3), filters.EFFECTS, strict=True):
                 with column:
-                    window.show(filters.effect, window.trace, channel, slots[name], part, height=415)
+                    window.show(filters.effect, window.trace, channel, slots[name], part, *size, height=415)
         window.show(filters.radial_gain, learnt, channel, height=330)
         if window.trace.stages("temporal_filter"):
-            window.show(filters.temporal_gain, window.trace, height=330)
+            window.show(filters.temporal_gain, window.trace, *size, height=330)
 
 
 under_the_cursor()
