@@ -104,7 +104,8 @@ def in_cells(density: ArrayLike, cells: tuple[int, ...]) -> NDArray[np.float64]:
     """
     found = np.asarray(density, np.float64)
     for axis, count in enumerate(cells):
-        whole = found.shape[axis]
+        if (whole := found.shape[axis]) == count:
+            continue  # to the bit
         edges = np.arange(count + 1) * whole / count
         before = np.insert(np.cumsum(found, axis), 0, 0, axis).swapaxes(axis, 0)  # mass below each edge of a cell
         low = np.minimum(edges.astype(int), whole - 1)
