@@ -516,8 +516,8 @@ def evaluate(
         if every or set(chosen) - {"spatial-frame", *learn.TWINS}:
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
             others = [name for name in chosen if name in models.brought()]
-            if part == "test" and others:
-                report.write_brought(folder, others)
+            if others:
+                report.tell_brought(folder, others, keep=part == "test")
             if part == "test" and (every or set(chosen) - {"spatial-frame", *learn.TWINS, *others}):
                 report.write_methods(folder, report.README)
             if every and part == "test":

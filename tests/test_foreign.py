@@ -19,7 +19,7 @@ from freqviz import cards, crops, poses, run, windows
 from freqviz.__main__ import app
 from freqviz.analysis import load_analysis
 from freqviz.clip import Clip
-from freqviz.learn import evaluate
+from freqviz.learn import evaluate, report
 from freqviz.store import Store
 from freqviz.video import write_video
 from models import adapter
@@ -413,6 +413,34 @@ def test_an_evaluation_shows_larger_inputs_the_same_pixels_and_refuses_what_it_c
     network.frames = 7
     with pytest.raises(ValueError, match="five frames at most are evaluated, lab-net sees more"):
         evaluate.predict_others({"lab-net": network}, None)
+
+
+def test_an_evaluation_of_ones_own_network_is_said_and_kept_in_its_card_and_no_table_changes(
+    lab, tmp_path, monkeypatch
+):
+    models.register(lab)
+    keys, truth = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.random.default_rng(5).uniform(0, 90, (4, 14, 2))
+    truth[:, 0], truth[:, 13] = (0, 0), (40, 100)  # so that the norm is 100 pixels
+    off = truth.copy()
+    off[:2, 3, 0] += 30  # two joints of 56
+    found = {"truth": truth, "counts": np.ones((4, 14), bool), "key": keys, "box": np.zeros((4, 4))}
+    found |= {f"pose/{row}": truth for row in ("spatial-frame", "spatial-video")} | {"pose/lab-net": off}
+    asked, folder = [], tmp_path / "predictions"
+    folder.mkdir()
+    (folder / "clips.json").write_text('{"source": [0, 1]}')
+    for regime in evaluate.METHODS:
+        np.savez(folder / f"{regime}.npz", **found)
+    monkeypatch.setattr(evaluate, "run_methods", lambda root, *words: asked.append(words) or folder)
+    monkeypatch.setattr(evaluate, "run", lambda *words, **more: asked.append("all") or folder)
+    monkeypatch.setattr(report, "write_methods", lambda *words: asked.append("tables"))
+    (tmp_path / "jhmdb").mkdir()
+    for part in ("validation", "test"):
+        told = CliRunner().invoke(app, ["evaluate", "lab-net", "--part", part, "--data", str(tmp_path)])
+        assert told.exit_code == 0, told.output
+        assert "| `lab-net` | 96.4 / 96.4 / 96.4 | 96.4 / 96.4 / 96.4 | -3.6" in told.output
+        assert lab.with_name("lab-net.json").is_file() == (part == "test")
+    assert asked == [(["lab-net"], "validation"), (["lab-net"], "test")]
+    assert cards.scores("lab-net").loc["R2", "PCK@0.1"] == pytest.approx(54 / 56, abs=1e-4)
 
 
 def test_weights_of_ones_own_fit_a_network_of_ones_own(lab, tmp_path, monkeypatch):

@@ -352,16 +352,17 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
     say(f"table written to {assets / 'methods.csv'}")
 
 
-def write_brought(folder: Path, names: list[str], say: Callable = print) -> None:
-    """Networks of your own beside those that they are compared with: the table said, scores in their cards.
+def tell_brought(folder: Path, names: list[str], keep: bool = True, say: Callable = print) -> None:
+    """Say how networks of your own score beside those that they are compared with.
 
     Args:
         folder: as `run_methods` gives it, of these networks.
         names: of `models.brought`.
+        keep: whether the scores go into their cards: those of the test do.
     """
     found, sources = load(folder)
     table = methods_table(found, sources, names)
-    for name in names:
+    for name in names if keep else ():
         line = table[table["row"] == name].iloc[0]
         path = models.write_card(name, scores=_one_seed(line, len(found["R0"]["key"])))
         say(f"{name}: scores written to {path}")

@@ -23,6 +23,10 @@ def ask(linked: Sequence[str]) -> None:
         told = ", ".join(library.plain(one).name[:100] for one in strange)
         st.warning(f"The parameters of {told} are not on this machine; upload them.")
     with st.popover("Your own parameters", type="tertiary", icon=":material/upload_file:"):
+        if not visitor.PUBLIC:
+            st.caption(
+                "Parameters of the networks here. A network of your own comes with a Python file: see the README."
+            )
         names = models.names()
         network = st.selectbox(
             "Network that they are of", names, len(names) - 1, key="own_network", bind="query-params"
