@@ -485,8 +485,8 @@ def evaluate(
         if part not in ("test", "validation"):
             raise ValueError(f"--part must be test or validation, got '{part}'")
         import models
+        from freqviz.learn import draws, readme, report, restored
         from freqviz.learn import evaluate as learn
-        from freqviz.learn import readme, report, restored
         from freqviz.learn.data import data_root
 
         if evidence or ablations:
@@ -503,7 +503,7 @@ def evaluate(
             if not chosen:
                 return
         first = [name for name in chosen if name in readme.NETWORKS]  # of the first tables, with all their seeds
-        regimes = learn.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
+        regimes = draws.REGIMES if part == "test" else ("R1", "R2")  # choices are made on these
         if first:
             folder = learn.run(data_root(data), first, part, regimes=regimes)
             if part == "validation":

@@ -16,7 +16,7 @@ import models
 from freqviz import evidence, run, to_matplotlib
 from freqviz.__main__ import app
 from freqviz.analysis import load_analysis
-from freqviz.learn import ablations, evaluate, report, train
+from freqviz.learn import ablations, draws, evaluate, report, train
 from freqviz.learn import evidence as learn_evidence
 from freqviz.video import write_video
 
@@ -250,12 +250,12 @@ def test_evaluate_writes_tables_of_all_networks_on_test_and_choices_on_validatio
     choices = ["ablations", ("README.md", "ablations", "a table")]
     found = ["recompressed", ("evidence", tmp_path), ("README.md", "found", "- one\n- two")]
     assert asked == [
-        (tmp_path, ["freq-video"], "test", evaluate.REGIMES),
+        (tmp_path, ["freq-video"], "test", draws.REGIMES),
         ("methods", ["dct-input"], "test"),
         ("table", "README.md"),
         *found,
         *choices,
-        (tmp_path, ["spatial-video", "freq-video"], "test", evaluate.REGIMES),
+        (tmp_path, ["spatial-video", "freq-video"], "test", draws.REGIMES),
         tmp_path,
         (tmp_path, "README.md"),
         ("methods", None, "test"),

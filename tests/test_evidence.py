@@ -9,7 +9,7 @@ from both_renderers import agree
 from test_report import COUNTS, FAST, SOURCES, TRUTH, assets, found, off, only  # noqa: F401 -- fixtures
 
 from freqviz import crops, evidence, figures_evidence, tables, to_video
-from freqviz.learn import ablations, evaluate, report
+from freqviz.learn import ablations, draws, evaluate, predictions, report
 from freqviz.learn import evidence as learn
 from freqviz.panel import Line, Points, Rule
 
@@ -22,7 +22,7 @@ def all_found(found):  # noqa: F811
     """Everything predicted right in every regime, that of the heads trained otherwise too."""
     lengths = np.full((4, 5), 35.0)
     lengths[np.arange(4), SHARP] = 0
-    for regime, how in evaluate.HOW.items():
+    for regime, how in draws.HOW.items():
         arrays = found.setdefault(regime, {**found["R0"]})
         for name in evaluate.TWINS:
             arrays[f"pose/{name} {evaluate.VARIANT} seed 0"] = TRUTH.copy()
@@ -48,7 +48,7 @@ def test_conditions_of_a_question_are_compared_on_the_key_frames_that_all_of_the
 
 
 def test_a_network_that_was_not_asked_in_every_condition_of_a_question_is_left_out_of_it(all_found):
-    for regime in evaluate.REGIMES:
+    for regime in draws.REGIMES:
         all_found[regime]["pose/freq-restored seed 0"] = TRUTH.copy()
     table = learn.scores_table(all_found, SOURCES)
     asked = table.loc[table["row"] == "freq-restored", "question"]
@@ -116,7 +116,7 @@ def test_a_trap_is_counted_where_it_outweighs_the_sharp_frame(all_found):
 # ---- what is predicted
 
 
-KEYS = [evaluate.Key(0, 0), evaluate.Key(0, 16)]
+KEYS = [draws.Key(0, 0), draws.Key(0, 16)]
 
 
 def test_what_is_predicted_is_not_predicted_again(tmp_path):
@@ -190,15 +190,15 @@ class Film:
 def test_a_lower_frame_rate_takes_neighbours_from_farther_away_and_the_same_key_frames():
     shown = {}
     for apart in (1, 2, 4):
-        windows = evaluate.Windows(Film(), f"rate {apart}")
+        windows = draws.Windows(Film(), f"rate {apart}")
         assert [(key.clip, key.frame) for key in windows.keys] == [(0, t) for t in range(8, 32, 4)]
         shown[apart] = windows[1]["frames"][:, 0].min((1, 2)).tolist()
     assert shown == {apart: [12 + apart * slot for slot in range(-2, 3)] for apart in (1, 2, 4)}
 
 
 def test_lower_quality_keeps_less_and_h264_sees_each_clip_once():
-    sharp = evaluate.Windows(Film(), "R0", step=16)[1]["frames"].astype(float)
-    low = evaluate.Windows(Film(), "jpeg 10")[1]["frames"].astype(float)
+    sharp = draws.Windows(Film(), "R0", step=16)[1]["frames"].astype(float)
+    low = draws.Windows(Film(), "jpeg 10")[1]["frames"].astype(float)
     assert low.std() < sharp.std()
     coded = []
 
@@ -206,18 +206,18 @@ def test_lower_quality_keeps_less_and_h264_sees_each_clip_once():
         coded.append((frames.shape, crf))
         return frames
 
-    windows = evaluate.Windows(Film(), "h264 40", recompress=recompress)
+    windows = draws.Windows(Film(), "h264 40", recompress=recompress)
     assert [len(windows[i]["frames"]) for i in range(4)] == [5] * 4
     assert coded == [((40, 240, 320, 3), 40)] * 2
     with pytest.raises(ValueError, match="'h264 40' needs what codes H.264"):
-        evaluate.Windows(Film(), "h264 40")
+        draws.Windows(Film(), "h264 40")
     with pytest.raises(ValueError, match="regime must be one of R0, R1"):
-        evaluate.Windows(Film(), "h264")
+        draws.Windows(Film(), "h264")
 
 
-@pytest.mark.parametrize("regime", evaluate.LONGER)
+@pytest.mark.parametrize("regime", draws.LONGER)
 def test_a_longer_window_holds_the_shorter_one_unchanged_and_no_second_sharp_frame(regime):
-    shorter, longer = (evaluate.Windows(Film(), regime, step=16, radius=radius)[1] for radius in (2, 7))
+    shorter, longer = (draws.Windows(Film(), regime, step=16, radius=radius)[1] for radius in (2, 7))
     assert longer["frames"].shape == (15, 3, 192, 144)
     np.testing.assert_array_equal(longer["frames"][5:10], shorter["frames"])
     np.testing.assert_array_equal(longer["lengths"][5:10], shorter["lengths"])
@@ -225,7 +225,7 @@ def test_a_longer_window_holds_the_shorter_one_unchanged_and_no_second_sharp_fra
     low, high = {"R0": (0, 0), "R1": (0, 31), "R2": (31, 47), "R3": (21, 31)}[regime]
     assert low <= beyond.min() <= beyond.max() <= high
     with pytest.raises(ValueError, match="longer windows are drawn in R0, R1, R2, R3, not in R5"):
-        evaluate.Windows(Film(), "R5", radius=7)
+        draws.Windows(Film(), "R5", radius=7)
 
 
 def test_h264_returns_all_frames_a_little_changed():
@@ -236,7 +236,7 @@ def test_h264_returns_all_frames_a_little_changed():
 
 
 def test_the_key_frame_before_its_damage_is_cut_only_where_it_is_asked_for():
-    usual, asked = (evaluate.Windows(Film(), "R3", step=16, sharp=sharp)[1] for sharp in (False, True))
+    usual, asked = (draws.Windows(Film(), "R3", step=16, sharp=sharp)[1] for sharp in (False, True))
     assert asked.keys() - usual.keys() == {"sharp"}
     np.testing.assert_array_equal(asked["frames"], usual["frames"])
     key = Film().frame(0, 16)
@@ -245,13 +245,13 @@ def test_the_key_frame_before_its_damage_is_cut_only_where_it_is_asked_for():
 
 
 def test_jitter_doubles_and_a_trap_lies_on_a_blurred_neighbour():
-    true = evaluate.Windows(Film(), "filmed")[1]["box"]
-    by = [evaluate.Windows(Film(), regime, step=16)[1]["box"] - true for regime in ("jitter", "jitter 20 %")]
+    true = draws.Windows(Film(), "filmed")[1]["box"]
+    by = [draws.Windows(Film(), regime, step=16)[1]["box"] - true for regime in ("jitter", "jitter 20 %")]
     assert by[1] == pytest.approx(2 * by[0])
     for t in range(60):
-        plain = evaluate.draw("film0", t, "R2")
-        for kind in evaluate.TRAPS:
-            trapped = evaluate.trapped(plain, kind, "film0", t)
+        plain = draws.draw("film0", t, "R2")
+        for kind in draws.TRAPS:
+            trapped = draws.trapped(plain, kind, "film0", t)
             differ = [n for n, (a, b) in enumerate(zip(plain, trapped, strict=True)) if a != b]
             assert len(differ) == 1
             assert differ[0] != 2
@@ -304,7 +304,7 @@ def test_words_say_what_the_intervals_say(stored):
 
 
 def test_what_restoring_gains_is_told_where_it_was_asked(all_found, stored):
-    for regime in evaluate.REGIMES:
+    for regime in draws.REGIMES:
         all_found[regime]["pose/freq-restored seed 0"] = TRUTH.copy()
     all_found["R2"]["pose/sharpest frame"] = off((0, slice(0, 5)))
     table = report.lead_table(all_found, SOURCES)
@@ -406,7 +406,7 @@ def test_the_stored_tables_answer_every_question_with_intervals():
     for question in evidence.questions():
         agree(figures_evidence.scores(question, evidence.scores(question)))
         assert tables.comparison(evidence.scores(question)).latex().endswith("\\end{tabular}\n")
-    assert {row for row in table["row"] if row in evaluate.RIVALS} == set(evaluate.RIVALS)
+    assert {row for row in table["row"] if row in predictions.RIVALS} == set(predictions.RIVALS)
     for rival in evidence.rivals():
         agree(figures_evidence.differences(evidence.differences(rival), "All conditions"))
 

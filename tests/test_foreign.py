@@ -19,13 +19,14 @@ from freqviz import cards, crops, poses, run, windows
 from freqviz.__main__ import app
 from freqviz.analysis import load_analysis
 from freqviz.clip import Clip
-from freqviz.learn import evaluate, report
+from freqviz.learn import evaluate, predictions, report
 from freqviz.store import Store
 from freqviz.video import write_video
 from models import adapter
 from models.adapter import Adapter
 from models.network import JOINTS, density
 from models.probe import edit, watch
+from models.video import luma_of
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "assets" / "energy_pooling.py"
@@ -392,8 +393,8 @@ def test_the_example_is_the_untrained_pooling_that_the_networks_are_compared_wit
     batch = {"lengths": torch.zeros(2, 5), "joints": torch.zeros(2, 5, 14, 2), "box": box}
     with torch.inference_mode(), watch(network, ["frame_weights"]) as held:
         single = frame(frames.flatten(0, 1)[:, None]).unflatten(0, (2, 5))
-        energy = network.bands(evaluate.luma_of(frames.flatten(0, 1)))[:, 2:].mean((1, 2, 3)).unflatten(0, (2, 5))
-        torch.testing.assert_close(network(frames), evaluate.pooled(single, energy, batch)["energy softmax"])
+        energy = network.bands(luma_of(frames.flatten(0, 1)))[:, 2:].mean((1, 2, 3)).unflatten(0, (2, 5))
+        torch.testing.assert_close(network(frames), predictions.pooled(single, energy, batch)["energy softmax"])
     weights = held["frame_weights"].mean((-2, -1))
     assert (weights[:, 1] < 0.1).all()
 
@@ -404,15 +405,15 @@ def test_an_evaluation_shows_larger_inputs_the_same_pixels_and_refuses_what_it_c
     assert [method.row for method in evaluate.methods(["lab-net"])][-1] == "lab-net"
     y, x = torch.meshgrid(torch.arange(192.0), torch.arange(144.0), indexing="ij")
     frames = torch.stack([x / 144, y / 192, x * 0 + 0.5]).expand(1, 3, -1, -1, -1)
-    larger = evaluate.resized(frames, (256, 192))
+    larger = predictions.resized(frames, (256, 192))
     ramp = ((torch.arange(192) + 0.5) * 0.75 - 0.5) / 144  # edges of the crop stay where they are
     torch.testing.assert_close(larger[0, 0, 0, 100, 4:-4], ramp[4:-4], atol=2e-3, rtol=0)
     with pytest.raises(ValueError, match="crops of 192 x 144 are evaluated"):
-        evaluate.resized(frames, (256, 256))
+        predictions.resized(frames, (256, 256))
     network = models.load("lab-net")
     network.frames = 7
     with pytest.raises(ValueError, match="five frames at most are evaluated, lab-net sees more"):
-        evaluate.predict_others({"lab-net": network}, None)
+        predictions.predict_others({"lab-net": network}, None)
 
 
 def test_an_evaluation_of_ones_own_network_is_said_and_kept_in_its_card_and_no_table_changes(

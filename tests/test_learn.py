@@ -12,7 +12,7 @@ from torch import nn
 
 import models
 from freqviz import poses
-from freqviz.learn import data, evaluate, losses, recipes, steps, train
+from freqviz.learn import data, draws, losses, predictions, recipes, scoring, steps, train
 from freqviz.learn.data import ClipInfo
 
 TITLES = [f"film{i}" for i in range(60)]
@@ -121,14 +121,14 @@ def test_a_title_is_the_name_before_the_last_action():
 
 
 def test_the_draws_of_the_comparison_are_the_same_every_time_and_differ_by_frame():
-    assert evaluate.draw("a", 8, "R2") == evaluate.draw("a", 8, "R2")
-    assert evaluate.draw("a", 8, "R2") != evaluate.draw("a", 16, "R2")
+    assert draws.draw("a", 8, "R2") == draws.draw("a", 8, "R2")
+    assert draws.draw("a", 8, "R2") != draws.draw("a", 16, "R2")
 
 
 def test_every_regime_draws_what_the_protocol_says():
     for frame in range(200):
-        for regime in evaluate.SYNTHETIC:
-            lengths = [d.length for d in evaluate.draw("clip", frame, regime)]
+        for regime in draws.SYNTHETIC:
+            lengths = [d.length for d in draws.draw("clip", frame, regime)]
             key, others = lengths[2], [lengths[i] for i in (0, 1, 3, 4)]
             if regime == "R0":
                 assert lengths == [0] * 5
@@ -146,7 +146,7 @@ def test_every_regime_draws_what_the_protocol_says():
 def test_the_traps_of_r4_leave_blur_and_angles_of_r2_as_they_are():
     kinds = set()
     for frame in range(100):
-        plain, trapped = evaluate.draw("c", frame, "R2"), evaluate.draw("c", frame, "R4")
+        plain, trapped = draws.draw("c", frame, "R2"), draws.draw("c", frame, "R4")
         assert [(d.length, d.angle) for d in plain] == [(d.length, d.angle) for d in trapped]
         changed = [d for a, d in zip(plain, trapped, strict=True) if a != d]
         assert len(changed) == 1
@@ -159,52 +159,52 @@ def test_an_occluder_covers_a_fifth_of_the_box():
     frame[:, :20] = 255  # the source of the patch may lie anywhere: mark what changed by a ramp instead
     ramp = (np.arange(100 * 120) % 251).astype(np.uint8).reshape(100, 120)
     frame[..., 0] = ramp
-    out = evaluate.occlude(frame, np.array([20.0, 10, 60, 80]), np.random.default_rng(0))
+    out = draws.occlude(frame, np.array([20.0, 10, 60, 80]), np.random.default_rng(0))
     assert (out != frame).any(-1).sum() == pytest.approx(0.2 * 60 * 80, rel=0.12)
 
 
 def test_a_true_alignment_moves_a_density_onto_the_key_frame():
     target = losses.targets(torch.tensor([[[70.0, 90.0]]]), (48, 36), 4)[0]
-    moved = evaluate.shifted(target, torch.tensor([[2.0, -3.0]]))
+    moved = predictions.shifted(target, torch.tensor([[2.0, -3.0]]))
     found, _ = poses.decode(moved.numpy())
     assert found[0] == pytest.approx([70 - 8, 90 + 12], abs=0.1)
 
 
-def score(hits, counts, source) -> evaluate.Scored:
-    return evaluate.Scored(np.array([hits], float), np.array(counts, float), np.array(source))
+def score(hits, counts, source) -> scoring.Scored:
+    return scoring.Scored(np.array([hits], float), np.array(counts, float), np.array(source))
 
 
 def test_the_bootstrap_resamples_sources_not_frames():
     counts, source = [10] * 8, [0] * 4 + [1] * 4
     a = score([9, 9, 9, 9, 5, 5, 5, 5], counts, source)
     b = score([5] * 8, counts, source)
-    result = evaluate.bootstrap(a, b, 0)
+    result = scoring.bootstrap(a, b, 0)
     assert result["difference"] == pytest.approx(0.2)
     assert (result["low"], result["high"]) == pytest.approx((0.0, 0.4))  # either source alone is among the draws
 
 
 def test_a_difference_that_every_source_shows_is_significant():
     a, b = (score([hit] * 40, [10] * 40, list(range(40))) for hit in (7, 6))
-    result = evaluate.bootstrap(a, b, 0)
+    result = scoring.bootstrap(a, b, 0)
     assert result["low"] > 0
     assert result["p"] < 0.01
 
 
 def test_holm_corrects_step_by_step():
-    assert evaluate.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
+    assert scoring.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
 
 
 def test_the_sharp_neighbour_is_never_the_key_frame():
     lengths = np.array([[31, 40, 0, 0, 35], [0, 40, 21, 33, 35], [31, 40, 21, 33, 0], [0, 0, 0, 0, 0]])
-    assert evaluate.sharp_neighbour(lengths).tolist() == [3, 0, 4, 0]
+    assert scoring.sharp_neighbour(lengths).tolist() == [3, 0, 4, 0]
 
 
 def test_rank_correlation_and_effective_frames_of_known_windows():
     weights = np.array([[0.5, 0.3, 0.1, 0.07, 0.03]])
-    assert evaluate.rank_correlation(weights, np.array([[0, 5, 10, 20, 30]])) == pytest.approx(-1)
-    assert evaluate.rank_correlation(weights, np.array([[30, 20, 10, 5, 0]])) == pytest.approx(1)
-    assert evaluate.effective_frames(np.full((3, 5), 0.2)) == pytest.approx(5)
-    assert evaluate.effective_frames(np.eye(5)) == pytest.approx(1, abs=1e-6)
+    assert scoring.rank_correlation(weights, np.array([[0, 5, 10, 20, 30]])) == pytest.approx(-1)
+    assert scoring.rank_correlation(weights, np.array([[30, 20, 10, 5, 0]])) == pytest.approx(1)
+    assert scoring.effective_frames(np.full((3, 5), 0.2)) == pytest.approx(5)
+    assert scoring.effective_frames(np.eye(5)) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.fixture(scope="session")

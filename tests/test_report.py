@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import models
-from freqviz.learn import evaluate, readme, report
+from freqviz.learn import draws, evaluate, predictions, readme, report
 
 KEYS = np.array([[0, 0], [0, 1], [0, 2], [1, 0]])  # three frames of a clip, one of another; each its own source
 SOURCES = np.array([0, 1])
@@ -34,7 +34,7 @@ def off(where, by=30.0):
 def found():
     """Everything predicted right in every regime."""
     moved = np.stack([SPEED, np.zeros((4, 14))], -1) * 100
-    rows = ["spatial-frame", *SEEDS, *PARTS, *evaluate.RIVALS, *evaluate.ORACLES]
+    rows = ["spatial-frame", *SEEDS, *PARTS, *predictions.RIVALS, *predictions.ORACLES]
     return {
         regime: {
             **{f"pose/{row}": TRUTH.copy() for row in rows},
@@ -42,7 +42,7 @@ def found():
             "truth": TRUTH, "counts": COUNTS, "key": KEYS, "lengths": LENGTHS, "box": np.zeros((4, 4)),
             "neighbours": np.stack([TRUTH - moved, TRUTH + moved], 1),
         }
-        for regime in evaluate.REGIMES
+        for regime in draws.REGIMES
     }  # fmt: skip
 
 
@@ -97,8 +97,8 @@ def test_what_restoring_gains_is_told_of_every_regime_and_of_fast_joints(found):
 
 def test_the_sharpest_frame_is_an_oracle_only_where_blur_was_added(found):
     table = report.regimes_table(found, SOURCES)
-    assert list(table[table.row == evaluate.ORACLES[0]].regime) == ["R1", "R2", "R3", "R4"]
-    assert list(table[table.row == evaluate.ORACLES[1]].regime) == list(evaluate.REGIMES)
+    assert list(table[table.row == predictions.ORACLES[0]].regime) == ["R1", "R2", "R3", "R4"]
+    assert list(table[table.row == predictions.ORACLES[1]].regime) == list(draws.REGIMES)
 
 
 def test_each_joint_has_its_own_score(found):
@@ -177,11 +177,11 @@ def test_switches_are_compared_with_the_seed_that_was_switched(found):
 
 def test_out_of_range_compares_twins_of_one_training_and_needs_both(found, folder, assets):
     assert report.out_of_range_table(found, SOURCES).row.to_list() == ["spatial-video", "freq-video"] * 4
-    for regime in evaluate.REGIMES:
+    for regime in draws.REGIMES:
         found[regime]["pose/freq-video 15px seed 0"] = off((0, slice(2, 5)))
         found[regime]["pose/spatial-video seed 1"] = off(slice(None))  # seed 0 alone was trained both ways
     assert set(report.out_of_range_table(found, SOURCES)["trained up to px"]) == {47}
-    for regime in evaluate.REGIMES:
+    for regime in draws.REGIMES:
         found[regime]["pose/spatial-video 15px seed 0"] = off((0, slice(7, 8)), 8.0)
         np.savez_compressed(folder / f"{regime}.npz", **found[regime])
     table = report.out_of_range_table(found, SOURCES)

@@ -10,7 +10,7 @@ import torch
 import models
 from freqviz import crops
 from freqviz.clip import Clip
-from freqviz.learn import data, evaluate
+from freqviz.learn import data, draws
 from models.probe import watch
 
 SAMPLE = Path(__file__).parent.parent / "assets" / "sample.mp4"
@@ -28,12 +28,12 @@ def sharp_people():
 
 def window(picture, box, number, kind):
     """Five copies of a person degraded as R2 says, a trap on one blurred neighbour; slots of trap and sharp."""
-    plain = evaluate.draw("sample", number, "R2")
-    damages = evaluate.trapped(plain, kind, "sample", number) if kind else plain
+    plain = draws.draw("sample", number, "R2")
+    damages = draws.trapped(plain, kind, "sample", number) if kind else plain
     rng, pixel = np.random.default_rng(number), 1.25 * max(box[2:]) / 256
     cuts = []
     for damage in damages:
-        frame = evaluate.occlude(picture, box, rng) if damage.occluded else picture
+        frame = draws.occlude(picture, box, rng) if damage.occluded else picture
         cuts.append(crops.cut(data.damaged(frame, damage, pixel, rng), box))
     trap = next((n for n, (a, b) in enumerate(zip(plain, damages, strict=True)) if a != b), -1)
     sharp = next(n for n, damage in enumerate(damages) if n != 2 and damage.length == 0)
@@ -44,7 +44,7 @@ def window(picture, box, number, kind):
 def weights(sharp_people):
     """By trap: (windows, 5) frame weights of freq-video, the mean over places, and slots of trap and sharp frame."""
     network, found = models.load("freq-video"), {}
-    for kind in ("", *evaluate.TRAPS):
+    for kind in ("", *draws.TRAPS):
         made = [window(*one, kind) for one in sharp_people]
         frames = torch.from_numpy(np.stack([one[0] for one in made])).float() / 255
         with torch.inference_mode(), watch(network, ["frame_weights"]) as seen:
@@ -59,7 +59,7 @@ def test_without_a_trap_the_sharp_frame_has_most_weight(weights):
     assert (values.argmax(1) == sharp).mean() > 0.9
 
 
-@pytest.mark.parametrize("kind", evaluate.TRAPS)
+@pytest.mark.parametrize("kind", draws.TRAPS)
 def test_a_trap_on_a_blurred_frame_does_not_outweigh_the_sharp_one(weights, kind):
     values, trap, sharp = weights[kind]
     n = np.arange(len(values))

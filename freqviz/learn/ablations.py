@@ -24,10 +24,11 @@ from torch.utils.data import DataLoader, Dataset
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data, losses, recipes, record, report, steps, train
+from freqviz.learn import data, draws, losses, predictions, recipes, record, report, steps, train
 from freqviz.learn import evaluate as ev
 from freqviz.learn.answers import ANSWERS, BASE, LOSSES, NORM, SAME, WEIGHTS, Answer, spectra
 from freqviz.learn.evidence import Frames
+from freqviz.learn.scoring import bootstrap, scored, sharp_neighbour
 from models.multi_frequency import MultiFrequency
 from models.network import Encoded, channels_last, density
 from models.probe import watch
@@ -37,7 +38,7 @@ from models.video import ALIGNMENT, VideoNetwork
 STEPS, BATCH = 200, 8
 RECIPE = recipes.Recipe("ablations", STEPS, BATCH, rate=1e-3, decay=0.02, warmup=20, average=0.98, save_every=25)
 EVERY = 6  # frames from one key frame to the next
-REGIMES = ("R0", "R2", *(f"trap {kind}" for kind in ev.TRAPS))
+REGIMES = ("R0", "R2", *(f"trap {kind}" for kind in draws.TRAPS))
 
 
 # ---------------------------------------------------------------- training
@@ -167,7 +168,7 @@ STILLS, SHARP = "LSPET stills", "R0"  # where `NORM` is asked: pictures of anoth
 
 
 class StillWindows(Frames):
-    """Every 40th still of LSPET, five times the same frame, cut by its true box; items as those of `ev.Windows`."""
+    """Every 40th still of LSPET, five times the same frame, cut by its true box; items as those of `draws.Windows`."""
 
     def __init__(self, root: Path):
         super().__init__(root, "lspet", 40, Path())
@@ -229,7 +230,7 @@ def measures(heat: Tensor, batch: dict[str, Tensor]) -> dict[str, NDArray]:
     power = found.abs().square()
     whole = (power * every).sum((-2, -1))
     return {
-        "pose": ev.placed(heat, batch["box"]),
+        "pose": predictions.placed(heat, batch["box"]),
         "peak": np.stack([crops.to_frame(k, b) for k, b in zip(peak, boxes, strict=True)]),
         "spectrum": ((difference.abs() * near).sum((-2, -1)) / near.sum()).numpy(),
         "above": (1 - (power * near).sum((-2, -1)) / whole).numpy(),
@@ -262,7 +263,7 @@ def evaluate(root: Path, runs: Path = Path("runs"), say: Callable = print) -> di
             if str(held.pop("made")) == made:
                 found[regime] = held
                 continue
-        windows = StillWindows(root) if regime == STILLS else ev.Windows(clips, regime, step=EVERY)
+        windows = StillWindows(root) if regime == STILLS else draws.Windows(clips, regime, step=EVERY)
         chosen = norms if regime == STILLS else others + norms if regime == SHARP else others
         found[regime] = predict(bench, training.averages, windows, chosen, say)
         np.savez_compressed(path, made=np.array(made), **found[regime])  # type: ignore[arg-type]
@@ -296,20 +297,20 @@ def table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFram
 
 
 def _line(arrays: dict[str, NDArray], row: str, base: str, sources: NDArray) -> dict[str, float]:
-    score = ev.scored(arrays, row, sources)
-    told = ev.bootstrap(score, ev.scored(arrays, base, sources), 0)
+    score = scored(arrays, row, sources)
+    told = bootstrap(score, scored(arrays, base, sources), 0)
     peaks = {"pose/peak": arrays[f"peak/{row}"]} | {name: arrays[name] for name in ("truth", "counts", "key")}
     counts = arrays["counts"]
     line = {
         "frames": len(counts),
         "films": len(np.unique(score.source)),
         **{f"pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS[:2])},
-        "pck@0.05 of the highest cell": ev.scored(peaks, "peak", sources).pck[0],
+        "pck@0.05 of the highest cell": scored(peaks, "peak", sources).pck[0],
         **({name: told[name] for name in ("difference", "low", "high")} if row != base else {}),
         **{name: float(arrays[f"{name}/{row}"][counts].mean()) for name in ("spectrum", "above")},
     }
     if (arrays["trapped"] >= 0).all():
-        n, sharp = np.arange(len(counts)), ev.sharp_neighbour(arrays["lengths"])
+        n, sharp = np.arange(len(counts)), sharp_neighbour(arrays["lengths"])
         weights = arrays[f"weights/{row}"]
         line["outweighs"] = float((weights[n, arrays["trapped"]] > weights[n, sharp] + 1e-9).mean())
     return line

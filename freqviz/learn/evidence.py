@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 
 import models
 from freqviz import crops, poses
-from freqviz.learn import data, readme, report
+from freqviz.learn import data, draws, predictions, readme, report
 from freqviz.learn import evaluate as ev
+from freqviz.learn.scoring import Scored, bootstrap, holm, interval, scored, seeds_of, sharp_neighbour, speeds
 from models.spatial_frame import SpatialFrame
 
 Found = dict[str, dict[str, NDArray]]
@@ -65,9 +66,9 @@ QUESTIONS = (
     Question(
         "Traps for energy",
         0.05,
-        _all(("none (R2)", "R2"), ("any (R4)", "R4"), *((kind, f"trap {kind}") for kind in ev.TRAPS)),
+        _all(("none (R2)", "R2"), ("any (R4)", "R4"), *((kind, f"trap {kind}") for kind in draws.TRAPS)),
     ),
-    Question("One limb blurred", 0.1, _all(("none", "R0"), *((f"× {regime[-1]}", regime) for regime in ev.LIMBS))),
+    Question("One limb blurred", 0.1, _all(("none", "R0"), *((f"× {regime[-1]}", regime) for regime in draws.LIMBS))),
     Question(
         "Natural motion",
         0.1,
@@ -104,7 +105,10 @@ PARTS = {  # of `STILLS`: where people come from, and every how many of them
 }
 
 
-THIN = {**dict.fromkeys((*ev.SYNTHETIC, "jitter"), ev.SPARSE), "R5": 4}  # of the first tables: every so many frames
+THIN = {
+    **dict.fromkeys((*draws.SYNTHETIC, "jitter"), draws.SPARSE),
+    "R5": 4,
+}  # of the first tables: every so many frames
 ORDER = (  # what says most comes first, since hours may be short
     "trap noise", "trap occluder", "rate 1", "rate 4", "jpeg 10", "h264 40", "filmed", "jitter 20 %",
     "trap dark", "trap bright", "R2 jitter", "rate 2", "jpeg 20", "h264 34", "jpeg 40",
@@ -115,7 +119,7 @@ def run(
     root: Path,
     runs: Path = Path("runs"),
     limit: int = 0,
-    recompress: ev.Recompress | None = None,
+    recompress: draws.Recompress | None = None,
     say: Callable = print,
 ) -> Path:
     """Predict what is missing, also of the first tables; the folder of the predictions. Arguments as `evaluate.run`."""
@@ -136,11 +140,11 @@ class Frames(Dataset[dict[str, NDArray]]):
         if self.stills:
             self.people = data.Stills.open(root / "lspet")
             sizes = range(0, len(self.people), every)
-            self.keys = [ev.Key(i, 0) for i in sizes if self._person(i, 0)[1].counts.sum() >= data.MINIMUM_JOINTS]
+            self.keys = [draws.Key(i, 0) for i in sizes if self._person(i, 0)[1].counts.sum() >= data.MINIMUM_JOINTS]
         else:
             self.clips = data.Clips(root / "jhmdb", part, cache)
             self.keys = [
-                ev.Key(c, t)
+                draws.Key(c, t)
                 for c, info in enumerate(self.clips.infos)
                 if info.full_body
                 for t in range(0, len(self.clips.joints[c]), every)
@@ -197,7 +201,7 @@ def _predict_single(networks: dict, frames: Frames) -> dict[str, NDArray]:
         for batch in DataLoader(frames, 16):
             pictures = batch["frame"][:, None].float() / 255
             for row, network in networks.items():
-                found.setdefault(f"pose/{row}", []).append(ev.placed(network(pictures), batch["box"]))
+                found.setdefault(f"pose/{row}", []).append(predictions.placed(network(pictures), batch["box"]))
             for name in ("truth", "counts"):
                 found.setdefault(name, []).append(batch[name].numpy())
     whole = {name: np.concatenate(parts) for name, parts in found.items()}
@@ -217,7 +221,7 @@ def load(folder: Path) -> tuple[Found, NDArray]:
         if regime in first:
             every = {tuple(key) for key in first[regime]["key"].tolist() if key[1] % step == 0}
             first[regime] = at(first[regime], every)
-    return first | report.load(folder, ev.FURTHER)[0], sources
+    return first | report.load(folder, draws.FURTHER)[0], sources
 
 
 def common(found: Found, question: Question) -> list[tuple[Condition, dict[str, NDArray]]]:
@@ -237,7 +241,7 @@ def at(arrays: dict[str, NDArray], keys: set[tuple[int, ...]]) -> dict[str, NDAr
 
 def joints(condition: Condition, arrays: dict[str, NDArray]) -> NDArray[np.bool_]:
     """(N, J): joints that a condition is about."""
-    speed = ev.speeds(arrays)
+    speed = speeds(arrays)
     low, high = condition.speed
     if condition.fast:
         return report.fast_joints(arrays)
@@ -246,18 +250,18 @@ def joints(condition: Condition, arrays: dict[str, NDArray]) -> NDArray[np.bool_
 
 def rows_of(condition: Condition, arrays: dict[str, NDArray]) -> dict[str, str]:
     """Rows by their names, with the predictions that they have in a condition."""
-    draw = ev.HOW[condition.regime].draw
-    rows = {row: row for row in report.rows_of(arrays) if row != ev.ORACLES[0] or draw not in ("", "R0")}
+    draw = draws.HOW[condition.regime].draw
+    rows = {row: row for row in report.rows_of(arrays) if row != predictions.ORACLES[0] or draw not in ("", "R0")}
     if condition.variant:  # heads trained otherwise
         rows |= {name: f"{name} {condition.variant}" for name in ev.FIRST if name in rows}
         rows = {row: held for row, held in rows.items() if any(f"pose/{held}" in name for name in arrays)}
     return rows
 
 
-def _line(score: ev.Scored) -> dict[str, object]:
+def _line(score: Scored) -> dict[str, object]:
     line: dict[str, object] = {**score.size}
     for index, alpha in enumerate(poses.ALPHAS):
-        low, high = ev.interval(score, index)
+        low, high = interval(score, index)
         line |= {f"pck@{alpha}": score.pck[index], f"low@{alpha}": low, f"high@{alpha}": high}
     return line
 
@@ -272,7 +276,7 @@ def scores_table(found: Found, sources: NDArray) -> pd.DataFrame:
             for row, held in rows.items():
                 if row in readme.NETWORKS and any(row not in others for _, _, others in held_in):
                     continue  # it was not asked everywhere
-                score = ev.scored(arrays, held, sources, chosen)
+                score = scored(arrays, held, sources, chosen)
                 lines.append({"question": question.title, "condition": condition.title, "row": row} | _line(score))
     return pd.DataFrame(lines)
 
@@ -285,7 +289,7 @@ def stills_table(folder: Path) -> pd.DataFrame:
             arrays = {name: file[name] for name in file.files if name != "made"}
         arrays["key"] = np.stack([np.arange(len(arrays["key"])), arrays["key"][:, 1]], 1)
         for name in (n.removeprefix("pose/") for n in arrays if n.startswith("pose/")):
-            score = ev.scored(arrays, name, arrays["source"])
+            score = scored(arrays, name, arrays["source"])
             lines.append({"question": STILLS, "condition": title, "row": name} | _line(score))
     return pd.DataFrame(lines)
 
@@ -304,22 +308,22 @@ def differences_table(found: Found, sources: NDArray) -> pd.DataFrame:
             chosen, rows = joints(condition, arrays), rows_of(condition, arrays)
             if CLAIMING not in rows:
                 continue
-            mine = ev.scored(arrays, rows[CLAIMING], sources, chosen)
+            mine = scored(arrays, rows[CLAIMING], sources, chosen)
             for against in dict.fromkeys(("spatial-video", "spatial-frame", report.best_rival())):
                 if against not in rows:
                     continue
-                theirs = ev.scored(arrays, rows[against], sources, chosen)
+                theirs = scored(arrays, rows[against], sources, chosen)
                 same = (condition.regime, condition.speed, condition.fast, condition.variant, alpha, against)
                 each = _by_seed(arrays, rows[CLAIMING], rows[against], sources, chosen, alpha)
                 lines.append(
                     {"question": question.title, "condition": condition.title, "against": against,
-                     "pck": question.alpha, **ev.bootstrap(mine, theirs, alpha),
+                     "pck": question.alpha, **bootstrap(mine, theirs, alpha),
                      "per seed": " ".join(f"{100 * one:+.1f}" for one in each), "seeds": len(each),
                      **mine.size, "again": same in firsts}
                 )  # fmt: skip
                 first.append(firsts.setdefault(same, len(lines) - 1))
     table = pd.DataFrame(lines)
-    corrected = ev.holm({str(n): float(table["p"][n]) for n in firsts.values()})
+    corrected = holm({str(n): float(table["p"][n]) for n in firsts.values()})
     table["p (Holm)"] = [corrected[str(n)] for n in first]
     return table
 
@@ -329,13 +333,13 @@ def _by_seed(
 ) -> list[float]:
     """The difference of each seed; a rival without seeds stands against all of them."""
     own, other = (
-        {name.rpartition(" seed ")[2] if " seed " in name else "": name for name in ev.seeds_of(arrays, row)}
+        {name.rpartition(" seed ")[2] if " seed " in name else "": name for name in seeds_of(arrays, row)}
         for row in (mine, theirs)
     )
     found = []
     for seed, name in own.items():
         against = other.get(seed, next(iter(other.values())))
-        one, two = (ev.scored(arrays, row.removeprefix("pose/"), sources, chosen).pck[alpha] for row in (name, against))
+        one, two = (scored(arrays, row.removeprefix("pose/"), sources, chosen).pck[alpha] for row in (name, against))
         found.append(float(one - two))
     return found
 
@@ -349,21 +353,21 @@ def traps_table(found: Found, sources: NDArray) -> pd.DataFrame:
     lines = []
     plain = found["R2"]
     row_of = {tuple(key): n for n, key in enumerate(plain["key"].tolist())}
-    for kind in ev.TRAPS:
+    for kind in draws.TRAPS:
         arrays = found.get(f"trap {kind}")
         if arrays is None:
             continue
         same = np.array([row_of[tuple(key)] for key in arrays["key"].tolist()])
-        sharp = ev.sharp_neighbour(arrays["lengths"])
+        sharp = sharp_neighbour(arrays["lengths"])
         for row in ev.TWINS:
-            names = [name.replace("pose/", "weights/") for name in ev.seeds_of(arrays, row)]
+            names = [name.replace("pose/", "weights/") for name in seeds_of(arrays, row)]
             ratio, before = (
                 np.stack([_ratio(weights[name][where], arrays["trapped"], sharp) for name in names])
                 for weights, where in ((arrays, slice(None)), (plain, same))
             )
             counted = np.ones(len(sharp))
-            score = ev.Scored((ratio > 1).mean(0)[None].astype(float), counted, sources[arrays["key"][:, 0]])
-            low, high = ev.interval(score, 0)
+            score = Scored((ratio > 1).mean(0)[None].astype(float), counted, sources[arrays["key"][:, 0]])
+            low, high = interval(score, 0)
             lines.append(
                 {"trap": kind, "row": row, "windows": len(sharp), "films": len(np.unique(score.source)),
                  "share": score.pck[0], "low": low, "high": high, "ratio": float(np.median(ratio)),

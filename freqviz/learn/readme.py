@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from freqviz import poses
+from freqviz.learn import draws, predictions
 from freqviz.learn import evaluate as ev
 
 NETWORKS = ("spatial-frame", *ev.FIRST)
@@ -106,8 +107,8 @@ def _cells(table: pd.DataFrame, row: str, column: str, show: Callable[[pd.Series
 
 def _added_blur(tables: Tables) -> list[Row]:
     main = tables["regimes"]
-    main = main[main.regime.isin(ev.SYNTHETIC)]
-    rows = [row for row in (*NETWORKS, *ev.RIVALS, *ev.ORACLES) if row in set(main.row)]
+    main = main[main.regime.isin(draws.SYNTHETIC)]
+    rows = [row for row in (*NETWORKS, *predictions.RIVALS, *predictions.ORACLES) if row in set(main.row)]
     return [
         {"PCK@.05 / .1 / .2, %": f"`{row}`" if row in NETWORKS else row, **_cells(main, row, "regime", _all)}
         for row in rows
@@ -157,7 +158,7 @@ def _frame_weights(tables: Tables) -> list[Row]:
         )
 
     weights = tables["weights"]
-    weights = weights[weights.regime.isin([*ev.SYNTHETIC, "R5"])].copy()
+    weights = weights[weights.regime.isin([*draws.SYNTHETIC, "R5"])].copy()
     weights["regime"] += ": ρ / frames"
     return [{"frame weights": row, **_cells(weights, row, "regime", both)} for row in weights["row"].unique()]
 
@@ -177,8 +178,8 @@ def _lead(tables: Tables) -> list[Row]:
 
 def _limbs_and_jitter(tables: Tables) -> list[Row]:
     main, jitter = tables["regimes"], tables["jitter"].set_index("row")["acceleration error"]
-    extra = main[main.regime.isin(["jitter", *ev.LIMBS])]
-    rows = [row for row in (*NETWORKS, *ev.RIVALS) if row in set(main.row)]
+    extra = main[main.regime.isin(["jitter", *draws.LIMBS])]
+    rows = [row for row in (*NETWORKS, *predictions.RIVALS) if row in set(main.row)]
     return [
         {"PCK@.1, %": row}
         | _cells(extra, row, "regime", lambda line: percent(line["pck@0.1"]))

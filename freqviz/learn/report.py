@@ -12,15 +12,26 @@ from numpy.typing import NDArray
 
 import models
 from freqviz import poses
-from freqviz.learn import data, readme
+from freqviz.learn import data, draws, predictions, readme
 from freqviz.learn import evaluate as ev
+from freqviz.learn.scoring import (
+    acceleration_error,
+    bootstrap,
+    effective_frames,
+    holm,
+    interval,
+    rank_correlation,
+    scored,
+    seeds_of,
+    speeds,
+)
 from models.network import channels_last
 from models.spatial_frame import SpatialFrame
 
 FAST = 0.9  # quantile of true speed above which a joint is fast
 
 
-def load(folder: Path, regimes: tuple[str, ...] = ev.REGIMES) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
+def load(folder: Path, regimes: tuple[str, ...] = draws.REGIMES) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
     """Predictions of each regime, and the source video of each clip."""
     found = {}
     for regime in regimes:
@@ -37,7 +48,7 @@ def load(folder: Path, regimes: tuple[str, ...] = ev.REGIMES) -> tuple[dict[str,
 def rows_of(found: dict[str, NDArray]) -> list[str]:
     """Networks that are there, then rivals, then oracles."""
     held = {name.removeprefix("pose/").split(" seed ")[0] for name in found if name.startswith("pose/")}
-    return [row for row in (*readme.NETWORKS, *ev.RIVALS, *ev.ORACLES) if row in held]
+    return [row for row in (*readme.NETWORKS, *predictions.RIVALS, *predictions.ORACLES) if row in held]
 
 
 def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
@@ -45,9 +56,9 @@ def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.
     lines = []
     for regime, arrays in found.items():
         for row in rows_of(arrays):
-            if row == ev.ORACLES[0] and regime not in ev.SYNTHETIC[1:]:
+            if row == predictions.ORACLES[0] and regime not in draws.SYNTHETIC[1:]:
                 continue  # without known blur there is no sharpest frame
-            score = ev.scored(arrays, row, sources)
+            score = scored(arrays, row, sources)
             line = {
                 "regime": regime,
                 "row": row,
@@ -55,11 +66,11 @@ def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.
                 "joints": int(score.counts.sum()),
             }
             for index, alpha in enumerate(poses.ALPHAS):
-                low, high = ev.interval(score, index)
+                low, high = interval(score, index)
                 line |= {f"pck@{alpha}": score.pck[index], f"low@{alpha}": low, f"high@{alpha}": high}
             torso = poses.torso_norm(arrays["truth"])
             hits = [poses.correct(arrays[n], arrays["truth"], torso)[:, arrays["counts"]].mean(1)
-                    for n in ev.seeds_of(arrays, row)]  # fmt: skip
+                    for n in seeds_of(arrays, row)]  # fmt: skip
             line |= {f"torso pck@{alpha}": np.mean(hits, 0)[i] for i, alpha in enumerate(poses.ALPHAS)}
             lines.append(line)
     return pd.DataFrame(lines)
@@ -71,7 +82,7 @@ def joints_table(found: dict[str, dict[str, NDArray]], sources: NDArray, regime:
     for row in rows_of(found[regime]):
         line: dict[str, object] = {"row": row}
         for j, name in enumerate(poses.JOINTS):
-            line[name] = ev.scored(found[regime], row, sources, np.arange(14)[None] == j).pck[1]
+            line[name] = scored(found[regime], row, sources, np.arange(14)[None] == j).pck[1]
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -79,16 +90,16 @@ def joints_table(found: dict[str, dict[str, NDArray]], sources: NDArray, regime:
 def speed_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
     """PCK by true speed of the joint, R5, exact-scale clips; fixed bins and the fastest tenth."""
     arrays = found["R5"]
-    speed = ev.speeds(arrays)
+    speed = speeds(arrays)
     edge = float(np.quantile(speed[arrays["counts"]], FAST))
     bins = {"0-1 %": (0, 0.01), "1-3 %": (0.01, 0.03), "3-6 %": (0.03, 0.06), "> 6 %": (0.06, np.inf),
             f"fastest tenth (> {100 * edge:.1f} %)": (edge, np.inf)}  # fmt: skip
     lines = []
     for row in rows_of(arrays):
-        if row == ev.ORACLES[0]:
+        if row == predictions.ORACLES[0]:
             continue
         for name, (low, high) in bins.items():
-            score = ev.scored(arrays, row, sources, (speed > low) & (speed <= high))
+            score = scored(arrays, row, sources, (speed > low) & (speed <= high))
             lines.append(
                 {"row": row, "speed": name, "joints": int(score.counts.sum()), **dict(zip(
                     [f"pck@{a}" for a in poses.ALPHAS], score.pck, strict=True))}
@@ -98,7 +109,7 @@ def speed_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Da
 
 def fast_joints(arrays: dict[str, NDArray]) -> NDArray[np.bool_]:
     """(N, J): joints of the fastest tenth."""
-    speed = ev.speeds(arrays)
+    speed = speeds(arrays)
     return speed > np.quantile(speed[arrays["counts"]], FAST)
 
 
@@ -112,16 +123,14 @@ def goals_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Da
     def compare(name: str, regime: str, other: str, alpha: int, fast: bool = False) -> None:
         arrays = found[regime]
         chosen = fast_joints(arrays) if fast else None
-        a, b = (ev.scored(arrays, row, sources, chosen) for row in ("freq-video", other))
-        result = ev.bootstrap(a, b, alpha)
+        a, b = (scored(arrays, row, sources, chosen) for row in ("freq-video", other))
+        result = bootstrap(a, b, alpha)
         each = []
-        for seed in ev.seeds_of(arrays, "freq-video"):
+        for seed in seeds_of(arrays, "freq-video"):
             one = {**{k: v for k, v in arrays.items() if not k.startswith("pose/")}, "pose/a": arrays[seed]}
             twin = f"pose/{other} seed {seed.rsplit(' ', 1)[1]}"
             one["pose/b"] = arrays[twin if twin in arrays else f"pose/{other}"]
-            each.append(
-                ev.scored(one, "a", sources, chosen).pck[alpha] - ev.scored(one, "b", sources, chosen).pck[alpha]
-            )
+            each.append(scored(one, "a", sources, chosen).pck[alpha] - scored(one, "b", sources, chosen).pck[alpha])
         lines.append(
             {
                 "question": name,
@@ -138,7 +147,7 @@ def goals_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Da
     compare("twin, fastest tenth of R5", "R5", "spatial-video", 1, fast=True)
     compare("spatial-frame, R0 (not below -1 point)", "R0", "spatial-frame", 1)
     table = pd.DataFrame(lines)
-    corrected = ev.holm(dict(zip(table.question[1:], table.p[1:], strict=True)))
+    corrected = holm(dict(zip(table.question[1:], table.p[1:], strict=True)))
     table["p (Holm)"] = [table.p[0], *[corrected[q] for q in table.question[1:]]]
     return table
 
@@ -153,14 +162,14 @@ def lead_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.Dat
     fastest tenth.
     """
     lines = []
-    for regime in (*ev.SYNTHETIC, "R5", "R5 fast"):
+    for regime in (*draws.SYNTHETIC, "R5", "R5 fast"):
         arrays = found[regime[:2]]
         if RESTORED not in rows_of(arrays):
             continue
-        chosen, alpha = fast_joints(arrays) if "fast" in regime else None, int(regime not in ev.SYNTHETIC)
-        mine = ev.scored(arrays, RESTORED, sources, chosen)
+        chosen, alpha = fast_joints(arrays) if "fast" in regime else None, int(regime not in draws.SYNTHETIC)
+        mine = scored(arrays, RESTORED, sources, chosen)
         for other in ("spatial-video", best_rival(), "freq-video"):
-            apart = ev.bootstrap(mine, ev.scored(arrays, other, sources, chosen), alpha)
+            apart = bootstrap(mine, scored(arrays, other, sources, chosen), alpha)
             lines.append({"regime": regime, "pck": poses.ALPHAS[alpha], "against": other, **apart, **mine.size})
     return pd.DataFrame(lines)
 
@@ -173,7 +182,8 @@ def best_rival() -> str:
 def choose_on_validation(found: dict[str, dict[str, NDArray]], sources: NDArray) -> dict[str, str]:
     """What is chosen by the validation part."""
     scores = {
-        row: np.mean([ev.scored(found[regime], row, sources).pck[0] for regime in ("R1", "R2")]) for row in ev.RIVALS
+        row: np.mean([scored(found[regime], row, sources).pck[0] for regime in ("R1", "R2")])
+        for row in predictions.RIVALS
     }
     return {"best rival": max(scores, key=lambda row: float(scores[row]))}
 
@@ -186,9 +196,9 @@ def switches_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd
         for regime, alpha in (("R0", 1), ("R2", 0), ("R5", 1)):
             arrays = found[regime]
             chosen = fast_joints(arrays) if regime == "R5" else None
-            without = ev.scored(arrays, f"freq-video without {part}", sources, chosen)
-            whole = ev.scored(arrays, "freq-video seed 0", sources, chosen)
-            result = ev.bootstrap(without, whole, alpha)
+            without = scored(arrays, f"freq-video without {part}", sources, chosen)
+            whole = scored(arrays, "freq-video seed 0", sources, chosen)
+            result = bootstrap(without, whole, alpha)
             label = f"{regime} fast" if regime == "R5" else regime
             line |= {
                 label: result["difference"],
@@ -211,8 +221,8 @@ def out_of_range_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -
             twins = {name: f"{name}{trained} seed 0" for name in ev.TWINS}
             if any(f"pose/{row}" not in arrays for row in twins.values()):
                 continue
-            scores = {name: ev.scored(arrays, row, sources) for name, row in twins.items()}
-            apart = ev.bootstrap(scores["freq-video"], scores["spatial-video"], 0)
+            scores = {name: scored(arrays, row, sources) for name, row in twins.items()}
+            apart = bootstrap(scores["freq-video"], scores["spatial-video"], 0)
             for name, score in scores.items():
                 line: dict[str, object] = {"regime": regime, "row": name, "trained up to px": 15 if trained else 47}
                 line |= {f"pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
@@ -227,14 +237,14 @@ def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     lines = []
     for regime, arrays in found.items():
         for row in (row for row in ev.FIRST if row in rows_of(arrays)):
-            seeds = [n.replace("pose/", "weights/") for n in ev.seeds_of(arrays, row)]
+            seeds = [n.replace("pose/", "weights/") for n in seeds_of(arrays, row)]
             line = {
                 "regime": regime,
                 "row": row,
-                "effective frames": np.mean([ev.effective_frames(arrays[s]) for s in seeds]),
+                "effective frames": np.mean([effective_frames(arrays[s]) for s in seeds]),
             }
             if regime in ("R1", "R2", "R3", "R4"):
-                line["rank correlation"] = np.mean([ev.rank_correlation(arrays[s], arrays["lengths"]) for s in seeds])
+                line["rank correlation"] = np.mean([rank_correlation(arrays[s], arrays["lengths"]) for s in seeds])
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -242,13 +252,13 @@ def weights_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
 def jitter_table(found: dict[str, dict[str, NDArray]]) -> pd.DataFrame:
     """Acceleration error on whole clips, R5; share of the box side."""
     rows = [row for row in rows_of(found["R5"]) if not row.startswith("oracle")]
-    return pd.DataFrame([{"row": r, "acceleration error": ev.acceleration_error(found["R5"], r)} for r in rows])
+    return pd.DataFrame([{"row": r, "acceleration error": acceleration_error(found["R5"], r)} for r in rows])
 
 
 def references_table(frame: SpatialFrame, clips: data.Clips) -> pd.DataFrame:
     """PCK of single frames under nothing but motion blur: sharp at three thresholds, and @0.1 by length."""
     lengths = (0, 9, 15, 21, 31)
-    scores = np.stack([ev.clean_reference(frame, clips, length) for length in lengths])
+    scores = np.stack([predictions.clean_reference(frame, clips, length) for length in lengths])
     lines = []
     for f, flip in enumerate(("", ", flip test")):
         for j, joints in enumerate(("14 joints", "12 limb joints")):
@@ -264,7 +274,7 @@ def write_references(root: Path, runs: Path = Path("runs"), assets: Path | None 
     assets = assets or ASSETS
     assets.mkdir(parents=True, exist_ok=True)
     clips = data.Clips(root / "jhmdb", "test", runs / "cache")
-    ev.write_manifest(clips, assets / "manifest.csv")
+    draws.write_manifest(clips, assets / "manifest.csv")
     frame = models.load("spatial-frame")
     assert isinstance(frame, SpatialFrame)
     references_table(channels_last(frame), clips).to_csv(assets / "references.csv", index=False, float_format="%.5g")
@@ -284,12 +294,12 @@ def methods_table(
             continue
         line: dict[str, object] = {"row": method.row, "frames": models.build(method.name, method.variant).frames}
         for regime in ev.METHODS:
-            score = ev.scored(found[regime], method.row, sources)
+            score = scored(found[regime], method.row, sources)
             line |= {f"{regime} pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
         for label, other, alpha in (("R0", "spatial-frame", 1), ("R2", "spatial-video", 0)):
             if other != method.row:
-                mine, theirs = (ev.scored(found[label], row, sources) for row in (method.row, other))
-                apart = ev.bootstrap(mine, theirs, alpha)
+                mine, theirs = (scored(found[label], row, sources) for row in (method.row, other))
+                apart = bootstrap(mine, theirs, alpha)
                 line |= {f"{label} {key}": apart[key] for key in ("difference", "low", "high")}
         if not method.channels:
             line |= dict(zip(("parameters", "multiply-adds"), method.cost(), strict=True))
@@ -301,11 +311,9 @@ def restored_against(found: dict[str, dict[str, NDArray]], sources: NDArray) -> 
     """For the card: against its twin, the plain twin and the best untrained pooling; PCK@.05, paired."""
     told: dict[str, dict[str, str]] = {}
     for regime, arrays in found.items():
-        mine = ev.scored(arrays, RESTORED, sources)
+        mine = scored(arrays, RESTORED, sources)
         for other in (f"{RESTORED} spatial", "spatial-video", best_rival()):
-            apart = {
-                key: 100 * value for key, value in ev.bootstrap(mine, ev.scored(arrays, other, sources), 0).items()
-            }
+            apart = {key: 100 * value for key, value in bootstrap(mine, scored(arrays, other, sources), 0).items()}
             words = f"{apart['difference']:+.1f} [{apart['low']:+.1f}, {apart['high']:+.1f}] points"
             told.setdefault(f"minus {other}", {})[regime] = words
     return told

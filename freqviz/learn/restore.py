@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 import models
 from freqviz import quality
 from freqviz.learn import data
-from freqviz.learn.evaluate import Windows
+from freqviz.learn.draws import Windows
 from freqviz.learn.flow import dis_flow
 from freqviz.learn.recipes import Recipe
 from freqviz.learn.record import Log, State, curve

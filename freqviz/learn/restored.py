@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader
 
 import models
 from freqviz import poses, quality
-from freqviz.learn import data, report
+from freqviz.learn import data, draws, predictions, report
 from freqviz.learn import evaluate as ev
 from freqviz.learn.restore import to_picture
+from freqviz.learn.scoring import Scored, bootstrap, scored
 from models.freq_deblur import FreqDeblur
 
 NAME, TWIN = "freq-deblur", "freq-deblur spatial"
@@ -31,7 +32,7 @@ GOAL = ("R1", "R2", "R3")
 
 @torch.inference_mode()
 def predict(
-    networks: dict[str, FreqDeblur], frame: torch.nn.Module, windows: ev.Windows, say: Callable = print
+    networks: dict[str, FreqDeblur], frame: torch.nn.Module, windows: draws.Windows, say: Callable = print
 ) -> dict[str, NDArray]:
     """Restore the key frames of a regime, and let a network of single frames find the poses on them.
 
@@ -54,7 +55,7 @@ def predict(
                     values = [measure(one, truth) for one, truth in zip(made, truths, strict=True)]
                     found.setdefault(f"{name}/{row}", []).append(np.array(values))
             seen = torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)[:, None].float() / 255
-            found.setdefault(f"pose/{row}", []).append(ev.placed(frame(seen), batch["box"]))
+            found.setdefault(f"pose/{row}", []).append(predictions.placed(frame(seen), batch["box"]))
         for name in ("counts", "key"):
             found.setdefault(name, []).append(batch[name].numpy())
         found.setdefault("truth", []).append(batch["joints"][:, 2].numpy())
@@ -73,9 +74,9 @@ def run(root: Path, part: str = "test", runs: Path = Path("runs"), limit: int = 
         networks[row], made[row] = network, models.checkpoint_hash(NAME, 0, variant)
     frame, folder = models.load("spatial-frame"), ev.part_folder(runs, part) / "restored"
     for regime in REGIMES:
-        windows = ev.Windows(clips, regime, limit, sharp=True)
+        windows = draws.Windows(clips, regime, limit, sharp=True)
 
-        def missing(rows: list[str], windows: ev.Windows = windows) -> dict[str, NDArray]:
+        def missing(rows: list[str], windows: draws.Windows = windows) -> dict[str, NDArray]:
             return predict({row: networks[row] for row in rows}, frame, windows, say)
 
         ev.resumed(folder / f"{regime}.npz", windows.keys, made, missing)
@@ -93,8 +94,8 @@ def load(folder: Path) -> tuple[dict[str, dict[str, NDArray]], NDArray]:
 def apart(arrays: dict[str, NDArray], sources: NDArray, measure: str, row: str, other: str) -> dict[str, float]:
     """Mean difference of a measure between two rows with its 95 % interval, source videos resampled; paired."""
     source, ones = sources[arrays["key"][:, 0]], np.ones(len(arrays["key"]))
-    a, b = (ev.Scored(arrays[f"{measure}/{one}"][None], ones, source) for one in (row, other))
-    return ev.bootstrap(a, b, 0)
+    a, b = (Scored(arrays[f"{measure}/{one}"][None], ones, source) for one in (row, other))
+    return bootstrap(a, b, 0)
 
 
 def table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
@@ -108,14 +109,14 @@ def table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFram
             line: dict[str, object] = {"regime": regime, "row": row, "frames": len(arrays["key"])}
             if row != TRUTH:
                 line |= {name: float(arrays[f"{name}/{row}"].mean()) for name in ("psnr", "ssim")}
-            score = ev.scored(arrays, row, sources)
+            score = scored(arrays, row, sources)
             line |= {f"pck@{alpha}": score.pck[i] for i, alpha in enumerate(poses.ALPHAS)}
             for label, other in (("gain", BLURRED), ("over twin", TWIN)):
                 if row in (NAME, TWIN) and row != other:
                     told = apart(arrays, sources, "psnr", row, other)
                     line |= {label: told["difference"], f"{label} low": told["low"], f"{label} high": told["high"]}
             if row in (NAME, TWIN):
-                told = ev.bootstrap(score, ev.scored(arrays, BLURRED, sources), 0)
+                told = bootstrap(score, scored(arrays, BLURRED, sources), 0)
                 line |= {f"pck@0.05 {key}": told[key] for key in ("difference", "low", "high")}
             lines.append(line)
     return pd.DataFrame(lines)
