@@ -24,9 +24,7 @@ def ask(linked: Sequence[str]) -> None:
         st.warning(f"The parameters of {told} are not on this machine; upload them.")
     with st.popover("Your own parameters", type="tertiary", icon=":material/upload_file:"):
         if not visitor.PUBLIC:
-            st.caption(
-                "Parameters of the networks here. A network of your own comes with a Python file: see the README."
-            )
+            st.caption("Parameters of a network that is here.  \nA network of your own: see the README.")
         names = models.names()
         network = st.selectbox(
             "Network that they are of", names, len(names) - 1, key="own_network", bind="query-params"
