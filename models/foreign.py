@@ -1,8 +1,9 @@
 """Networks of your own: a Python file that brings them, run, and each of its networks tried before it is used.
 
 The file has `NETWORKS`, a dictionary of names to classes. A class is a `PoseNetwork`, best an `Adapter` (adapter.py);
-its constructor takes nothing and gives the trained network. Running it is running any program: only who runs the
-project may name such a file, no visitor and no link.
+its constructor takes nothing and gives the trained network. What lies beside the file can be imported by it, but for
+the names `models` and `freqviz`, which are taken. Running it is running any program: only who runs the project may name
+such a file, no visitor and no link.
 """
 
 import hashlib
@@ -59,6 +60,8 @@ def _module(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ValueError(f"{file.name} must be a Python file, .py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    if str(file.parent) not in sys.path:  # for good: a constructor may import too
+        sys.path.append(str(file.parent))
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever somebody's code stumbles over

@@ -1,6 +1,5 @@
 """Is a network of one's own read right, its joints, pixels and heatmaps, shown, run, told apart, or refused?"""
 
-import importlib
 import os
 import re
 import subprocess
@@ -85,6 +84,7 @@ class VideoNet(nn.Module):
 def nothing_brought(monkeypatch):
     monkeypatch.setattr(models, "NETWORKS", dict(models.NETWORKS))
     monkeypatch.setattr(models, "_brought", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 @pytest.fixture
@@ -470,11 +470,11 @@ def test_the_file_of_the_readme_brings_its_network(tmp_path, monkeypatch):
     )
     (tmp_path / "net.py").write_text(text)
     (tmp_path / "lab.py").write_text(LAB_MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "lab", raising=False)
-    monkeypatch.chdir(tmp_path)
-    torch.save(importlib.import_module("lab").VideoNet().state_dict(), "lab.pth")
-    assert models.register("net.py") == ["lab-net"]
+    namespace = {}
+    exec(LAB_MODULE, namespace)
+    torch.save(namespace["VideoNet"]().state_dict(), tmp_path / "lab.pth")
+    assert models.register(tmp_path / "net.py") == ["lab-net"]
     clip = Clip.from_frames(walking_frames(5), fps=25)
     trace = run.analyse(clip, models=["lab-net"], box=BOX).traces["lab-net"]
     assert trace.slots.tolist() == [-1, 0, 1]
