@@ -513,12 +513,15 @@ def evaluate(
             elif every:
                 report.write_references(data_root(data))
                 report.write(folder, report.README)
+        brought = [name for name in chosen if name in models.brought()]
+        if brought:
+            names = [*brought, *learn.BESIDE]
+            folder = learn.run_methods(data_root(data), names, part, regimes=learn.BROUGHT)
+            report.tell_brought(folder, brought, keep=part == "test")
+        chosen = [name for name in chosen if name not in brought]
         if every or set(chosen) - {"spatial-frame", *learn.TWINS}:
             folder = learn.run_methods(data_root(data), None if every else chosen, part)
-            others = [name for name in chosen if name in models.brought()]
-            if others:
-                report.tell_brought(folder, others, keep=part == "test")
-            if part == "test" and (every or set(chosen) - {"spatial-frame", *learn.TWINS, *others}):
+            if part == "test":
                 report.write_methods(folder, report.README)
             if every and part == "test":
                 _ablations(data_root(data))

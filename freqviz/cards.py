@@ -84,7 +84,9 @@ def scores(name: str) -> pd.DataFrame:
         told = models.card(name).get("scores", {})
         for regime, values in told.items():
             if isinstance(values, list) and len(values) == len(ALPHAS):
-                rows.append([regime, *values, float("nan"), float("nan"), told.get("key frames", 0), 0])
+                frames = told.get("key frames", 0)
+                frames = frames.get(regime, 0) if isinstance(frames, dict) else frames
+                rows.append([regime, *values, float("nan"), float("nan"), frames, 0])
     return pd.DataFrame(rows, columns=columns).set_index("regime")
 
 

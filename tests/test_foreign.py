@@ -423,25 +423,42 @@ def test_an_evaluation_of_ones_own_network_is_said_and_kept_in_its_card_and_no_t
     keys, truth = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.random.default_rng(5).uniform(0, 90, (4, 14, 2))
     truth[:, 0], truth[:, 13] = (0, 0), (40, 100)  # so that the norm is 100 pixels
     off = truth.copy()
-    off[:2, 3, 0] += 30  # two joints of 56
-    found = {"truth": truth, "counts": np.ones((4, 14), bool), "key": keys, "box": np.zeros((4, 4))}
-    found |= {f"pose/{row}": truth for row in ("spatial-frame", "spatial-video")} | {"pose/lab-net": off}
+    off[:2, 3, 0] += 30  # two joints of 56, of one film
+    rows = {f"pose/{row}": truth for row in (*evaluate.BESIDE, *predictions.RIVALS)}
+    found = {"truth": truth, "counts": np.ones((4, 14), bool), "key": keys, "box": np.zeros((4, 4)), **rows}
+    found["neighbours"] = np.stack([truth, truth], 1)
+    found["neighbours"][:2, 1, 3] += 9  # those two are the fast ones
     asked, folder = [], tmp_path / "predictions"
     folder.mkdir()
     (folder / "clips.json").write_text('{"source": [0, 1]}')
-    for regime in evaluate.METHODS:
-        np.savez(folder / f"{regime}.npz", **found)
-    monkeypatch.setattr(evaluate, "run_methods", lambda root, *words: asked.append(words) or folder)
+    for regime in evaluate.BROUGHT:
+        np.savez(folder / f"{regime}.npz", **found, **{"pose/lab-net": truth if regime == "R3" else off})
+    monkeypatch.setattr(
+        evaluate, "run_methods", lambda root, *words, regimes: asked.append((*words, regimes)) or folder
+    )
     monkeypatch.setattr(evaluate, "run", lambda *words, **more: asked.append("all") or folder)
     monkeypatch.setattr(report, "write_methods", lambda *words: asked.append("tables"))
     (tmp_path / "jhmdb").mkdir()
     for part in ("validation", "test"):
         told = CliRunner().invoke(app, ["evaluate", "lab-net", "--part", part, "--data", str(tmp_path)])
         assert told.exit_code == 0, told.output
-        assert "| `lab-net` | 96.4 / 96.4 / 96.4 | 96.4 / 96.4 / 96.4 | -3.6" in told.output
+        (line,) = (line for line in told.output.splitlines() if line.startswith("| `lab-net` |"))
+        shares = ["96.4 / 96.4 / 96.4"] * 6
+        shares[3] = "100.0 / 100.0 / 100.0"
+        assert line.removesuffix(" |").split(" | ")[1:] == shares
+        (line,) = (line for line in told.output.splitlines() if line.startswith("| `spatial-video` | -"))
+        assert [cell.split(" [")[0] for cell in line.split(" | ")[1:]] == ["-3.6"] * 3 + [
+            "+0.0",
+            "-3.6",
+            "-3.6",
+            "-100.0",
+        ]
         assert lab.with_name("lab-net.json").is_file() == (part == "test")
-    assert asked == [(["lab-net"], "validation"), (["lab-net"], "test")]
-    assert cards.scores("lab-net").loc["R2", "PCK@0.1"] == pytest.approx(54 / 56, abs=1e-4)
+    names = ["lab-net", *evaluate.BESIDE]
+    assert asked == [(names, "validation", evaluate.BROUGHT), (names, "test", evaluate.BROUGHT)]
+    scores = cards.scores("lab-net")
+    assert scores.loc["R2", "PCK@0.1"] == pytest.approx(54 / 56, abs=1e-4)
+    assert list(scores["frames"]) == [4] * 6
 
 
 def test_weights_of_ones_own_fit_a_network_of_ones_own(lab, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import models
 from freqviz.learn import data
-from freqviz.learn.draws import HOW, REGIMES, Key, Recompress, Windows
+from freqviz.learn.draws import HOW, REGIMES, SYNTHETIC, Key, Recompress, Windows
 from freqviz.learn.flow import give_flow
 from freqviz.learn.predictions import Edits, predict, predict_longer, predict_others
 from models.cost import multiply_adds, parameters
@@ -94,6 +94,8 @@ TWINS = ("spatial-video", "freq-video")  # whose claims are tested
 FIRST = (*TWINS, "freq-restored")  # networks of the first tables, with all their seeds
 TRAINED_ON = {"spatial-video": ("longer",)}  # what networks that begin with the twin are to be compared with
 METHODS = ("R0", "R2")  # regimes of the table of all methods: sharp, and where a network must choose its frames
+BROUGHT = (*SYNTHETIC, "R5")  # regimes of networks of one's own
+BESIDE = ("spatial-frame", *TWINS)  # what these are shown beside
 
 
 def load_heads(names: list[str], variant: str = "") -> Iterator[tuple[str, VideoNetwork, str]]:
@@ -167,8 +169,9 @@ def run_methods(
     runs: Path = Path("runs"),
     limit: int = 0,
     say: Callable = print,
+    regimes: tuple[str, ...] = METHODS,
 ) -> Path:
-    """Predict every method in two regimes; returns the folder of the predictions. Arguments as `run`."""
+    """Predict every method in some regimes; returns the folder of the predictions. Arguments as `run`."""
     clips = data.Clips(root / "jhmdb", part, runs / "cache")
     chosen = {method.row: method for method in methods(names)}
     made = {
@@ -197,7 +200,7 @@ def run_methods(
             found |= more
         return found
 
-    for regime in METHODS:
+    for regime in regimes:
         windows = Windows(clips, regime, limit)
         resumed(folder / f"{regime}.npz", windows.keys, made, partial(missing, windows))
     write_sources(clips, folder)

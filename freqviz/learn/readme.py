@@ -164,16 +164,29 @@ def _frame_weights(tables: Tables) -> list[Row]:
 
 
 def _lead(tables: Tables) -> list[Row]:
-    lead = tables["lead"]
+    return _against(tables["lead"], "freq-restored")
 
+
+def _against(table: pd.DataFrame, name: str) -> list[Row]:
     def cell(line: pd.Series) -> str:
         return points(line["difference"], line["low"], line["high"])
 
     return [
-        {"`freq-restored` minus …": f"`{other}`" if other in NETWORKS else other}
-        | _cells(lead.rename(columns={"against": "row"}), other, "regime", cell)
-        for other in lead["against"].unique()
+        {f"`{name}` minus …": f"`{other}`" if other in NETWORKS else other}
+        | _cells(table.rename(columns={"against": "row"}), other, "regime", cell)
+        for other in table["against"].unique()
     ]
+
+
+def against(table: pd.DataFrame, name: str) -> str:
+    """A network minus others in every regime, points with intervals: a line a rival."""
+    return markdown(_against(table, name))
+
+
+def regimes(table: pd.DataFrame) -> str:
+    """PCK at the three thresholds in every regime: a line a network."""
+    names = table["row"].unique()
+    return markdown([{"PCK@.05 / .1 / .2, %": f"`{row}`"} | _cells(table, row, "regime", _all) for row in names])
 
 
 def _limbs_and_jitter(tables: Tables) -> list[Row]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,19 +156,25 @@ RESTORED = "freq-restored"  # which claims to be a better `freq-video`
 
 
 def lead_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
-    """`freq-restored` minus the twin, the best untrained pooling and `freq-video`, paired; empty without it.
+    """`freq-restored` minus the twin, the best untrained pooling and `freq-video`; empty without it."""
+    if any(RESTORED not in rows_of(found[regime]) for regime in (*draws.SYNTHETIC, "R5")):
+        return pd.DataFrame()
+    return against_table(found, sources, RESTORED, ("spatial-video", best_rival(), "freq-video"))
 
-    A line a regime and rival. PCK@0.05 where blur was added, PCK@0.1 of frames as filmed (R5), all joints and the
-    fastest tenth.
+
+def against_table(
+    found: dict[str, dict[str, NDArray]], sources: NDArray, row: str, others: Sequence[str]
+) -> pd.DataFrame:
+    """A network minus others, paired, a line a regime and rival.
+
+    PCK@0.05 where blur was added, PCK@0.1 of frames as filmed (R5), all joints and the fastest tenth.
     """
     lines = []
     for regime in (*draws.SYNTHETIC, "R5", "R5 fast"):
         arrays = found[regime[:2]]
-        if RESTORED not in rows_of(arrays):
-            continue
         chosen, alpha = fast_joints(arrays) if "fast" in regime else None, int(regime not in draws.SYNTHETIC)
-        mine = scored(arrays, RESTORED, sources, chosen)
-        for other in ("spatial-video", best_rival(), "freq-video"):
+        mine = scored(arrays, row, sources, chosen)
+        for other in others:
             apart = bootstrap(mine, scored(arrays, other, sources, chosen), alpha)
             lines.append({"regime": regime, "pck": poses.ALPHAS[alpha], "against": other, **apart, **mine.size})
     return pd.DataFrame(lines)
@@ -280,16 +286,14 @@ def write_references(root: Path, runs: Path = Path("runs"), assets: Path | None 
     references_table(channels_last(frame), clips).to_csv(assets / "references.csv", index=False, float_format="%.5g")
 
 
-def methods_table(
-    found: dict[str, dict[str, NDArray]], sources: NDArray, names: list[str] | None = None
-) -> pd.DataFrame:
+def methods_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
     """Every network once: PCK by regime, differences with 95 % intervals, cost.
 
     `R0 gain` is PCK@0.1 against `spatial-frame` on sharp frames, `R2 gain` PCK@0.05 against the spatial twin where one
     neighbour is sharp; both paired. Rows of fewer channels have no cost of their own.
     """
     lines = []
-    for method in ev.methods(names):
+    for method in ev.methods():
         if f"pose/{method.row}" not in found["R0"]:
             continue
         line: dict[str, object] = {"row": method.row, "frames": models.build(method.name, method.variant).frames}
@@ -340,7 +344,10 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
     for _, line in predicted.iterrows():
         name, _, rest = str(line["row"]).partition(" ")
         if name.rstrip(",") in models.NETWORKS and name not in readme.NETWORKS and not rest:
-            models.write_card(name, scores=_one_seed(line, len(found["R0"]["key"])))
+            scores: dict[str, object] = {"measure": ONE_SEED, "key frames": len(found["R0"]["key"])}
+            for regime in ev.METHODS:
+                scores[regime] = [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
+            models.write_card(name, scores=scores)
     if f"pose/{RESTORED}" in found["R0"]:
         models.write_card(RESTORED, against=restored_against(found, sources))
     few = predicted[predicted["row"].str.fullmatch(r"dct-input(, \d+ channels)?")]
@@ -361,28 +368,30 @@ def write_methods(folder: Path, page: Path | None = None, assets: Path | None = 
 
 
 def tell_brought(folder: Path, names: list[str], keep: bool = True, say: Callable = print) -> None:
-    """Say how networks of your own score beside those that they are compared with.
+    """Say how networks of your own score beside those of the project, and how far each is ahead of these.
 
     Args:
-        folder: as `run_methods` gives it, of these networks.
+        folder: as `run_methods` gives it, of these networks and `BESIDE` in the regimes `BROUGHT`.
         names: of `models.brought`.
         keep: whether the scores go into their cards: those of the test do.
     """
-    found, sources = load(folder)
-    table = methods_table(found, sources, names)
-    for name in names if keep else ():
-        line = table[table["row"] == name].iloc[0]
-        path = models.write_card(name, scores=_one_seed(line, len(found["R0"]["key"])))
-        say(f"{name}: scores written to {path}")
-    say(readme.methods(table))
-
-
-def _one_seed(line: "pd.Series[Any]", frames: int) -> dict[str, object]:
-    """Scores for a card from a line of the table of all methods."""
-    scores: dict[str, object] = {"measure": MEASURE.replace("mean of the seeds", "one seed"), "key frames": frames}
-    for regime in ev.METHODS:
-        scores[regime] = [round(float(line[f"{regime} pck@{alpha}"]), 4) for alpha in poses.ALPHAS]
-    return scores
+    found, sources = load(folder, ev.BROUGHT)
+    lines: list[dict[str, Any]] = []
+    for row in (*ev.BESIDE, *names):
+        for regime, arrays in found.items():
+            pck = scored(arrays, row, sources).pck
+            lines.append({"row": row, "regime": regime, **{f"pck@{a}": pck[i] for i, a in enumerate(poses.ALPHAS)}})
+    table = pd.DataFrame(lines)
+    say(readme.regimes(table))
+    say(
+        "\nPoints [95 %], paired: PCK@.05 where blur was added, PCK@.1 as filmed, R5, and of its fastest tenth of joints."
+    )
+    for name in names:
+        say(f"\n{readme.against(against_table(found, sources, name, (*ev.BESIDE, best_rival())), name)}")
+        if keep:
+            frames = {regime: len(arrays["key"]) for regime, arrays in found.items()}
+            scores = card_scores(table, name) | {"measure": ONE_SEED, "key frames": frames}
+            say(f"\nscores written to {models.write_card(name, scores=scores)}")
 
 
 def put(page: Path, part: str, text: str) -> None:
@@ -398,6 +407,7 @@ def put(page: Path, part: str, text: str) -> None:
 
 
 MEASURE = "PCK@0.05, @0.1, @0.2 on JHMDB split 1 test clips, true boxes, box norm, no flip; mean of the seeds"
+ONE_SEED = MEASURE.replace("mean of the seeds", "one seed")
 
 
 def card_scores(regimes: pd.DataFrame, name: str) -> dict[str, object]:
