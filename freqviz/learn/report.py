@@ -383,9 +383,7 @@ def tell_brought(folder: Path, names: list[str], keep: bool = True, say: Callabl
             lines.append({"row": row, "regime": regime, **{f"pck@{a}": pck[i] for i, a in enumerate(poses.ALPHAS)}})
     table = pd.DataFrame(lines)
     say(readme.regimes(table))
-    say(
-        "\nPoints [95 %], paired: PCK@.05 where blur was added, PCK@.1 as filmed, R5, and of its fastest tenth of joints."
-    )
+    say("\nPoints [95 %], paired: PCK@.05 where blur was added, PCK@.1 as filmed (R5) and of its fastest joints.")
     for name in names:
         say(f"\n{readme.against(against_table(found, sources, name, (*ev.BESIDE, best_rival())), name)}")
         if keep:
