@@ -19,6 +19,7 @@ from freqviz.__main__ import app
 from freqviz.analysis import load_analysis
 from freqviz.clip import Clip
 from freqviz.learn import evaluate, predictions, report
+from freqviz.session import open_session, save_session
 from freqviz.store import Store
 from freqviz.video import write_video
 from models import adapter
@@ -381,6 +382,19 @@ def test_a_result_of_another_version_is_not_taken_for_this_one(lab, tmp_path):
     lab.write_text(LAB.replace("manual_seed(7)", "manual_seed(8)"))
     models.register(lab)
     assert store.find(run.Run(file, ["lab-net"], box=BOX).key) is None
+
+
+def test_a_result_travels_in_a_session_to_where_nothing_knows_the_network(lab, tmp_path, monkeypatch):
+    models.register(lab)
+    clip = write_video(tmp_path / "walk.mp4", walking_frames(6), 25)
+    found = run.analyse(clip, ["lab-net"], BOX, device="cpu", deep=[2])
+    file = save_session(tmp_path / "walk.freqviz.zip", found, Clip(clip))
+    for kept in (models.NETWORKS, models._brought):
+        kept.pop("lab-net")
+    opened = open_session(file, tmp_path / "opened").analysis
+    np.testing.assert_array_equal(opened.traces["lab-net"].keypoints, found.traces["lab-net"].keypoints)
+    assert opened.deep["lab-net", 2].get("heatmap").values.shape == (14, 64, 48)
+    assert models.input_size("lab-net") == (192, 144)  # what is usual, for want of better
 
 
 def test_the_example_is_the_untrained_pooling_that_the_networks_are_compared_with():
