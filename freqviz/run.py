@@ -599,7 +599,11 @@ class Run:
                 if name in self.networks
             },
             "own networks": {
-                name: {"file": known.file.name, "sha256": known.hash}
+                name: {
+                    "file": known.file.name,
+                    "sha256": known.hash,
+                    "input_size": list(networks.input_size(name)),
+                }
                 for name, known in networks.brought().items()
                 if name in self.networks
             },

@@ -39,6 +39,7 @@ QUALITY = 20  # of x264, for a clip that is encoded anew: looks unchanged
 WORD = re.compile(r"[\w.+-][\w .+-]{0,59}")  # of names: nothing that a path or a page could take for more
 NETWORK = re.compile(r"[\w.+-][\w .+()-]{0,99}")  # also with parameters of one's own: freq-video (my.safetensors)
 MEMBERS = 300  # files in a session
+LARGEST_INPUT = 2048  # pixels of a side that a network of one's own may see
 WINDOWS = 1 << 30  # bytes of all windows that were kept whole, once they are read
 WHOLE = 4 << 30  # bytes of all members, once they are unpacked
 LISTING = 1 << 16  # bytes of the list of members at the end of the file
@@ -309,11 +310,13 @@ def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(clip, dict) or not isinstance(settings, dict) or not isinstance(facts.get("models"), list):
         raise SessionError("run.json must hold clip, settings and models")
     names: Any = facts.get("models")
-    deep = facts.get("deep")
+    deep, brought = facts.get("deep"), facts.get("own networks", {})
     checks = {
         "models": _list(names, lambda one: isinstance(one, str) and bool(NETWORK.fullmatch(one)))
         and len(set(names)) == len(names) > 0,
         "checkpoints": isinstance(facts.get("checkpoints"), dict) and list(facts["checkpoints"]) == names,
+        "own networks": isinstance(brought, dict)
+        and all(name in names and isinstance(told, dict) and _size(told) for name, told in brought.items()),
         "device": _word(str(facts.get("device")).replace(":", ".")),
         "clip.hash": isinstance(clip.get("hash"), str),
         "clip.name": isinstance(clip.get("name"), str),
@@ -334,6 +337,12 @@ def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     if clip["first"] + clip["frames"] > clip["of"]:
         raise SessionError(f"run.json names {clip['frames']} frames from {clip['first']} in a clip of {clip['of']}")
     return clip
+
+
+def _size(told: dict[str, Any]) -> bool:
+    """Whether a network of one's own has an input that pages may cut frames to."""
+    size = told.get("input_size")
+    return _list(size, lambda side: _count(side, 1) and side <= LARGEST_INPUT) and len(size) == 2  # type: ignore[arg-type]
 
 
 def _check_frames(frames: pd.DataFrame, clip: dict[str, Any], bands: int) -> None:

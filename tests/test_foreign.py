@@ -368,7 +368,7 @@ def test_a_network_of_three_frames_and_larger_input_runs_beside_another_window_b
             alone = poses.decode(network(windows.to_tensor(cuts)[None]).numpy())[0][0]
         np.testing.assert_allclose(trace.keypoints[key], crops.to_frame(alone, trace.boxes[key], (256, 192)), atol=1e-3)
     told = found.provenance["own networks"]["lab-net"]
-    assert told == {"file": "lab.py", "sha256": models.checkpoint_hash("lab-net")}
+    assert told == {"file": "lab.py", "sha256": models.checkpoint_hash("lab-net"), "input_size": [256, 192]}
 
 
 def test_a_result_of_another_version_is_not_taken_for_this_one(lab, tmp_path):
@@ -394,7 +394,7 @@ def test_a_result_travels_in_a_session_to_where_nothing_knows_the_network(lab, t
     opened = open_session(file, tmp_path / "opened").analysis
     np.testing.assert_array_equal(opened.traces["lab-net"].keypoints, found.traces["lab-net"].keypoints)
     assert opened.deep["lab-net", 2].get("heatmap").values.shape == (14, 64, 48)
-    assert models.input_size("lab-net") == (192, 144)  # what is usual, for want of better
+    assert opened.provenance["own networks"]["lab-net"]["input_size"] == [256, 192]
 
 
 def test_the_example_is_the_untrained_pooling_that_the_networks_are_compared_with():

@@ -316,6 +316,9 @@ FILES = {  # kind: door, [(name, bytes, words of the sentence; None: it may be o
         ("a.zip", facts(settings__rung=SCRIPT), "see settings.rung"),
         ("a.zip", facts(settings__band_edges=[0, HUGE]), "see settings.band_edges"),
         ("a.zip", facts(deep=[["../../x", 1]]), "see deep"),
+        ("a.zip", facts(**{"own networks": {NETWORK: {"input_size": [10**6, 10**6]}}}), "see own networks"),
+        ("a.zip", facts(**{"own networks": {NETWORK: {"input_size": [SCRIPT, 1]}}}), "see own networks"),
+        ("a.zip", facts(**{"own networks": [SCRIPT]}), "see own networks"),
     ]),
     "sessions of other parts": ("clip", [
         ("a.zip", session(f"trace-{NETWORK}.npz", npz(a=np.array([Evil()], object))), "may not|no arrays"),

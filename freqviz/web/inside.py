@@ -53,7 +53,9 @@ class Inside:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the cuts; pixels."""
-        return models.input_size(self.network)
+        told = self.view.analysis.provenance.get("own networks", {}).get(self.network)
+        height, width = told["input_size"] if told else models.input_size(self.network)
+        return height, width
 
     @cached_property
     def key(self) -> NDArray[np.uint8]:
