@@ -383,7 +383,7 @@ def list_models() -> None:
 
         table = Table("name", "frames", "parameters", "checkpoint", "seeds", "PCK@.1 R0 / R2")
         table.columns[0].no_wrap = True
-        told = []
+        told: dict[str, list[str]] = {}  # what it was trained on: who was, for how long
         for name in models.names():
             network = models.build(name)
             count = sum(values.numel() for values in network.parameters())
@@ -397,11 +397,14 @@ def list_models() -> None:
                 _text(card.get("seeds")),
                 " / ".join(f"{scores[regime][1]:.3f}" for regime in ("R0", "R2") if regime in scores),
             )
-            if "budget" in card:  # an evaluated network that was trained elsewhere has scores alone
-                told.append(f"{name}: {card['budget']['steps']} steps on {card['data']}. {card['joints']}")
+            if {"budget", "data", "joints"} <= set(card) and "steps" in card[
+                "budget"
+            ]:  # one that was trained elsewhere may have scores alone
+                who = told.setdefault(f"{card['data']}. Joints: {card['joints']}", [])
+                who.append(f"{name} {card['budget']['steps']:,}")
         out.print(table)
-        for line in told:
-            out.print(line, highlight=False, markup=False)
+        for data, who in told.items():
+            out.print(f"\nTrained ({', '.join(who)} steps) on {data}", highlight=False, markup=False)
 
 
 @app.command()

@@ -179,6 +179,21 @@ def test_models_names_every_network():
     assert answer.exit_code == 0, answer.output
     for name in models.names():
         assert name in answer.output
+    cards = [models.card(name) for name in models.names()]
+    texts = {(card["data"], card["joints"]) for card in cards}
+    assert len(texts) < len(cards)
+    assert answer.output.count("Trained (") == len(texts)  # what networks have in common is said once
+    assert f"spatial-frame {cards[0]['budget']['steps']:,}" in answer.output
+
+
+def test_a_card_of_scores_alone_is_listed(monkeypatch):
+    monkeypatch.setattr(models, "names", lambda: ["freq-video"])
+    monkeypatch.setattr(
+        models, "card", lambda name: {"scores": {}, "budget": {"epochs": 3}, "data": "a", "joints": "b"}
+    )
+    answer = call("models")
+    assert answer.exit_code == 0, answer.output
+    assert "Trained" not in answer.output
 
 
 def test_doctor_tells_versions_and_what_to_do_about_missing_things(monkeypatch):
