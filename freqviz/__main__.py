@@ -345,7 +345,7 @@ def compare(
 def claims(
     video: Video,
     run: Annotated[Path, typer.Option("--run", help="Run folder that `analyse` wrote of this clip.")],
-    frames: Part = None,
+    frames: Annotated[str | None, typer.Option("--frames", help="As of the run.", show_default="as of the run")] = None,
     truth: Annotated[
         Path | None,
         typer.Option("--truth", help="JSON whose blur_length has every frame's pixels.", show_default="edge width"),
@@ -359,7 +359,9 @@ def claims(
         from freqviz import claims as three
         from freqviz.analysis import load_analysis
 
-        clip, analysis = _part(video, frames), load_analysis(run)
+        analysis = load_analysis(run)
+        first, last = analysis.frames["frame"].iloc[[0, -1]]
+        clip = _part(video, frames or f"{first}:{last + 1}")
         with _bar(video.name) as progress:
             if truth is None:
                 found = three.measure(clip, analysis, progress=progress)

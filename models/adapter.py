@@ -29,6 +29,7 @@ JHMDB = (
     "neck", "belly", "face", "right shoulder", "left shoulder", "right hip", "left hip", "right elbow", "left elbow",
     "right knee", "left knee", "right wrist", "left wrist", "right ankle", "left ankle",
 )  # fmt: skip
+SIGMA = 1.25  # cells: of the Gaussian that the heatmaps of the project are trained towards
 SHOULDERS = ("left shoulder", "right shoulder")
 STANDS_FOR: dict[str, tuple[str | tuple[str, str], ...]] = {  # the first that there is; of two joints their midpoint
     "head": ("head", "face", "nose", "head top"),
@@ -51,6 +52,9 @@ class Adapter(PoseNetwork):
         bgr: whether it wants blue first, as OpenCV reads.
         output: "heatmaps", trained with squared error: what is below 0 counts as 0, and a map is divided by its sum; or
             "logits", of which the softmax over all cells is taken.
+        sigma: cells; of the Gaussian that a sure joint has, as trained towards (2 or 3 in most projects). Densities are
+            raised to the power that makes one of 1.25 of it, the project's: else scores, which are the mass near the
+            peak, would be low for all joints, and the person would be called lost.
         cells: the pixel that cell i stands for: "centres" stride·i + (stride - 1) / 2, as here; "corners" stride·i, as
             where the target of a joint at x was drawn around x / stride (SimpleBaseline, HRNet, DCPose); "ends"
             i·(W - 1) / (w - 1), first and last in the corners (UDP). Those of the latter two are resampled by splines.
@@ -65,6 +69,7 @@ class Adapter(PoseNetwork):
     spread: Tensor
     bgr = False
     output = "heatmaps"
+    sigma = SIGMA
     cells = "centres"
 
     def __init__(self, network: nn.Module):
@@ -72,6 +77,8 @@ class Adapter(PoseNetwork):
         for word, known in ((self.output, OUTPUTS), (self.cells, CELLS)):
             if word not in known:
                 raise ValueError(f"expected one of {', '.join(known)}, got '{word}'")
+        if not self.sigma > 0:
+            raise ValueError(f"sigma must be > 0 cells, got {self.sigma}")
         self.network = network
         self.places = _places(self.joints)
         self.register_buffer("middle", torch.tensor(self.mean).view(1, 1, 3, 1, 1), persistent=False)
@@ -131,11 +138,9 @@ class Adapter(PoseNetwork):
         if tuple(maps.shape) != expected:
             raise ValueError(f"expected heatmaps {expected}, (B, joints, H / stride, W / stride), got {_told(maps)}")
         maps = _of_our_cells(maps.float(), self.stride, self.cells)
-        if self.output == "logits":
-            dense = density(maps)
-        else:
-            maps = maps.clamp_min(0) + torch.finfo(maps.dtype).tiny  # a map of nothing is everywhere alike
-            dense = maps / maps.sum((-2, -1), keepdim=True)
+        least = torch.finfo(maps.dtype).tiny  # so that a map of nothing is everywhere alike
+        logits = maps if self.output == "logits" else maps.clamp_min(least).log()
+        dense = density(logits * (self.sigma / SIGMA) ** 2)
         return self.heatmap(torch.stack([self._joint(dense, place) for place in self.places], 1))  # type: ignore[no-any-return]
 
     @staticmethod

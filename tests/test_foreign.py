@@ -14,7 +14,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import models
-from freqviz import cards, crops, poses, run, windows
+from freqviz import cards, crops, heatmaps, poses, run, windows
 from freqviz.__main__ import app
 from freqviz.analysis import load_analysis
 from freqviz.clip import Clip
@@ -199,6 +199,18 @@ def test_heatmaps_below_zero_count_nothing_and_an_empty_one_is_everywhere_alike(
     torch.testing.assert_close(found[1], torch.full((48, 36), 1 / (48 * 36)))
 
 
+@pytest.mark.parametrize("output", adapter.OUTPUTS)
+@pytest.mark.parametrize("sigma", [2.0, 3.0])
+def test_a_sure_joint_is_as_narrow_as_one_of_the_project_and_scores_as_high(sigma, output):
+    assert adapter.SIGMA == heatmaps.SIGMA
+    maps, place = peaks([(17, 23)] * 14, sigma), (17 * 4 + 1.5, 23 * 4 + 1.5)
+    maps = 0.7 * maps if output == "heatmaps" else np.log(maps + 1e-30)
+    found = seen(wrapped(maps, output=output, sigma=sigma))[0, 0].numpy()
+    np.testing.assert_allclose(found, heatmaps.target(place, (48, 36), 4), atol=1e-6)
+    assert poses.decode(found[None])[1] > 0.9
+    assert poses.decode(seen(wrapped(maps, output=output)).numpy())[1].max() < 0.65
+
+
 def test_what_a_module_gives_is_seen_and_changed_like_a_quantity_of_the_project():
     maps = peaks([(9, 9)] * 14)
     network = wrapped(maps)
@@ -221,6 +233,7 @@ def test_what_a_module_gives_is_seen_and_changed_like_a_quantity_of_the_project(
     [
         (peaks([(9, 9)] * 13), {"joints": JOINTS[:13]}, "none of the joints stands for 'head'"),
         (peaks([(9, 9)] * 14), {"cells": "middles"}, "expected one of centres, corners, ends, got 'middles'"),
+        (peaks([(9, 9)] * 14), {"sigma": 0.0}, "sigma must be > 0 cells, got 0.0"),
         (peaks([(9, 9)] * 14), {"output": "points"}, "expected one of heatmaps, logits, got 'points'"),
         (peaks([(9, 9)] * 13), {}, r"expected heatmaps \(1, 14, 48, 36\), .*, got \(1, 13, 48, 36\)"),
         (peaks([(9, 9)] * 14), {"stride": 8}, r"expected heatmaps \(1, 14, 24, 18\), .*, got \(1, 14, 48, 36\)"),

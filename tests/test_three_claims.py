@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 import test_pages
+from conftest import TinyNetwork
 from test_inner_pages import copied, drawn, numbers
 from test_pages import ROOT, figures, words
 from typer.testing import CliRunner
 
-from freqviz import claims
+from freqviz import claims, run
 from freqviz.__main__ import app as command_line
 from freqviz.claims import Claims
 from freqviz.web import work
@@ -124,3 +125,12 @@ def test_what_cannot_be_measured_is_answered_with_a_sentence(app, monkeypatch, t
     answer = CliRunner().invoke(command_line, ["claims", str(walk_file), "--run", folder, "--truth", str(truth)])
     assert answer.exit_code == 2
     assert "truth.json has no list blur_length" in answer.output
+
+
+def test_claims_of_a_run_of_a_part_are_of_that_part(monkeypatch, tmp_path, walk_file):
+    found = run.analyse(walk_file, {"tiny": TinyNetwork().eval()}, (20, 40, 24, 48), frames=(4, 15))
+    found.write(tmp_path / "run")
+    asked = []
+    monkeypatch.setattr(claims, "measure", lambda clip, *_, **__: asked.append((clip.first, len(clip))))
+    CliRunner().invoke(command_line, ["claims", str(walk_file), "--run", str(tmp_path / "run")])
+    assert asked == [(4, 11)]
