@@ -129,6 +129,7 @@ def test_what_cannot_be_measured_is_answered_with_a_sentence(app, monkeypatch, t
 
 def test_claims_of_a_run_of_a_part_are_of_that_part(monkeypatch, tmp_path, walk_file):
     found = run.analyse(walk_file, {"tiny": TinyNetwork().eval()}, (20, 40, 24, 48), frames=(4, 15))
+    (tmp_path / "run").mkdir()
     found.write(tmp_path / "run")
     asked = []
     monkeypatch.setattr(claims, "measure", lambda clip, *_, **__: asked.append((clip.first, len(clip))))
