@@ -359,9 +359,10 @@ def claims(
         from freqviz import claims as three
         from freqviz.analysis import load_analysis
 
-        analysis = load_analysis(run)
-        first, last = analysis.frames["frame"].iloc[[0, -1]]
-        clip = _part(video, frames or f"{first}:{last + 1}")
+        analysis, clip = load_analysis(run), _part(video, frames)
+        if frames is None:
+            known = analysis.provenance["clip"]
+            clip = clip.between(known["first"], known["first"] + known["frames"])
         with _bar(video.name) as progress:
             if truth is None:
                 found = three.measure(clip, analysis, progress=progress)
@@ -399,11 +400,9 @@ def list_models() -> None:
                 _text(card.get("seeds")),
                 " / ".join(f"{scores[regime][1]:.3f}" for regime in ("R0", "R2") if regime in scores),
             )
-            if {"budget", "data", "joints"} <= set(card) and "steps" in card[
-                "budget"
-            ]:  # one that was trained elsewhere may have scores alone
-                who = told.setdefault(f"{card['data']}. Joints: {card['joints']}", [])
-                who.append(f"{name} {card['budget']['steps']:,}")
+            steps = card.get("budget", {}).get("steps")
+            if steps and {"data", "joints"} <= set(card):  # one that was trained elsewhere may have scores alone
+                told.setdefault(f"{card['data']}. Joints: {card['joints']}", []).append(f"{name} {steps:,}")
         out.print(table)
         for data, who in told.items():
             out.print(f"\nTrained ({', '.join(who)} steps) on {data}", highlight=False, markup=False)
@@ -726,7 +725,7 @@ def _part(video: Path, frames: str | None) -> Any:
     from freqviz.session import HEADER, open_session
 
     span, clip = _span(frames), open_session(video).clip if (video / HEADER).is_file() else Clip(video)
-    return clip if span is None else clip.part(*(number - clip.first for number in span))
+    return clip if span is None else clip.between(*span)
 
 
 def _corrections(texts: list[str] | None, videos: list[Path]) -> dict[int, list[float]]:

@@ -248,6 +248,11 @@ class Clip:
         part.first = self.first + start
         return part
 
+    def between(self, first: int, stop: int) -> Clip:
+        """The frames of these numbers, `stop` left out: a `part`, or the clip itself where that is all of it."""
+        span = first - self.first, stop - self.first
+        return self if span == (0, len(self)) else self.part(*span)
+
     def __enter__(self) -> Clip:
         return self
 

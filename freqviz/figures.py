@@ -24,16 +24,8 @@ FRAME = Axis("Frame")
 WEIGHT_SOURCE = "effective number: inverse Simpson index, Hill, Ecology 1973"
 
 
-class Weighted(Protocol):
+class Weighted(reading.Windowed, Protocol):
     """What the figures of frame weights need of a light trace."""
-
-    @property
-    def network(self) -> str:
-        """Its name."""
-
-    @property
-    def frame_weights(self) -> NDArray[np.float64]:
-        """(N, S), sums to 1 or NaN."""
 
     @property
     def effective_frames(self) -> NDArray[np.float64]:
@@ -283,10 +275,12 @@ def frame_weights(traces: Sequence[Weighted], key_frame: int) -> Panel:
         own, weights = _slots(trace.frame_weights), trace.frame_weights[key_frame]
         bars = Bars(own + shift, weights, width * 0.92, name=trace.network, role=roles[trace.network])
         marks.append(bars)
-    marks += [Rule(1 / count, "y", name=name, role="reference") for count, name in equal_weights(with_weights).items()]
+    marks += [
+        Rule(1 / count, "y", name=name, role="reference") for count, name in reading.equal_weights(with_weights).items()
+    ]
     counted = {trace.network: f"{trace.effective_frames[key_frame]:.1f}" for trace in with_weights}
     number = reading.first_number(with_weights[0]) + key_frame
-    note = f"Key frame {number}. Effective number of frames: {of_windows(with_weights, counted)}."
+    note = f"Key frame {number}. Effective number of frames: {reading.of_windows(with_weights, counted)}."
     alike = [trace.network for trace in with_weights if reading.flat(trace.frame_weights[key_frame])]
     if alike:
         note += f" Flat, all within 10 % of an equal share: {', '.join(alike)}."
@@ -542,20 +536,6 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _frames(table: pd.DataFrame) -> NDArray[np.float64]:
     return _column(table, "frame") if "frame" in table else np.arange(len(table), dtype=np.float64)
-
-
-def equal_weights(traces: Sequence[Weighted]) -> dict[int, str]:
-    """Lengths of the windows of networks, and what the line is called at which their frames count alike."""
-    counts = sorted({trace.frame_weights.shape[1] for trace in traces}, reverse=True)
-    return {count: "equal weights" + (f" of {count}" if len(counts) > 1 else "") for count in counts}
-
-
-def of_windows(traces: Sequence[Weighted], told: Mapping[str, str]) -> str:
-    """Numbers of frames, told by network, and of how many each is: "a 4.6, b 3.9 of 5" or "a 4.6 of 5, b 2.9 of 3"."""
-    counts = {trace.network: trace.frame_weights.shape[1] for trace in traces}
-    if len(set(counts.values())) > 1:
-        return ", ".join(f"{name} {number} of {counts[name]}" for name, number in told.items())
-    return ", ".join(f"{name} {number}" for name, number in told.items()) + f" of {next(iter(counts.values()))}"
 
 
 def _slots(weights: NDArray[np.float64]) -> NDArray[np.int64]:

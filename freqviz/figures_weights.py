@@ -73,7 +73,7 @@ def effective_frames(traces: Sequence[Weighing], cursor: int | None = None) -> P
     if not weighing:
         raise LookupError("an effective number of frames needs a network that weighs frames")
     roles = look.network_roles([trace.network for trace in weighing])
-    equal = figures.equal_weights(weighing)
+    equal = reading.equal_weights(weighing)
     first = reading.first_number(weighing[0])
     marks: list[Mark] = []
     for trace in weighing:
@@ -87,7 +87,7 @@ def effective_frames(traces: Sequence[Weighing], cursor: int | None = None) -> P
         Axis("Key frame", "", (first - 0.5, first + len(weighing[0].effective_frames) - 0.5)),
         Axis("Frames", "", (1, max(equal) + 0.2)),
         tuple(marks),
-        note=f"Median: {figures.of_windows(weighing, medians)}.",
+        note=f"Median: {reading.of_windows(weighing, medians)}.",
         guide="At the dotted line all frames weigh alike, at 1 a single frame is all; dips are windows in which the "
         "network chose.",
         formula="mean over the person of 1 / Σ weight²",
@@ -187,10 +187,9 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
     marks: list[Mark] = []
     notes = []
     here: list[NDArray[np.float64]] = []  # blur and weights of the marked window, by network
+    around = {count: _around(values, trace) for count, trace in {t.frame_weights.shape[1]: t for t in weighing}.items()}
     for trace in weighing:
-        windows = np.stack([trace.window(frame) for frame in range(len(values))])  # (N, S)
-        whole = np.array([len(set(window)) == len(window) for window in windows.tolist()])
-        relative = values[windows] - values[windows].mean(1, keepdims=True)
+        whole, relative = around[trace.frame_weights.shape[1]]
         role, weights = roles[trace.network], np.asarray(trace.frame_weights, np.float64)
         marks.append(Points(relative[whole].ravel(), weights[whole].ravel(), name=trace.network, role=role))
         try:
@@ -210,7 +209,7 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
         Axis("Weight", "", (0, 1) if most > 0.5 else (0, 0.5)),
         (
             *marks,
-            *(Rule(1 / n, "y", name=name, role="reference") for n, name in figures.equal_weights(weighing).items()),
+            *(Rule(1 / n, "y", name=name, role="reference") for n, name in reading.equal_weights(weighing).items()),
         ),
         note="; ".join(notes) + ".",
         guide="If weights follow blur, the points fall to the right where larger means blurrier (edge width, lengths) "
@@ -218,6 +217,13 @@ def weight_against_blur(traces: Sequence[Weighing], blur: ArrayLike, measure: Ax
         formula="mean over windows of Spearman's ρ of the S weights and the S values; blocks of windows resampled",
         source="Künsch, Annals of Statistics 1989",
     )
+
+
+def _around(values: NDArray[np.float64], trace: Weighing) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """(N,) whether the window of a key frame is complete; (N, S) its frames' values less their mean."""
+    windows = np.stack([trace.window(key) for key in range(len(values))])
+    whole = np.array([len(set(window)) == len(window) for window in windows.tolist()])
+    return whole, values[windows] - values[windows].mean(1, keepdims=True)
 
 
 def influence_bars(found: Sequence["Influence"]) -> Panel:

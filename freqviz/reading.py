@@ -4,7 +4,7 @@ Convention: frames are indices into the traces, said with the number that the cl
 pixels; frame weights sum to 1 over a window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, Protocol
 
@@ -24,20 +24,24 @@ LOST = {
 FEWEST, TENTHS = 8, 20  # fewer frames are not ranked; fewer are not divided into tenths
 
 
-class Seen(Protocol):
-    """What the reading needs of a light trace: N frames, J joints, S slots."""
+class Windowed(Protocol):
+    """What a light trace says of the windows of a network: N frames, S slots."""
 
     @property
     def network(self) -> str:
         """Its name."""
 
     @property
-    def keypoints(self) -> NDArray[np.float64]:
-        """(N, J, 2)."""
-
-    @property
     def frame_weights(self) -> NDArray[np.float64]:
         """(N, S), sums to 1 or NaN."""
+
+
+class Seen(Windowed, Protocol):
+    """What the reading needs of a light trace: N frames, J joints, S slots."""
+
+    @property
+    def keypoints(self) -> NDArray[np.float64]:
+        """(N, J, 2)."""
 
     @property
     def effective_frames(self) -> NDArray[np.float64]:
@@ -214,6 +218,20 @@ def flat(weights: ArrayLike) -> bool:
     """Whether the weights (S,) of a window are alike, each within a tenth of an equal share."""
     values = np.asarray(weights, np.float64)
     return bool((np.abs(values * len(values) - 1) <= FLAT + 1e-9).all())
+
+
+def equal_weights(traces: Sequence[Windowed]) -> dict[int, str]:
+    """Lengths of the windows of networks, and what the line is called at which their frames count alike."""
+    counts = sorted({trace.frame_weights.shape[1] for trace in traces}, reverse=True)
+    return {count: "equal weights" + (f" of {count}" if len(counts) > 1 else "") for count in counts}
+
+
+def of_windows(traces: Sequence[Windowed], told: Mapping[str, str]) -> str:
+    """Numbers of frames, told by network, and of how many each is: "a 4.6, b 3.9 of 5" or "a 4.6 of 5, b 2.9 of 3"."""
+    counts = {trace.network: trace.frame_weights.shape[1] for trace in traces}
+    if len(set(counts.values())) > 1:
+        return ", ".join(f"{name} {number} of {counts[name]}" for name, number in told.items())
+    return ", ".join(f"{name} {number}" for name, number in told.items()) + f" of {next(iter(counts.values()))}"
 
 
 def _sharpness(frame: int, values: NDArray[np.float64], measure: str, unit: str, first: int) -> str:

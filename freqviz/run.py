@@ -35,7 +35,7 @@ from freqviz.poses import Pose
 from freqviz.store import RunKey, Store
 from freqviz.trace import SLOTS, LightTrace, Trace, Window, trace_window
 from models.cost import multiply_adds, parameters
-from models.network import PoseNetwork
+from models.network import PoseNetwork, parameters_hash
 
 STEP = 8  # windows estimated together at most; the box is looked at between steps
 LOOK = 4  # as many while the box follows a person, whose speed may change
@@ -257,7 +257,7 @@ class Run:
         _indices(self.clip, self.deep)
         if isinstance(models, Mapping):
             self.networks = {name: network.to(self.device).eval() for name, network in models.items()}
-            self.checkpoints = {name: _parameters_hash(network) for name, network in models.items()}
+            self.checkpoints = {name: parameters_hash(network) for name, network in models.items()}
         else:
             self.networks = {name: load_network(name, self.device) for name in dict.fromkeys(models)}
             self.checkpoints = {name: networks.checkpoint_hash(name) for name in self.networks}
@@ -785,14 +785,6 @@ def _indices(clip: Clip, numbers: Sequence[int]) -> list[int]:
     indices = [number - clip.first for number in numbers]
     _require_frames(clip, sorted(indices))
     return indices
-
-
-def _parameters_hash(network: PoseNetwork) -> str:
-    found = hashlib.sha256()
-    for name, values in network.state_dict().items():
-        found.update(name.encode())
-        found.update(values.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -297,10 +297,10 @@ def of_analysis(
         raise LookupError(f"no network '{strangers[0]}' in this analysis; it has {', '.join(analysis.traces)}")
     start = known["first"] - clip.first
     span = slice(start, start + known["frames"])
-    whole = (span.start, span.stop) == (0, len(clip))
     points = None if truth is None else np.asarray(truth, np.float64)[span]
     traces = [analysis.traces[name] for name in names]
-    return Annotated(clip if whole else clip.part(span.start, span.stop), traces, points, region, width)
+    part = clip.between(known["first"], known["first"] + known["frames"])
+    return Annotated(part, traces, points, region, width)
 
 
 def _weighs(trace: Found) -> bool:

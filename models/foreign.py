@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from models.network import JOINTS, PoseNetwork
+from models.network import JOINTS, PoseNetwork, parameters_hash
 
 LONGEST = 15  # frames of a window
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
@@ -49,7 +49,8 @@ def read(file: Path) -> dict[str, tuple[type[PoseNetwork], str]]:
             _try(network)
         except Exception as error:  # whatever somebody's code stumbles over
             raise ValueError(f"{file.name}: {name} cannot be used: {type(error).__name__}: {error}") from error
-        found[name] = kind, hashlib.sha256(file.read_bytes() + _parameters(network)).hexdigest()
+        made = file.read_bytes() + parameters_hash(network).encode()
+        found[name] = kind, hashlib.sha256(made).hexdigest()
     return found
 
 
@@ -86,14 +87,6 @@ def _try(network: PoseNetwork) -> None:
         raise ValueError(f"expected heatmaps {expected} at stride {stride}, got {tuple(heatmaps.shape)}")
     if not (heatmaps.min() >= 0 and (heatmaps.sum((-2, -1)) - 1).abs().max() < 1e-3):
         raise ValueError("expected densities: heatmaps of at least 0 that each sum to 1")
-
-
-def _parameters(network: PoseNetwork) -> bytes:
-    digest = hashlib.sha256()
-    for name, values in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.digest()
 
 
 def told(kind: type[Any]) -> str:

@@ -1,5 +1,6 @@
 """What every network of the project offers."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -102,6 +103,15 @@ def key_in_each(frames: Tensor, key: Tensor | None = None) -> Tensor:
 def density(logits: Tensor) -> Tensor:
     """Softmax over the cells of each map; (..., h, w), float32."""
     return torch.softmax(logits.float().flatten(-2), -1).view(logits.shape)
+
+
+def parameters_hash(network: nn.Module) -> str:
+    """SHA-256 over the names and values of all that a network would save."""
+    found = hashlib.sha256()
+    for name, values in network.state_dict().items():
+        found.update(name.encode())
+        found.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def start_at_zero(layer: nn.Module) -> None:

@@ -345,8 +345,7 @@ FIGURES = {
 
 
 def test_every_figure_is_in_the_list():
-    makers = {"spectrum_reference", "quantity", "shares_formula", "training_columns"}
-    makers |= {"equal_weights", "of_windows"}  # these make no panel
+    makers = {"spectrum_reference", "quantity", "shares_formula", "training_columns"}  # these make no panel
     public = {name for name, one in vars(figures).items() if getattr(one, "__module__", "") == figures.__name__}
     public = {name for name in public if not name.startswith("_") and name.islower()} - makers
     assert len(public) == len(FIGURES), public

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,11 +50,13 @@ def rows_of(found: dict[str, NDArray]) -> list[str]:
     return [row for row in (*readme.NETWORKS, *predictions.RIVALS, *predictions.ORACLES) if row in held]
 
 
-def regimes_table(found: dict[str, dict[str, NDArray]], sources: NDArray) -> pd.DataFrame:
-    """PCK of every row in every regime with 95 % intervals; a line a row and regime."""
+def regimes_table(
+    found: dict[str, dict[str, NDArray]], sources: NDArray, rows: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """PCK of rows, None: of every one, in every regime with 95 % intervals; a line a row and regime."""
     lines = []
     for regime, arrays in found.items():
-        for row in rows_of(arrays):
+        for row in rows or rows_of(arrays):
             if row == predictions.ORACLES[0] and regime not in draws.SYNTHETIC[1:]:
                 continue  # without known blur there is no sharpest frame
             score = scored(arrays, row, sources)
@@ -376,12 +377,7 @@ def tell_brought(folder: Path, names: list[str], keep: bool = True, say: Callabl
         keep: whether the scores go into their cards: those of the test do.
     """
     found, sources = load(folder, ev.BROUGHT)
-    lines: list[dict[str, Any]] = []
-    for row in (*ev.BESIDE, *names):
-        for regime, arrays in found.items():
-            pck = scored(arrays, row, sources).pck
-            lines.append({"row": row, "regime": regime, **{f"pck@{a}": pck[i] for i, a in enumerate(poses.ALPHAS)}})
-    table = pd.DataFrame(lines)
+    table = regimes_table(found, sources, (*ev.BESIDE, *names))
     say(readme.regimes(table))
     say("\nPoints [95 %], paired: PCK@.05 where blur was added, PCK@.1 as filmed (R5) and of its fastest joints.")
     for name in names:
